@@ -1,0 +1,169 @@
+// What a run found out, as plain values: filled stage by stage, written to result.json,
+// details.json and mixture.csv, and rendered as report.html. Torch-free.
+//
+// Conventions that hold for every struct below:
+//   * a vector over datasets, domains or tasks is in the order of RunResult::datasets, ::domains or
+//     ::tasks; it is either empty (nothing known yet) or of exactly that length
+//   * a number that is not known is kUnknown, and null in JSON
+//   * scores of tasks are in the unit of the task's metric; scores of domains are oriented so that
+//     higher is better, as every rank is taken on them
+//   * stages fill what they have; a half-filled result renders, and the page says what is missing
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace demix {
+
+inline constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+
+// A measured score with its standard error.
+struct Score {
+  double value = kUnknown;
+  double standard_error = kUnknown;
+};
+
+// A statistic with its 95 % bootstrap interval.
+struct Estimate {
+  double value = kUnknown;
+  double low = kUnknown, high = kUnknown;
+};
+
+struct DatasetFacts {
+  std::string name;
+  std::string domain;     // the domain whose scores its data serve; empty if none
+  std::string path;       // of the tokenised shard, as written into the Megatron blend line
+  int64_t documents = 0;  // after removal of duplicates
+  int64_t duplicates_removed = 0;
+  int64_t train_tokens = 0, heldout_tokens = 0;
+  int64_t bytes = 0;  // of text, train and held-out
+};
+
+struct DomainFacts {
+  std::string name;
+  std::string unit;  // of its score, in words: "negative bits per byte", "choice probability"
+};
+
+struct TaskFacts {
+  std::string name;
+  std::string domain;
+  std::string metric;  // "choice_prob", "bpb", …
+  bool higher_is_better = true;
+  double chance =
+      kUnknown;  // the metric's value for a model that knows nothing, where there is one
+  int64_t items = 0;
+};
+
+// The scores of one model (or of one way to foresee it), by domain and by task.
+struct ModelScores {
+  std::vector<Score> domains;
+  std::vector<Score> tasks;
+};
+
+// One mixture with everything that was measured or foretold about it: a reference or a baseline.
+struct MixtureFacts {
+  std::string name;
+  std::vector<double> mixture;        // data shares p, by dataset
+  std::vector<double> merge_weights;  // α, by dataset; empty where no α ≥ 0 gives p
+  ModelScores proxy;                  // of the merged model
+  ModelScores trained;                // of the model really trained on the mixture
+  // The two choosers that need no merging, by domain, higher is better.
+  std::vector<Score> interpolation;  // of the components' scores, by merge weight
+  std::vector<Score> own_share;      // share of the domain's own data
+  bool in_correlations = true;       // false: shown, but outside every statistic
+  std::string note;                  // in plain words, e.g. how far it was projected; may be empty
+};
+
+// How well a chooser foretold the references. Regret in standard deviations of the references'
+// scores.
+struct Agreement {
+  Estimate spearman, spearman_top25, pearson, capability_recovery, regret;
+};
+
+struct ChooserFidelity {
+  Agreement macro;
+  std::vector<Agreement> domains;
+};
+
+struct Fidelity {
+  int64_t references = 0;  // that entered the statistics
+  ChooserFidelity proxy;
+  ChooserFidelity own_share, interpolation;  // the free baselines
+};
+
+// One proxy of the search, in the order in which they were scored.
+struct SearchedProxy {
+  int64_t round = 0;  // from 0
+  std::vector<double> mixture;
+  std::vector<double> merge_weights;
+  std::vector<Score> domains;
+  double objective = kUnknown;            // higher is better
+  double predicted_objective = kUnknown;  // by the predictor that proposed it; unknown in round 0
+};
+
+// One predictor's cross-validation on one metric.
+struct PredictorFit {
+  std::string name;
+  std::string metric;
+  double cv_spearman = kUnknown, cv_mae = kUnknown;
+  bool chosen = false;
+};
+
+// A model that was trained or imported: what it consumed and where that led.
+struct TrainedModel {
+  std::string name;
+  std::string kind;  // "base", "component" or "reference"
+  int64_t tokens = 0;
+  std::vector<double> asked_shares;        // by dataset
+  std::vector<int64_t> tokens_by_dataset;  // really consumed
+  std::vector<double> epochs_by_dataset;   // really consumed
+  double final_loss = kUnknown;            // training loss, nats per token
+  double drift = kUnknown;                 // δ = |Θ − Θ_base| / (|Θ| + |Θ_base|)
+  double seconds = kUnknown;
+};
+
+struct Cost {
+  int64_t tokens_trained = 0;
+  int64_t proxies = 0;
+  int64_t items_scored = 0;
+  std::vector<std::pair<std::string, double>>
+      seconds;  // by stage, in order; accumulated over resumes
+};
+
+struct RunResult {
+  std::string name;        // of the run
+  std::string unfinished;  // what is still to come, in plain words; empty when the run is done
+
+  std::vector<DatasetFacts> datasets;
+  std::vector<DomainFacts> domains;
+  std::vector<TaskFacts> tasks;
+
+  // The mixture found, and what is foretold of it (by task).
+  std::vector<double> mixture;        // data shares p
+  std::vector<double> merge_weights;  // α
+  std::vector<Score> predicted;
+  double target_tokens = kUnknown;  // budget of the real training, for mixture.csv
+
+  Fidelity fidelity;
+  MixtureFacts uniform, natural, found;
+  std::vector<MixtureFacts> references;  // all, in the order of training
+
+  std::string objective;  // in words: "mean percentile rank over domains"
+  std::vector<SearchedProxy> search;
+  std::vector<PredictorFit> predictors;
+
+  std::vector<TrainedModel> models;
+  Cost cost;
+  std::vector<std::string> warnings;  // whole sentences
+
+  uint64_t seed = 0;
+  std::string device;       // in words: "cpu, 2 threads, float32"
+  std::string command;      // that repeats the run
+  std::string config_yaml;  // resolved
+  std::vector<std::pair<std::string, std::string>> versions;
+};
+
+}  // namespace demix
