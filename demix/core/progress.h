@@ -1,0 +1,31 @@
+// Progress on standard error: a live line with rate and time left on a terminal, plain lines otherwise.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace demix {
+
+// One piece of work. Several may be alive at once, from several threads; `add` is cheap and thread-safe.
+class Progress {
+ public:
+  // `total` in units of `unit` ("tokens", "items"); 0 when unknown.
+  Progress(std::string label, int64_t total, std::string unit);
+  ~Progress();
+  void add(int64_t done);
+  // A short remark behind the bar, such as "loss 3.21".
+  void note(std::string remark);
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+// A plain line on standard error, printed above any live bars.
+void say(std::string_view line);
+// The same, and kept: warnings of a run are gathered for its report.
+void warn(std::string_view line);
+
+}  // namespace demix
