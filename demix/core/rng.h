@@ -9,8 +9,8 @@
 
 namespace demix {
 
-// xoshiro256** (Blackman and Vigna 2018), seeded by a hash of seed and stream names. All draws are our
-// own arithmetic, so a seed means the same numbers with every standard library.
+// xoshiro256** (Blackman and Vigna 2018), seeded by a hash of seed and stream names. All draws are
+// our own arithmetic, so a seed means the same numbers with every standard library.
 class Rng {
  public:
   explicit Rng(uint64_t seed);

@@ -1,0 +1,53 @@
+# Every target needs only Debian or Ubuntu, apt and Python 3.11 or newer.
+.PHONY: setup build data demo smoke test format check-format check-layers clean
+.NOTPARALLEL:
+
+# One compiler needs up to 1.5 GB.
+JOBS ?= $(shell awk '/MemAvailable/ {m = int($$2 / 1500000)} END {"nproc" | getline n; j = m < n ? m : n; print j < 1 ? 1 : j}' /proc/meminfo)
+PYTHON := .venv/bin/python
+SOURCES = $(shell find demix cli bench tests -name '*.cc' -o -name '*.h' 2>/dev/null)
+
+# The same cache serves every clone.
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
+
+# System packages and .venv. TORCH_INDEX=… adds a place where torch is looked for.
+setup:
+	@tools/setup.sh
+
+build: setup
+	cmake --preset release
+	cmake --build --preset release -j $(JOBS)
+
+# The demo's datasets, benchmarks and vocabulary, into data/demo.
+data: setup
+	$(PYTHON) tools/fetch_demo.py
+
+demo: build data
+	bin/demix run recipes/demo.yaml --out runs/demo
+	@echo "The page is $(CURDIR)/runs/demo/report.html"
+
+# The demo, shortened for continuous integration; always from the beginning.
+smoke: build data
+	rm -rf runs/smoke
+	bin/demix run recipes/smoke.yaml --out runs/smoke
+	@echo "The page is $(CURDIR)/runs/smoke/report.html"
+
+# Format, layers, unit tests and parity, then the targets without libtorch under the sanitizers.
+test: build check-format check-layers
+	cmake --preset asan
+	cmake --build --preset asan -j $(JOBS)
+	ctest --preset asan -j $(JOBS)
+	ctest --preset release -j $(JOBS)
+
+format: setup
+	.venv/bin/clang-format -i $(SOURCES)
+
+check-format: setup
+	@.venv/bin/clang-format --dry-run -Werror $(SOURCES)
+
+check-layers: setup
+	$(PYTHON) tools/check_layers.py
+
+clean:
+	rm -rf build bin
