@@ -1,0 +1,82 @@
+// Scores models on tasks and on held-out text. Tokenised and planned once, used for every model.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "demix/corpus/shard.h"
+#include "demix/evaluate/task.h"
+
+namespace demix {
+
+class Decoder;
+class Progress;
+class Tokenizer;
+struct Weights;
+
+struct MetricValue {
+  double value = 0;
+  double stderr_ = 0;
+  int64_t n = 0;
+};
+
+// Scores of one model: task -> metric -> value. Held-out text of dataset D is task "held_out/D" with metric "bpb".
+struct Scores {
+  std::map<std::string, std::map<std::string, MetricValue>> tasks;
+};
+void to_json(Json& json, const Scores& scores);
+void from_json(const Json& json, Scores& scores);
+
+// Whether more of `metric` is better ("acc": yes, "bpb": no). Throws Error on an unknown metric.
+bool higher_is_better(const std::string& metric);
+
+struct ItemScore {
+  std::string task, id;
+  int gold = 0;
+  std::vector<double> loglikelihoods;  // natural logs, summed over the continuation's tokens
+  std::vector<int64_t> tokens;         // of each continuation
+};
+
+struct ScorerConfig {
+  int64_t tokens_per_pass = 4096;  // packed tokens per forward pass; results do not depend on it
+  int64_t max_length = 0;          // longer requests are cut from the left; 0: the model's max_positions
+};
+
+// Log-likelihoods of all items of `tasks` and all documents of the held-out shards, planned once:
+// contexts shared by several continuations are computed once, sequences are packed without padding,
+// logits are computed only where an answer is read. The score of an item is bitwise the same whatever else
+// is in its batch (on the CPU): products run on tiles of a fixed number of rows, attention runs per item.
+class Scorer {
+ public:
+  struct HeldOut {
+    std::string dataset;
+    Shard shard;
+    int64_t max_tokens;  // documents from the start of the shard up to this many tokens
+  };
+  Scorer(std::vector<Task> tasks,
+         std::vector<HeldOut> held_out,
+         const Tokenizer& tokenizer,
+         const Decoder& decoder,
+         const ScorerConfig& config);
+  ~Scorer();
+
+  // Throws Error naming task and item when a score is not finite. `samples` receives the items' scores if not null.
+  Scores score(const Weights& weights, Progress* progress, std::vector<ItemScore>* samples = nullptr) const;
+
+  // Tokens computed per call of `score`, and floating-point operations of their products.
+  int64_t tokens() const;
+  double flops() const;
+  // Identifies tasks, held-out text, tokenizer and scoring version: with weights_hash the key of a score.
+  const std::string& hash() const;
+  // Items per task, for cost accounting.
+  int64_t items() const;
+
+ private:
+  struct Plan;
+  std::unique_ptr<Plan> plan_;
+};
+
+}  // namespace demix

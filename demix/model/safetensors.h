@@ -1,0 +1,53 @@
+// Reading and writing the safetensors format. Files come from outside: every length, offset, shape and
+// dtype is checked before use, without arithmetic that can wrap.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace demix {
+
+struct TensorView {
+  std::string name;
+  std::string dtype;  // "F32", "BF16", "F16", …
+  std::vector<int64_t> shape;
+  std::span<const std::byte> bytes;  // into the mapping; valid while the file object lives
+};
+
+// A memory-mapped file. Throws Error when the header lies.
+class SafetensorsFile {
+ public:
+  static SafetensorsFile open(const std::filesystem::path& path);
+  const std::vector<TensorView>& tensors() const;  // in file order
+  const TensorView* find(std::string_view name) const;
+  const std::map<std::string, std::string>& metadata() const;
+
+ private:
+  struct State;
+  std::shared_ptr<const State> state_;
+};
+
+// All tensors of a checkpoint folder: model.safetensors, or the shards that
+// model.safetensors.index.json names. Throws Error on missing shards and duplicate names.
+class Checkpoint {
+ public:
+  static Checkpoint open(const std::filesystem::path& folder);
+  const TensorView* find(std::string_view name) const;
+  std::vector<std::string> names() const;  // sorted
+
+ private:
+  std::vector<SafetensorsFile> files_;
+  std::map<std::string, const TensorView*, std::less<>> tensors_;
+};
+
+// Writes one file under a temporary name and renames it when complete. Throws Error when the disk is full.
+void write_safetensors(const std::filesystem::path& path,
+                       std::span<const TensorView> tensors,
+                       const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
+
+}  // namespace demix
