@@ -32,9 +32,6 @@ Mixture uniform_mixture(std::vector<std::string> names);
 // Σ |a_i - b_i| over entries in the same order.
 double l1_distance(std::span<const double> a, std::span<const double> b);
 
-// The point of the probability simplex closest to `values` in Euclidean distance.
-std::vector<double> project_onto_simplex(std::span<const double> values);
-
 // The reachable mixture closest to a wanted one.
 struct Projection {
   std::vector<double> merge_weights;  // α
