@@ -174,6 +174,7 @@ void ConfigWriter::begin_map() { impl_->out << YAML::BeginMap; }
 void ConfigWriter::end_map() { impl_->out << YAML::EndMap; }
 void ConfigWriter::begin_sequence() { impl_->out << YAML::BeginSeq; }
 void ConfigWriter::end_sequence() { impl_->out << YAML::EndSeq; }
+void ConfigWriter::null() { impl_->out << YAML::Null; }
 void ConfigWriter::scalar(std::string_view text) { impl_->out << std::string(text); }
 void ConfigWriter::quoted(std::string_view text) {
   impl_->out << YAML::DoubleQuoted << std::string(text);

@@ -6,11 +6,12 @@
 //     template <class V> void visit(V& v) { v("rounds", rounds); v("prior_power", prior_power); }
 //   };
 //
-// ConfigReader fills the fields that the file has and refuses keys that the struct lacks (with file,
-// line and the nearest known key); ConfigWriter writes all of them, so that the resolved file repeats
-// the run. Field types: bool, int, int64_t, uint64_t, double, std::string, std::filesystem::path,
-// std::optional<T>, std::vector<T>, std::map<std::string, T>, and structs with `visit`.
-// Two optional members of a struct are called after reading: `void check() const` throws Error.
+// ConfigReader fills the fields that the file has and refuses keys that the struct lacks (with
+// file, line and the nearest known key); ConfigWriter writes all of them, so that the resolved file
+// repeats the run. Field types: bool, int, int64_t, uint64_t, double, std::string,
+// std::filesystem::path, std::optional<T>, std::vector<T>, std::map<std::string, T>, and structs
+// with `visit`. Two optional members of a struct are called after reading: `void check() const`
+// throws Error.
 #pragma once
 
 #include <cstdint>
@@ -40,14 +41,14 @@ class ConfigNode {
   bool is_map() const;
   bool is_sequence() const;
   bool is_scalar() const;
-  std::vector<std::string> keys() const;          // of a map, in file order; duplicates throw
+  std::vector<std::string> keys() const;  // of a map, in file order; duplicates throw
   std::optional<ConfigNode> find(std::string_view key) const;
-  std::vector<ConfigNode> items() const;          // of a sequence
+  std::vector<ConfigNode> items() const;  // of a sequence
   // "recipes/demo.yaml:12: search.rounds"
   std::string where() const;
 
   bool as_bool() const;
-  int64_t as_int() const;   // accepts 300_000 and 3e5 when exactly integral
+  int64_t as_int() const;  // accepts 300_000 and 3e5 when exactly integral
   double as_double() const;
   std::string as_string() const;
 
@@ -108,7 +109,10 @@ void ConfigReader::read(const ConfigNode& node, T& field) {
     field = node.as_double();
   } else if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, std::filesystem::path>) {
     field = node.as_string();
-  } else if constexpr (requires { field.emplace(); field.value(); }) {  // std::optional
+  } else if constexpr (requires {
+                         field.emplace();
+                         field.value();
+                       }) {  // std::optional
     typename T::value_type value{};
     read(node, value);
     field = std::move(value);
@@ -155,9 +159,14 @@ class ConfigWriter {
       quoted(field);
     } else if constexpr (std::is_same_v<T, std::filesystem::path>) {
       quoted(field.string());
-    } else if constexpr (requires { field.emplace(); field.value(); }) {
-      if (field) write(*field);
-      else scalar("null");
+    } else if constexpr (requires {
+                           field.emplace();
+                           field.value();
+                         }) {
+      if (field)
+        write(*field);
+      else
+        null();
     } else if constexpr (requires { field.push_back(field.front()); }) {
       begin_sequence();
       for (auto& item : field) write(item);
@@ -173,6 +182,7 @@ class ConfigWriter {
   void end_map();
   void begin_sequence();
   void end_sequence();
+  void null();
   void scalar(std::string_view text);
   void quoted(std::string_view text);
 

@@ -53,7 +53,9 @@ TEST(Config, AbsentKeysKeepTheirDefaults) {
   EXPECT_EQ(outer.datasets.at("wiki").names, (std::vector<std::string>{"a", "b"}));
 }
 
-TEST(Config, ExponentsAreWholeNumbersWhenExact) { EXPECT_EQ(parse("tokens: 5e7").tokens, 50000000); }
+TEST(Config, ExponentsAreWholeNumbersWhenExact) {
+  EXPECT_EQ(parse("tokens: 5e7").tokens, 50000000);
+}
 
 TEST(Config, AnUnknownKeyIsRefusedWithLineAndNearestKey) {
   EXPECT_EQ(message("rounds: 2\ndatasets:\n  wiki:\n    shore: 1\n"),
@@ -64,7 +66,7 @@ TEST(Config, WrongTypesAndRepeatedKeysAreRefusedWithTheirLine) {
   EXPECT_EQ(message("rounds: many"), "test.yaml:1: rounds: expected a number, found 'many'");
   EXPECT_EQ(message("rounds: 2.5"), "test.yaml:1: rounds: expected a whole number, found '2.5'");
   EXPECT_EQ(message("rounds: 1\nrounds: 2"), "test.yaml:2: key 'rounds' appears twice");
-  EXPECT_EQ(message("rounds: [1"), "test.yaml:2: not valid YAML: end of sequence flow not found");
+  EXPECT_EQ(message("rounds: [1"), "test.yaml:1: not valid YAML: end of sequence flow not found");
 }
 
 TEST(Config, ChecksRunWithTheirPlace) {
@@ -73,7 +75,8 @@ TEST(Config, ChecksRunWithTheirPlace) {
 }
 
 TEST(Config, WhatIsWrittenReadsBackTheSame) {
-  Outer outer = parse("rounds: 7\nquoted: 'yes # no'\ndatasets: {b: {share: 0.1}, a: {names: [x]}}");
+  Outer outer =
+      parse("rounds: 7\nquoted: 'yes # no'\ndatasets: {b: {share: 0.1}, a: {names: [x]}}");
   const std::string text = write_config(outer);
   Outer again = parse(text);
   EXPECT_EQ(write_config(again), text);

@@ -1,4 +1,5 @@
-// Progress on standard error: a live line with rate and time left on a terminal, plain lines otherwise.
+// Progress on standard error: a live line with rate and time left on a terminal, plain lines
+// otherwise.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +9,8 @@
 
 namespace demix {
 
-// One piece of work. Several may be alive at once, from several threads; `add` is cheap and thread-safe.
+// One piece of work. Several may be alive at once, from several threads; `add` is cheap and
+// thread-safe.
 class Progress {
  public:
   // `total` in units of `unit` ("tokens", "items"); 0 when unknown.

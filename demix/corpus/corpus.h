@@ -15,10 +15,11 @@ class Progress;
 class Tokenizer;
 
 struct DatasetConfig {
-  std::vector<std::filesystem::path> paths;  // files, folders or globs: .jsonl .json .txt .parquet .arrow, .gz .zst
-  std::string domain;                        // the objective's group for its held-out text; empty: none
-  std::string text_field = "text";           // column or key that holds the document
-  std::string invalid_utf8 = "error";        // error | replace | skip
+  std::vector<std::filesystem::path>
+      paths;           // files, folders or globs: .jsonl .json .txt .parquet .arrow, .gz .zst
+  std::string domain;  // the objective's group for its held-out text; empty: none
+  std::string text_field = "text";     // column or key that holds the document
+  std::string invalid_utf8 = "error";  // error | replace | skip
   template <class V>
   void visit(V& v) {
     v("paths", paths);
@@ -30,7 +31,7 @@ struct DatasetConfig {
 };
 
 struct CorpusConfig {
-  double held_out = 0.02;              // share of documents kept from training, by content hash
+  double held_out = 0.02;                 // share of documents kept from training, by content hash
   int64_t held_out_max_tokens = 200'000;  // per dataset; documents beyond it go to training
   int64_t max_document_bytes = 1 << 26;
   template <class V>
@@ -45,9 +46,9 @@ struct CorpusConfig {
 // What was found in a dataset; kept in the journal.
 struct DatasetSummary {
   std::string name;
-  int64_t documents = 0;       // read
-  int64_t duplicates = 0;      // dropped: same text as an earlier document of any dataset
-  int64_t skipped = 0;         // empty, or invalid UTF-8 with invalid_utf8: skip
+  int64_t documents = 0;   // read
+  int64_t duplicates = 0;  // dropped: same text as an earlier document of any dataset
+  int64_t skipped = 0;     // empty, or invalid UTF-8 with invalid_utf8: skip
   int64_t train_documents = 0, train_tokens = 0, train_bytes = 0;
   int64_t held_out_documents = 0, held_out_tokens = 0, held_out_bytes = 0;
   std::string train_hash, held_out_hash;  // of the shards
@@ -55,18 +56,20 @@ struct DatasetSummary {
 void to_json(Json& json, const DatasetSummary& summary);
 void from_json(const Json& json, DatasetSummary& summary);
 
-// Content key of a dataset's shards: bytes of its files, its configuration, the tokenizer, and the code
-// version of this stage.
+// Content key of a dataset's shards: bytes of its files, its configuration, the tokenizer, and the
+// code version of this stage.
 std::string dataset_key(const std::string& name,
                         const DatasetConfig& dataset,
                         const CorpusConfig& corpus,
                         const Tokenizer& tokenizer);
 
 // Files that `dataset.paths` names, sorted; throws Error when one matches nothing.
-std::vector<std::filesystem::path> dataset_files(const std::string& name, const DatasetConfig& dataset);
+std::vector<std::filesystem::path> dataset_files(const std::string& name,
+                                                 const DatasetConfig& dataset);
 
-// Writes folder/train.* and folder/held_out.*. Throws Error with file and line on bad input, and when the
-// dataset has no usable document. A killed call leaves nothing that `Shard::open` would accept.
+// Writes folder/train.* and folder/held_out.*. Throws Error with file and line on bad input, and
+// when the dataset has no usable document. A killed call leaves nothing that `Shard::open` would
+// accept.
 DatasetSummary build_dataset(const std::string& name,
                              const DatasetConfig& dataset,
                              const CorpusConfig& corpus,

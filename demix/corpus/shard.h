@@ -1,9 +1,9 @@
 // Tokenised documents of one dataset split, memory-mapped.
 //
-// A document is stored as  start token, text tokens[, end token]:  start is the tokenizer's BOS if it
-// adds one, else its EOS; the end token (EOS) is stored only where it differs from start. So with one
-// separator token every token of the stream is a valid target: a document's last token predicts the
-// separator that opens the next one.
+// A document is stored as  start token, text tokens[, end token]:  start is the tokenizer's BOS if
+// it adds one, else its EOS; the end token (EOS) is stored only where it differs from start. So
+// with one separator token every token of the stream is a valid target: a document's last token
+// predicts the separator that opens the next one.
 #pragma once
 
 #include <cstdint>

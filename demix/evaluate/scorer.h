@@ -23,7 +23,8 @@ struct MetricValue {
   int64_t n = 0;
 };
 
-// Scores of one model: task -> metric -> value. Held-out text of dataset D is task "held_out/D" with metric "bpb".
+// Scores of one model: task -> metric -> value. Held-out text of dataset D is task "held_out/D"
+// with metric "bpb".
 struct Scores {
   std::map<std::string, std::map<std::string, MetricValue>> tasks;
 };
@@ -42,13 +43,14 @@ struct ItemScore {
 
 struct ScorerConfig {
   int64_t tokens_per_pass = 4096;  // packed tokens per forward pass; results do not depend on it
-  int64_t max_length = 0;          // longer requests are cut from the left; 0: the model's max_positions
+  int64_t max_length = 0;  // longer requests are cut from the left; 0: the model's max_positions
 };
 
 // Log-likelihoods of all items of `tasks` and all documents of the held-out shards, planned once:
 // contexts shared by several continuations are computed once, sequences are packed without padding,
-// logits are computed only where an answer is read. The score of an item is bitwise the same whatever else
-// is in its batch (on the CPU): products run on tiles of a fixed number of rows, attention runs per item.
+// logits are computed only where an answer is read. The score of an item is bitwise the same
+// whatever else is in its batch (on the CPU): products run on tiles of a fixed number of rows,
+// attention runs per item.
 class Scorer {
  public:
   struct HeldOut {
@@ -63,13 +65,17 @@ class Scorer {
          const ScorerConfig& config);
   ~Scorer();
 
-  // Throws Error naming task and item when a score is not finite. `samples` receives the items' scores if not null.
-  Scores score(const Weights& weights, Progress* progress, std::vector<ItemScore>* samples = nullptr) const;
+  // Throws Error naming task and item when a score is not finite. `samples` receives the items'
+  // scores if not null.
+  Scores score(const Weights& weights,
+               Progress* progress,
+               std::vector<ItemScore>* samples = nullptr) const;
 
   // Tokens computed per call of `score`, and floating-point operations of their products.
   int64_t tokens() const;
   double flops() const;
-  // Identifies tasks, held-out text, tokenizer and scoring version: with weights_hash the key of a score.
+  // Identifies tasks, held-out text, tokenizer and scoring version: with weights_hash the key of a
+  // score.
   const std::string& hash() const;
   // Items per task, for cost accounting.
   int64_t items() const;

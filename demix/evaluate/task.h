@@ -14,14 +14,16 @@ namespace demix {
 
 struct TaskConfig;  // the YAML's fields, task.cc
 
-// One question. A choice item has several continuations and a gold index; a gold-answer item has one.
+// One question. A choice item has several continuations and a gold index; a gold-answer item has
+// one.
 struct Item {
   std::string id;
   // One context per continuation where they differ (winogrande's partial sentences); else one.
   std::vector<std::string> contexts;
   std::vector<std::string> continuations;
   int gold = 0;
-  // Lengths of the answers without the leading delimiter, for acc_norm, acc_bytes and bits per byte.
+  // Lengths of the answers without the leading delimiter, for acc_norm, acc_bytes and bits per
+  // byte.
   std::vector<int64_t> chars, bytes;
 };
 
@@ -34,8 +36,8 @@ struct Task {
   std::string hash;  // SHA-256 of everything above
 };
 
-// Reads tasks/NAME.yaml (`tasks_folder`) and its data from `data_folder` (see interface.md for the search of
-// stems); at most `limit` items, the first ones, 0: all.
+// Reads tasks/NAME.yaml (`tasks_folder`) and its data from `data_folder` (see interface.md for the
+// search of stems); at most `limit` items, the first ones, 0: all.
 Task load_task(const std::string& name,
                const std::filesystem::path& tasks_folder,
                const std::filesystem::path& data_folder,

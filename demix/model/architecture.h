@@ -33,9 +33,10 @@ struct Architecture {
   double initializer_range = 0.02;
   std::optional<int64_t> bos, eos;
 
-  // Reads config.json's both spellings (rope_theta/rope_scaling/torch_dtype and rope_parameters/dtype).
-  // Throws Error, by name, on what is not supported: sliding windows in use, YaRN, dynamic or linear RoPE,
-  // mixture-of-experts, other activations than SiLU, other model types, wrong or missing sizes.
+  // Reads config.json's both spellings (rope_theta/rope_scaling/torch_dtype and
+  // rope_parameters/dtype). Throws Error, by name, on what is not supported: sliding windows in
+  // use, YaRN, dynamic or linear RoPE, mixture-of-experts, other activations than SiLU, other model
+  // types, wrong or missing sizes.
   static Architecture from_json(const Json& config, const std::string& where);
   Json to_json(const std::string& dtype) const;  // loads in transformers
 
@@ -56,8 +57,9 @@ std::vector<ParameterSpec> parameter_layout(const Architecture& architecture);
 int64_t flat_size(const Architecture& architecture);
 // Parameters without padding.
 int64_t parameter_count(const Architecture& architecture);
-// Floating-point operations of the matrix products for one token forward (2 per multiply-add), without
-// attention scores; `with_head` adds the output projection. Training costs three times as much.
+// Floating-point operations of the matrix products for one token forward (2 per multiply-add),
+// without attention scores; `with_head` adds the output projection. Training costs three times as
+// much.
 double forward_flops_per_token(const Architecture& architecture, bool with_head);
 
 }  // namespace demix

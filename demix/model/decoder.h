@@ -1,10 +1,10 @@
 // The forward pass of Llama, Qwen2 and Qwen3 decoders.
 //
-// N tokens (all sequences of a batch, one after the other), H query heads, G key-value heads, D head
-// dimension, C hidden width, V vocabulary.
+// N tokens (all sequences of a batch, one after the other), H query heads, G key-value heads, D
+// head dimension, C hidden width, V vocabulary.
 //
-// Training, scoring and generation share this pass; they differ only in how tokens see each other and
-// how products are blocked, which the caller passes in.
+// Training, scoring and generation share this pass; they differ only in how tokens see each other
+// and how products are blocked, which the caller passes in.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,8 +16,10 @@
 namespace demix {
 
 struct ForwardPolicy {
-  // (layer, queries [N, H, D], keys [N, G, D], values [N, G, D]) -> [N, H, D]; RoPE is already applied.
-  std::function<at::Tensor(int64_t, const at::Tensor&, const at::Tensor&, const at::Tensor&)> attend;
+  // (layer, queries [N, H, D], keys [N, G, D], values [N, G, D]) -> [N, H, D]; RoPE is already
+  // applied.
+  std::function<at::Tensor(int64_t, const at::Tensor&, const at::Tensor&, const at::Tensor&)>
+      attend;
   // x [N, in], weight [out, in], bias [out] or undefined -> [N, out]. Empty: one at::linear.
   std::function<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&)> linear;
 };
@@ -27,8 +29,8 @@ class Decoder {
   Decoder(Architecture architecture, at::Device device);
 
   const Architecture& architecture() const { return architecture_; }
-  // ids_N, positions_N: int64. Returns hidden states after the final norm, [N, C], in the weights' dtype.
-  // Norms and RoPE are computed in float32.
+  // ids_N, positions_N: int64. Returns hidden states after the final norm, [N, C], in the weights'
+  // dtype. Norms and RoPE are computed in float32.
   at::Tensor hidden(const Weights& weights,
                     const at::Tensor& ids_N,
                     const at::Tensor& positions_N,
@@ -36,8 +38,8 @@ class Decoder {
   // The output projection's matrix, [V, C] (the embedding when tied).
   const at::Tensor& head(const Weights& weights) const;
 
-  // Plain causal attention within each of the rows of ids [B, T]: logits [B, T, V] in the weights' dtype.
-  // For parity tests and small uses.
+  // Plain causal attention within each of the rows of ids [B, T]: logits [B, T, V] in the weights'
+  // dtype. For parity tests and small uses.
   at::Tensor logits(const Weights& weights, const at::Tensor& ids_BT) const;
 
  private:

@@ -1,5 +1,5 @@
-// Reading and writing the safetensors format. Files come from outside: every length, offset, shape and
-// dtype is checked before use, without arithmetic that can wrap.
+// Reading and writing the safetensors format. Files come from outside: every length, offset, shape
+// and dtype is checked before use, without arithmetic that can wrap.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +45,8 @@ class Checkpoint {
   std::map<std::string, const TensorView*, std::less<>> tensors_;
 };
 
-// Writes one file under a temporary name and renames it when complete. Throws Error when the disk is full.
+// Writes one file under a temporary name and renames it when complete. Throws Error when the disk
+// is full.
 void write_safetensors(const std::filesystem::path& path,
                        std::span<const TensorView> tensors,
                        const std::map<std::string, std::string>& metadata = {{"format", "pt"}});

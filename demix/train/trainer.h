@@ -36,16 +36,16 @@ double schedule_factor(const ScheduleConfig& schedule, int64_t step, int64_t ste
 
 struct TrainConfig {
   int64_t sequence_length = 256;
-  int64_t rows_per_step = 32;        // sequences per optimiser step
-  int64_t rows_per_pass = 0;         // sequences per forward pass (gradient accumulation); 0: all
+  int64_t rows_per_step = 32;  // sequences per optimiser step
+  int64_t rows_per_pass = 0;   // sequences per forward pass (gradient accumulation); 0: all
   double learning_rate = 3e-4;
   ScheduleConfig schedule;
-  double weight_decay = 0.1;         // on matrices only
+  double weight_decay = 0.1;  // on matrices only
   double beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;
-  double clip_norm = 1.0;            // 0: off
-  std::string dtype = "bfloat16";    // of products; master weights and optimiser are float32
-  int64_t checkpoint_every = 0;      // steps; 0: by time, about every 60 s
-  bool deterministic = false;        // CUDA: deterministic kernels
+  double clip_norm = 1.0;          // 0: off
+  std::string dtype = "bfloat16";  // of products; master weights and optimiser are float32
+  int64_t checkpoint_every = 0;    // steps; 0: by time, about every 60 s
+  bool deterministic = false;      // CUDA: deterministic kernels
   template <class V>
   void visit(V& v) {
     v("sequence_length", sequence_length);
@@ -66,8 +66,8 @@ struct TrainConfig {
 };
 
 struct TrainJob {
-  std::string name;                 // "components/math_high"
-  std::string key;                  // content key: identifies everything that determines the result
+  std::string name;  // "components/math_high"
+  std::string key;   // content key: identifies everything that determines the result
   Architecture architecture;
   std::vector<MixedStream::Source> sources;
   int64_t tokens = 0;               // budget; rounded up to whole steps
@@ -79,19 +79,19 @@ struct TrainJob {
 
 struct TrainResult {
   int64_t steps = 0, tokens = 0;
-  double final_loss = 0;            // mean over the last tenth of the steps, nats per token
+  double final_loss = 0;  // mean over the last tenth of the steps, nats per token
   std::vector<std::string> datasets;
   Consumed consumed;
-  double seconds = 0;               // accumulated over resumes
-  std::string weights_hash;         // of the float32 weights
+  double seconds = 0;        // accumulated over resumes
+  std::string weights_hash;  // of the float32 weights
 };
 
-// Trains from `initial` (float32, CPU) and writes a Hugging Face folder (float32) with metrics.jsonl beside it.
-// A checkpoint in `job.folder` of the same key is taken up; the result is bit-identical to that of an
-// uninterrupted run (on the CPU with the same number of threads; on CUDA with `deterministic`).
-// Runs on the calling thread's share of cores: set at::set_num_threads before; several jobs may run in
-// parallel, one per thread. Throws Error when the loss is not finite, with step, rate and datasets of the
-// step.
+// Trains from `initial` (float32, CPU) and writes a Hugging Face folder (float32) with
+// metrics.jsonl beside it. A checkpoint in `job.folder` of the same key is taken up; the result is
+// bit-identical to that of an uninterrupted run (on the CPU with the same number of threads; on
+// CUDA with `deterministic`). Runs on the calling thread's share of cores: set at::set_num_threads
+// before; several jobs may run in parallel, one per thread. Throws Error when the loss is not
+// finite, with step, rate and datasets of the step.
 TrainResult train(const TrainJob& job,
                   const TrainConfig& config,
                   const Weights& initial,
