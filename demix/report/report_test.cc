@@ -1,0 +1,179 @@
+#include "demix/report/report.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "demix/core/error.h"
+#include "demix/report/mixture_csv.h"
+#include "demix/report/page.h"
+#include "demix/report/result_json.h"
+#include "demix/report/sample_result.h"
+
+namespace demix {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string slurp(const fs::path& path) {
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+RunResult two_datasets() {
+  RunResult r;
+  r.datasets = {{.name = "a, \"b\"", .path = "/data/a b", .train_tokens = 200},
+                {.name = "c", .path = "shards/c", .train_tokens = 1000},
+                {.name = "d"}};
+  r.mixture = {0.25, 0.75, 0.0};
+  r.merge_weights = {0.5, 0.5, 0.0};
+  r.target_tokens = 1000;
+  return r;
+}
+
+TEST(ResultJson, WrittenAndReadBackIsTheSame) {
+  const RunResult result = sample_result();
+  const Json json = result_to_json(result), details = details_to_json(result);
+  const RunResult again = result_from_json(Json::parse(json.dump()), Json::parse(details.dump()));
+  EXPECT_EQ(result_to_json(again), json);
+  EXPECT_EQ(details_to_json(again), details);
+  EXPECT_EQ(again.references.size(), 17u);
+  EXPECT_EQ(again.references[4].trained.tasks[2].standard_error,
+            result.references[4].trained.tasks[2].standard_error);
+  EXPECT_EQ(again.models[3].tokens_by_dataset, result.models[3].tokens_by_dataset);
+  EXPECT_FALSE(again.references.back().in_correlations);
+}
+
+TEST(ResultJson, HasTheContractsNamesAndShapes) {
+  const RunResult result = sample_result();
+  const Json json = result_to_json(result);
+  EXPECT_EQ(json["version"], 1);
+  EXPECT_EQ(json["mixture"].size(), 7u);
+  EXPECT_EQ(json["mixture"]["prose_ocr_noise"], 0.0) << "zeros are listed too";
+  EXPECT_EQ(json["merge_weights"]["math_textbook"], 0.342);
+  EXPECT_EQ(json["predicted"]["arc_easy"]["metric"], "choice_prob");
+  EXPECT_EQ(json["predicted"]["arc_easy"]["value"], result.predicted[0].value);
+  EXPECT_EQ(json["fidelity"]["references"], 16);
+  EXPECT_EQ(json["fidelity"]["macro"]["spearman"]["value"], 0.86);
+  EXPECT_TRUE(json["fidelity"]["macro"]["capability_recovery"]["value"].is_null());
+  EXPECT_EQ(json["fidelity"]["domains"]["math"]["regret"]["value"], 0.2);
+  EXPECT_EQ(json["fidelity"]["free_baselines"]["interpolation"]["macro"]["spearman"]["value"],
+            0.90);
+  EXPECT_EQ(json["fidelity"]["free_baselines"]["own_share"]["domains"].size(), 3u);
+  EXPECT_TRUE(json["fidelity"]["gauge"].is_null());
+  EXPECT_EQ(json["baselines"]["uniform"]["trained"]["code"],
+            result.uniform.trained.domains[2].value);
+  EXPECT_EQ(json["baselines"]["found"]["mixture"], json["mixture"]);
+  EXPECT_EQ(json["cost"]["seconds"]["search"], 148.0);
+  EXPECT_EQ(json["warnings"].size(), 2u);
+}
+
+TEST(ResultJson, UnknownNumbersAreNullAndNeverNaN) {
+  RunResult result = sample_result();
+  result.mixture.assign(7, kUnknown);
+  result.fidelity.proxy.macro = {};
+  result.found.trained.domains[0] = {INFINITY, -INFINITY};
+  for (const Json& json : {result_to_json(result), details_to_json(result)}) {
+    for (const auto& [place, value] : json.flatten().items()) {
+      EXPECT_TRUE(!value.is_number_float() || std::isfinite(value.get<double>())) << place;
+    }
+  }
+  const Json json = result_to_json(result);
+  EXPECT_TRUE(json["mixture"]["code_python"].is_null());
+  EXPECT_TRUE(json["baselines"]["found"]["trained"]["general"].is_null());
+  EXPECT_TRUE(std::isnan(result_from_json(json, Json::object()).mixture[0]));
+}
+
+TEST(ResultJson, NothingKnownIsReadable) {
+  const RunResult again =
+      result_from_json(result_to_json(RunResult{}), details_to_json(RunResult{}));
+  EXPECT_TRUE(again.datasets.empty());
+  EXPECT_TRUE(std::isnan(again.fidelity.proxy.macro.spearman.value));
+}
+
+TEST(ResultJson, EditedFilesAreRefusedWithTheReason) {
+  const auto message = [](const Json& result, const Json& details) -> std::string {
+    try {
+      result_from_json(result, details);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  const Json good = result_to_json(sample_result()), details = details_to_json(sample_result());
+  EXPECT_EQ(message(good, details), "");
+  Json bad = good;
+  bad["mixture"]["code_perl"] = 0.1;
+  EXPECT_NE(message(bad, details).find("'code_perl'"), std::string::npos);
+  bad = good;
+  bad["cost"]["proxies"] = "many";
+  EXPECT_NE(message(bad, details).find("result.json"), std::string::npos);
+  bad = details;
+  bad["references"] = {{{"name", 3}}};
+  EXPECT_NE(message(good, bad).find("details.json"), std::string::npos);
+  bad = good;
+  bad["version"] = 2;
+  EXPECT_NE(message(bad, details).find("version 2"), std::string::npos);
+}
+
+TEST(MixtureCsv, GivesSharesTokensAndEpochsAndQuotesNames) {
+  EXPECT_EQ(mixture_csv(two_datasets()),
+            "dataset,share,merge_weight,tokens,epochs\n"
+            "\"a, \"\"b\"\"\",0.250000,0.500000,250,1.2500\n"
+            "c,0.750000,0.500000,750,0.7500\n"
+            "d,0.000000,0.000000,0,\n");
+}
+
+TEST(MixtureCsv, LeavesTokensEmptyWithoutATargetBudget) {
+  RunResult r = two_datasets();
+  r.target_tokens = kUnknown;
+  EXPECT_NE(mixture_csv(r).find("c,0.750000,0.500000,,\n"), std::string::npos);
+}
+
+TEST(MegatronBlend, ListsWeightsAndQuotedPathsWithoutZeros) {
+  EXPECT_EQ(megatron_blend(two_datasets()), "--data-path 0.250000 '/data/a b' 0.750000 shards/c");
+  EXPECT_EQ(megatron_blend(RunResult{}), "");
+  RunResult r = two_datasets();
+  r.datasets[0].path = "it's";
+  EXPECT_NE(megatron_blend(r).find("'it'\\''s'"), std::string::npos);
+}
+
+TEST(Report, IsRebuiltFromTheTwoJsonFilesAlone) {
+  const fs::path run = fs::path(testing::TempDir()) / "demix_report_test";
+  fs::remove_all(run);
+  fs::create_directories(run);
+  write_report(run, sample_result());
+  const std::string page = slurp(run / "report.html"), csv = slurp(run / "mixture.csv");
+  EXPECT_EQ(page, render_page(sample_result()));
+  for (const char* name : {"report.html", "mixture.csv", "megatron_blend.txt"})
+    fs::remove(run / name);
+  rebuild_report(run);
+  EXPECT_EQ(slurp(run / "report.html"), page);
+  EXPECT_EQ(slurp(run / "mixture.csv"), csv);
+  EXPECT_TRUE(fs::exists(run / "megatron_blend.txt"));
+  fs::remove_all(run);
+}
+
+TEST(Report, MissingOrBrokenFilesAreNamed) {
+  const fs::path run = fs::path(testing::TempDir()) / "demix_report_broken";
+  fs::remove_all(run);
+  fs::create_directories(run);
+  try {
+    read_result(run);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("result.json: cannot be read"), std::string::npos);
+  }
+  std::ofstream(run / "result.json") << "{";
+  EXPECT_THROW(read_result(run), Error);
+  EXPECT_THROW(write_report(run / "no" / "folder", RunResult{}), Error);
+  fs::remove_all(run);
+}
+
+}  // namespace
+}  // namespace demix

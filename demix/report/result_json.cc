@@ -1,0 +1,431 @@
+#include "demix/report/result_json.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "demix/core/error.h"
+
+namespace demix {
+namespace {
+
+// ---- writing ------------------------------------------------------------------------------------
+
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+template <typename Facts>
+std::vector<std::string> names_of(const std::vector<Facts>& facts) {
+  std::vector<std::string> names;
+  for (const Facts& fact : facts) names.push_back(fact.name);
+  return names;
+}
+
+// {name: write(value)}; nothing known is {}.
+template <typename T, typename Write>
+Json named(const std::vector<std::string>& names, const std::vector<T>& values, Write write) {
+  DEMIX_CHECK(values.empty() || values.size() == names.size());
+  Json object = Json::object();
+  for (size_t i = 0; i < values.size(); ++i) object[names[i]] = write(values[i]);
+  return object;
+}
+
+Json named(const std::vector<std::string>& names, const std::vector<double>& values) {
+  return named(names, values, number);
+}
+
+Json values_of(const std::vector<std::string>& names, const std::vector<Score>& scores) {
+  return named(names, scores, [](const Score& s) { return number(s.value); });
+}
+
+Json errors_of(const std::vector<std::string>& names, const std::vector<Score>& scores) {
+  return named(names, scores, [](const Score& s) { return number(s.standard_error); });
+}
+
+Json scores_to_json(const std::vector<std::string>& names, const std::vector<Score>& scores) {
+  return named(names, scores, [](const Score& s) {
+    return Json{{"value", number(s.value)}, {"stderr", number(s.standard_error)}};
+  });
+}
+
+Json estimate_to_json(const Estimate& e) {
+  return {{"value", number(e.value)}, {"low", number(e.low)}, {"high", number(e.high)}};
+}
+
+Json agreement_to_json(const Agreement& a) {
+  return {{"spearman", estimate_to_json(a.spearman)},
+          {"spearman_top25", estimate_to_json(a.spearman_top25)},
+          {"pearson", estimate_to_json(a.pearson)},
+          {"capability_recovery", estimate_to_json(a.capability_recovery)},
+          {"regret", estimate_to_json(a.regret)}};
+}
+
+struct Names {
+  std::vector<std::string> datasets, domains, tasks;
+  explicit Names(const RunResult& r)
+      : datasets(names_of(r.datasets)), domains(names_of(r.domains)), tasks(names_of(r.tasks)) {}
+};
+
+Json chooser_to_json(const ChooserFidelity& chooser, const Names& names) {
+  return {{"macro", agreement_to_json(chooser.macro)},
+          {"domains", named(names.domains, chooser.domains, agreement_to_json)}};
+}
+
+Json fidelity_to_json(const Fidelity& fidelity, const Names& names) {
+  Json json = {{"references", fidelity.references}};
+  json.update(chooser_to_json(fidelity.proxy, names));
+  json["free_baselines"] = {{"own_share", chooser_to_json(fidelity.own_share, names)},
+                            {"interpolation", chooser_to_json(fidelity.interpolation, names)}};
+  json["gauge"] = nullptr;
+  return json;
+}
+
+// `proxy` and `trained` map domain to score, as other programs expect; errors and tasks lie beside.
+Json mixture_to_json(const MixtureFacts& facts, const Names& names) {
+  return {{"mixture", named(names.datasets, facts.mixture)},
+          {"merge_weights", named(names.datasets, facts.merge_weights)},
+          {"proxy", values_of(names.domains, facts.proxy.domains)},
+          {"trained", values_of(names.domains, facts.trained.domains)},
+          {"proxy_stderr", errors_of(names.domains, facts.proxy.domains)},
+          {"trained_stderr", errors_of(names.domains, facts.trained.domains)},
+          {"proxy_tasks", scores_to_json(names.tasks, facts.proxy.tasks)},
+          {"trained_tasks", scores_to_json(names.tasks, facts.trained.tasks)},
+          {"interpolation", scores_to_json(names.domains, facts.interpolation)},
+          {"own_share", scores_to_json(names.domains, facts.own_share)},
+          {"in_correlations", facts.in_correlations},
+          {"note", facts.note}};
+}
+
+Json predicted_to_json(const RunResult& result) {
+  DEMIX_CHECK(result.predicted.empty() || result.predicted.size() == result.tasks.size());
+  Json json = Json::object();
+  for (size_t i = 0; i < result.predicted.size(); ++i) {
+    json[result.tasks[i].name] = {{"metric", result.tasks[i].metric},
+                                  {"value", number(result.predicted[i].value)},
+                                  {"stderr", number(result.predicted[i].standard_error)}};
+  }
+  return json;
+}
+
+Json seconds_to_json(const Cost& cost) {
+  Json seconds = Json::object();
+  for (const auto& [stage, value] : cost.seconds) seconds[stage] = number(value);
+  return seconds;
+}
+
+// ---- reading ------------------------------------------------------------------------------------
+
+const Json& member(const Json& json, std::string_view key) {
+  static const Json kNull;
+  const auto found = json.find(key);
+  return found == json.end() ? kNull : *found;
+}
+
+double read_number(const Json& json) { return json.is_null() ? kUnknown : json.get<double>(); }
+double read_number(const Json& json, std::string_view key) {
+  return read_number(member(json, key));
+}
+
+template <typename T>
+T read(const Json& json, std::string_view key, T otherwise = {}) {
+  const Json& value = member(json, key);
+  return value.is_null() ? otherwise : value.get<T>();
+}
+
+// An object by name as a vector in the order of `names`; absent names leave `T{}`.
+template <typename T, typename Read>
+std::vector<T> read_named(const Json& object,
+                          const std::vector<std::string>& names,
+                          T missing,
+                          Read read_one) {
+  if (object.is_null() || object.empty()) return {};
+  std::vector<T> values(names.size(), missing);
+  for (const auto& [name, value] : object.items()) {
+    const auto found = std::find(names.begin(), names.end(), name);
+    if (found == names.end()) {
+      throw Error("'{}' is not among the names that the result lists; was the file edited?", name);
+    }
+    values[found - names.begin()] = read_one(value);
+  }
+  return values;
+}
+
+std::vector<double> read_numbers(const Json& object, const std::vector<std::string>& names) {
+  return read_named(object, names, kUnknown, [](const Json& j) { return read_number(j); });
+}
+
+std::vector<int64_t> read_counts(const Json& object, const std::vector<std::string>& names) {
+  return read_named(object, names, int64_t{0}, [](const Json& j) { return j.get<int64_t>(); });
+}
+
+Score read_score(const Json& json) {
+  return {read_number(json, "value"), read_number(json, "stderr")};
+}
+
+std::vector<Score> read_scores(const Json& object, const std::vector<std::string>& names) {
+  return read_named(object, names, Score{}, read_score);
+}
+
+std::vector<Score> read_scores(const Json& values,
+                               const Json& errors,
+                               const std::vector<std::string>& names) {
+  const auto value = read_numbers(values, names), error = read_numbers(errors, names);
+  std::vector<Score> scores(value.size());
+  for (size_t i = 0; i < scores.size(); ++i) {
+    scores[i] = {value[i], error.empty() ? kUnknown : error[i]};
+  }
+  return scores;
+}
+
+Estimate read_estimate(const Json& json) {
+  return {read_number(json, "value"), read_number(json, "low"), read_number(json, "high")};
+}
+
+Agreement read_agreement(const Json& json) {
+  return {read_estimate(member(json, "spearman")),
+          read_estimate(member(json, "spearman_top25")),
+          read_estimate(member(json, "pearson")),
+          read_estimate(member(json, "capability_recovery")),
+          read_estimate(member(json, "regret"))};
+}
+
+ChooserFidelity read_chooser(const Json& json, const Names& names) {
+  return {read_agreement(member(json, "macro")),
+          read_named(member(json, "domains"), names.domains, Agreement{}, read_agreement)};
+}
+
+Fidelity read_fidelity(const Json& json, const Names& names) {
+  const Json& free = member(json, "free_baselines");
+  return {.references = read<int64_t>(json, "references"),
+          .proxy = read_chooser(json, names),
+          .own_share = read_chooser(member(free, "own_share"), names),
+          .interpolation = read_chooser(member(free, "interpolation"), names)};
+}
+
+MixtureFacts read_mixture(const Json& json, std::string name, const Names& names) {
+  return {.name = std::move(name),
+          .mixture = read_numbers(member(json, "mixture"), names.datasets),
+          .merge_weights = read_numbers(member(json, "merge_weights"), names.datasets),
+          .proxy = {read_scores(member(json, "proxy"), member(json, "proxy_stderr"), names.domains),
+                    read_scores(member(json, "proxy_tasks"), names.tasks)},
+          .trained = {read_scores(
+                          member(json, "trained"), member(json, "trained_stderr"), names.domains),
+                      read_scores(member(json, "trained_tasks"), names.tasks)},
+          .interpolation = read_scores(member(json, "interpolation"), names.domains),
+          .own_share = read_scores(member(json, "own_share"), names.domains),
+          .in_correlations = read(json, "in_correlations", true),
+          .note = read<std::string>(json, "note")};
+}
+
+void read_facts(const Json& json, RunResult& result) {
+  for (const Json& d : member(json, "datasets")) {
+    result.datasets.push_back({.name = read<std::string>(d, "name"),
+                               .domain = read<std::string>(d, "domain"),
+                               .path = read<std::string>(d, "path"),
+                               .documents = read<int64_t>(d, "documents"),
+                               .duplicates_removed = read<int64_t>(d, "duplicates_removed"),
+                               .train_tokens = read<int64_t>(d, "train_tokens"),
+                               .heldout_tokens = read<int64_t>(d, "heldout_tokens"),
+                               .bytes = read<int64_t>(d, "bytes")});
+  }
+  for (const Json& d : member(json, "domains")) {
+    result.domains.push_back(
+        {.name = read<std::string>(d, "name"), .unit = read<std::string>(d, "unit")});
+  }
+  for (const Json& t : member(json, "tasks")) {
+    result.tasks.push_back({.name = read<std::string>(t, "name"),
+                            .domain = read<std::string>(t, "domain"),
+                            .metric = read<std::string>(t, "metric"),
+                            .higher_is_better = read(t, "higher_is_better", true),
+                            .chance = read_number(t, "chance"),
+                            .items = read<int64_t>(t, "items")});
+  }
+}
+
+void read_outcome(const Json& json, RunResult& result) {
+  const Names names(result);
+  result.name = read<std::string>(json, "name");
+  result.unfinished = read<std::string>(json, "unfinished");
+  result.mixture = read_numbers(member(json, "mixture"), names.datasets);
+  result.merge_weights = read_numbers(member(json, "merge_weights"), names.datasets);
+  result.predicted = read_scores(member(json, "predicted"), names.tasks);
+  result.target_tokens = read_number(json, "target_tokens");
+  result.fidelity = read_fidelity(member(json, "fidelity"), names);
+  const Json& baselines = member(json, "baselines");
+  result.uniform = read_mixture(member(baselines, "uniform"), "uniform", names);
+  result.natural = read_mixture(member(baselines, "natural"), "natural", names);
+  result.found = read_mixture(member(baselines, "found"), "found", names);
+  const Json& cost = member(json, "cost");
+  result.cost.tokens_trained = read<int64_t>(cost, "tokens_trained");
+  result.cost.proxies = read<int64_t>(cost, "proxies");
+  result.cost.items_scored = read<int64_t>(cost, "items_scored");
+  for (const auto& [stage, seconds] : member(cost, "seconds").items()) {
+    result.cost.seconds.emplace_back(stage, read_number(seconds));
+  }
+  result.warnings = read<std::vector<std::string>>(json, "warnings");
+}
+
+void read_details(const Json& json, RunResult& result) {
+  const Names names(result);
+  for (const Json& r : member(json, "references")) {
+    result.references.push_back(read_mixture(r, read<std::string>(r, "name"), names));
+  }
+  result.objective = read<std::string>(json, "objective");
+  for (const Json& p : member(json, "search")) {
+    result.search.push_back(
+        {.round = read<int64_t>(p, "round"),
+         .mixture = read_numbers(member(p, "mixture"), names.datasets),
+         .merge_weights = read_numbers(member(p, "merge_weights"), names.datasets),
+         .domains = read_scores(member(p, "domains"), names.domains),
+         .objective = read_number(p, "objective"),
+         .predicted_objective = read_number(p, "predicted_objective")});
+  }
+  for (const Json& p : member(json, "predictors")) {
+    result.predictors.push_back({.name = read<std::string>(p, "name"),
+                                 .metric = read<std::string>(p, "metric"),
+                                 .cv_spearman = read_number(p, "cv_spearman"),
+                                 .cv_mae = read_number(p, "cv_mae"),
+                                 .chosen = read(p, "chosen", false)});
+  }
+  for (const Json& m : member(json, "models")) {
+    result.models.push_back(
+        {.name = read<std::string>(m, "name"),
+         .kind = read<std::string>(m, "kind"),
+         .tokens = read<int64_t>(m, "tokens"),
+         .asked_shares = read_numbers(member(m, "asked_shares"), names.datasets),
+         .tokens_by_dataset = read_counts(member(m, "tokens_by_dataset"), names.datasets),
+         .epochs_by_dataset = read_numbers(member(m, "epochs_by_dataset"), names.datasets),
+         .final_loss = read_number(m, "final_loss"),
+         .drift = read_number(m, "drift"),
+         .seconds = read_number(m, "seconds")});
+  }
+  result.seed = read<uint64_t>(json, "seed");
+  result.device = read<std::string>(json, "device");
+  result.command = read<std::string>(json, "command");
+  result.config_yaml = read<std::string>(json, "config_yaml");
+  for (const auto& [name, version] : member(json, "versions").items()) {
+    result.versions.emplace_back(name, version.get<std::string>());
+  }
+}
+
+}  // namespace
+
+Json result_to_json(const RunResult& result) {
+  const Names names(result);
+  Json json = {{"version", 1},
+               {"name", result.name},
+               {"unfinished", result.unfinished},
+               {"mixture", named(names.datasets, result.mixture)},
+               {"merge_weights", named(names.datasets, result.merge_weights)},
+               {"predicted", predicted_to_json(result)},
+               {"target_tokens", number(result.target_tokens)},
+               {"fidelity", fidelity_to_json(result.fidelity, names)},
+               {"baselines",
+                {{"uniform", mixture_to_json(result.uniform, names)},
+                 {"natural", mixture_to_json(result.natural, names)},
+                 {"found", mixture_to_json(result.found, names)}}},
+               {"cost",
+                {{"tokens_trained", result.cost.tokens_trained},
+                 {"proxies", result.cost.proxies},
+                 {"items_scored", result.cost.items_scored},
+                 {"seconds", seconds_to_json(result.cost)}}},
+               {"warnings", result.warnings},
+               {"datasets", Json::array()},
+               {"domains", Json::array()},
+               {"tasks", Json::array()}};
+  for (const DatasetFacts& d : result.datasets) {
+    json["datasets"].push_back({{"name", d.name},
+                                {"domain", d.domain},
+                                {"path", d.path},
+                                {"documents", d.documents},
+                                {"duplicates_removed", d.duplicates_removed},
+                                {"train_tokens", d.train_tokens},
+                                {"heldout_tokens", d.heldout_tokens},
+                                {"bytes", d.bytes}});
+  }
+  for (const DomainFacts& d : result.domains) {
+    json["domains"].push_back({{"name", d.name}, {"unit", d.unit}});
+  }
+  for (const TaskFacts& t : result.tasks) {
+    json["tasks"].push_back({{"name", t.name},
+                             {"domain", t.domain},
+                             {"metric", t.metric},
+                             {"higher_is_better", t.higher_is_better},
+                             {"chance", number(t.chance)},
+                             {"items", t.items}});
+  }
+  return json;
+}
+
+Json details_to_json(const RunResult& result) {
+  const Names names(result);
+  Json json = {{"version", 1},
+               {"references", Json::array()},
+               {"objective", result.objective},
+               {"search", Json::array()},
+               {"predictors", Json::array()},
+               {"models", Json::array()},
+               {"seed", result.seed},
+               {"device", result.device},
+               {"command", result.command},
+               {"config_yaml", result.config_yaml},
+               {"versions", Json::object()}};
+  for (const MixtureFacts& r : result.references) {
+    Json reference = {{"name", r.name}};
+    reference.update(mixture_to_json(r, names));
+    json["references"].push_back(std::move(reference));
+  }
+  for (const SearchedProxy& p : result.search) {
+    json["search"].push_back({{"round", p.round},
+                              {"mixture", named(names.datasets, p.mixture)},
+                              {"merge_weights", named(names.datasets, p.merge_weights)},
+                              {"domains", scores_to_json(names.domains, p.domains)},
+                              {"objective", number(p.objective)},
+                              {"predicted_objective", number(p.predicted_objective)}});
+  }
+  for (const PredictorFit& p : result.predictors) {
+    json["predictors"].push_back({{"name", p.name},
+                                  {"metric", p.metric},
+                                  {"cv_spearman", number(p.cv_spearman)},
+                                  {"cv_mae", number(p.cv_mae)},
+                                  {"chosen", p.chosen}});
+  }
+  const auto count = [](int64_t n) { return Json(n); };
+  for (const TrainedModel& m : result.models) {
+    json["models"].push_back(
+        {{"name", m.name},
+         {"kind", m.kind},
+         {"tokens", m.tokens},
+         {"asked_shares", named(names.datasets, m.asked_shares)},
+         {"tokens_by_dataset", named(names.datasets, m.tokens_by_dataset, count)},
+         {"epochs_by_dataset", named(names.datasets, m.epochs_by_dataset)},
+         {"final_loss", number(m.final_loss)},
+         {"drift", number(m.drift)},
+         {"seconds", number(m.seconds)}});
+  }
+  for (const auto& [name, version] : result.versions) json["versions"][name] = version;
+  return json;
+}
+
+RunResult result_from_json(const Json& result_json, const Json& details_json) {
+  RunResult result;
+  const char* file = "result.json";
+  try {
+    if (const int64_t version = read<int64_t>(result_json, "version"); version != 1) {
+      throw Error("result.json has version {}; this program reads version 1", version);
+    }
+    read_facts(result_json, result);
+    read_outcome(result_json, result);
+    file = "details.json";
+    read_details(details_json, result);
+  } catch (const Json::exception& error) {
+    throw Error(
+        "{} is not what demix writes: {}; was it edited? Running the run again writes it anew",
+        file,
+        error.what());
+  }
+  return result;
+}
+
+}  // namespace demix

@@ -1,0 +1,23 @@
+// RunResult as JSON and back.
+#pragma once
+
+#include "demix/core/json.h"
+#include "demix/report/result.h"
+
+namespace demix {
+
+// The part of the result that other programs rely on (result.json): version, mixture,
+// merge_weights, predicted, fidelity, baselines, cost, warnings; and the datasets, domains and
+// tasks they speak of. Unknown numbers are null. The names of datasets, of domains and of tasks
+// must be distinct.
+Json result_to_json(const RunResult& result);
+
+// Everything else that the page shows (details.json): references, search, models, configuration.
+Json details_to_json(const RunResult& result);
+
+// The inverse of both. Keys that are missing leave their fields unknown or empty, so older and
+// partly finished runs can be read. Throws Error when a value has the wrong type or names a
+// dataset, domain or task that the result does not list, or when the version is not 1.
+RunResult result_from_json(const Json& result, const Json& details);
+
+}  // namespace demix
