@@ -1,24 +1,29 @@
 #include "demix/core/files.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include "demix/core/error.h"
 
 namespace demix {
 namespace {
 
-[[noreturn]] void fail(const std::filesystem::path& path, const char* what, int error) {
-  throw Error("{}: {}: {}{}",
-              path.string(),
-              what,
-              std::strerror(error),
-              error == ENOSPC ? "; free some space and start the same command again" : "");
+constexpr size_t kBufferBytes = 1 << 20;
+
+[[noreturn]] void fail_writing(const std::filesystem::path& path, int error) {
+  if (error == ENOSPC || error == EDQUOT) {
+    throw Error("{}: the disk is full; free some space and start again", path.string());
+  }
+  throw Error("{}: cannot be written: {}", path.string(), std::strerror(error));
 }
 
 }  // namespace
@@ -36,37 +41,112 @@ std::string read_file(const std::filesystem::path& path) {
 }
 
 void sync_to_disk(const std::filesystem::path& path) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) fail(path, "cannot be opened", errno);
-  const int failed = fsync(file);
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) fail_writing(path, errno);
+  const bool failed = ::fsync(descriptor) != 0;
   const int error = errno;
-  close(file);
-  if (failed) fail(path, "cannot be flushed to the disk", error);
+  ::close(descriptor);
+  // Some file systems cannot sync folders and say EINVAL; a rename itself is done by then.
+  if (failed && error != EINVAL) fail_writing(path, error);
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view text) {
-  std::filesystem::path temporary = path;
-  temporary += ".tmp";
-  const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (file < 0) fail(temporary, "cannot be created", errno);
-  while (!text.empty()) {
-    const ssize_t written = write(file, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) {
-      const int error = errno;
-      close(file);
-      unlink(temporary.c_str());
-      fail(path, "cannot be written", error);
-    }
-    text.remove_prefix(static_cast<size_t>(written));
-  }
-  const int failed = fsync(file);
-  const int error = errno;
-  close(file);
-  if (failed) fail(path, "cannot be flushed to the disk", error);
-  std::error_code failure;
-  std::filesystem::rename(temporary, path, failure);
-  if (failure) throw Error("{}: cannot be put in place: {}", path.string(), failure.message());
+  AtomicFile file(path);
+  file.write(text);
+  file.commit();
 }
+
+AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)), partial_(path_) {
+  partial_ += ".partial";
+  descriptor_ = ::open(partial_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) fail_writing(partial_, errno);
+  buffer_.reserve(kBufferBytes);
+}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ < 0) return;
+  ::close(descriptor_);
+  ::unlink(partial_.c_str());
+}
+
+AtomicFile::AtomicFile(AtomicFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      partial_(std::move(other.partial_)),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      buffer_(std::move(other.buffer_)) {}
+
+void AtomicFile::write(const void* data, size_t size) {
+  const char* bytes = static_cast<const char*>(data);
+  while (size > 0) {
+    const size_t part = std::min(size, kBufferBytes - buffer_.size());
+    buffer_.insert(buffer_.end(), bytes, bytes + part);
+    bytes += part;
+    size -= part;
+    if (buffer_.size() == kBufferBytes) flush();
+  }
+}
+
+void AtomicFile::flush() {
+  for (size_t done = 0; done < buffer_.size();) {
+    const ssize_t written = ::write(descriptor_, buffer_.data() + done, buffer_.size() - done);
+    if (written < 0 && errno != EINTR) fail_writing(partial_, errno);
+    if (written > 0) done += static_cast<size_t>(written);
+  }
+  buffer_.clear();
+}
+
+void AtomicFile::overwrite(uint64_t offset, const void* data, size_t size) {
+  flush();
+  const char* bytes = static_cast<const char*>(data);
+  while (size > 0) {
+    const ssize_t written = ::pwrite(descriptor_, bytes, size, static_cast<off_t>(offset));
+    if (written < 0 && errno != EINTR) fail_writing(partial_, errno);
+    if (written <= 0) continue;
+    bytes += written;
+    offset += static_cast<uint64_t>(written);
+    size -= static_cast<size_t>(written);
+  }
+}
+
+void AtomicFile::commit() {
+  DEMIX_CHECK(descriptor_ >= 0);
+  flush();
+  if (::fsync(descriptor_) != 0) fail_writing(partial_, errno);
+  // Network file systems may report a failed write only at close.
+  if (::close(std::exchange(descriptor_, -1)) != 0 ||
+      ::rename(partial_.c_str(), path_.c_str()) != 0) {
+    const int error = errno;
+    ::unlink(partial_.c_str());
+    fail_writing(path_, error);
+  }
+  sync_to_disk(path_.has_parent_path() ? path_.parent_path() : ".");
+}
+
+MappedFile::MappedFile(const std::filesystem::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) {
+    throw Error("{}: cannot be opened for reading: {}", path.string(), std::strerror(errno));
+  }
+  struct stat status;
+  if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
+    ::close(descriptor);
+    throw Error("{}: not a regular file", path.string());
+  }
+  const auto size = static_cast<size_t>(status.st_size);
+  void* mapping = nullptr;
+  if (size > 0) mapping = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor, 0);
+  const int error = errno;
+  ::close(descriptor);
+  if (mapping == MAP_FAILED) {
+    throw Error("{}: cannot be mapped into memory: {}", path.string(), std::strerror(error));
+  }
+  bytes_ = {static_cast<const std::byte*>(mapping), size};
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
 
 }  // namespace demix

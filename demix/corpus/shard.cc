@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "demix/core/error.h"
-#include "demix/core/file.h"
+#include "demix/core/files.h"
 #include "demix/core/hash.h"
 
 namespace demix {
@@ -212,6 +212,7 @@ struct ShardWriter::State {
 
 ShardWriter::ShardWriter(std::filesystem::path path, int32_t vocabulary_size, int32_t separator) {
   DEMIX_CHECK(separator >= 0 && separator < vocabulary_size);
+  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path());
   Header header{};
   std::memcpy(header.magic, kTokensMagic, sizeof header.magic);
   header.version = kVersion;
