@@ -11,8 +11,7 @@ import re
 import sys
 import tempfile
 
-STAGES = ["core", "corpus", "model", "train", "merge", "evaluate", "search", "validate", "report",
-          "run", "cli"]
+STAGES = "core corpus model train merge evaluate search validate report run cli".split()
 INCLUDE = re.compile(r'^\s*#\s*include\s*["<](?:demix/(\w+)/|(cli)/)[^">]*[">]')
 
 
@@ -22,7 +21,9 @@ def violations(root: pathlib.Path) -> list[str]:
     folders = [path for path in sorted((root / "demix").glob("*")) if path.is_dir()]
     for folder in folders + [root / "cli"]:
         if folder.name not in STAGES:
-            found.append(f"{folder.relative_to(root)}: not a stage; the stages are {', '.join(STAGES)}")
+            found.append(
+                f"{folder.relative_to(root)}: not a stage; the stages are {', '.join(STAGES)}"
+            )
             continue
         for path in sorted(p for p in folder.rglob("*") if p.suffix in (".h", ".cc")):
             for number, line in enumerate(path.read_text().splitlines(), 1):
@@ -47,7 +48,8 @@ def check_that_it_can_fail() -> None:
         assert violations(root) == [], violations(root)
         (root / "demix/merge/bad.cc").write_text('\n#include "demix/search/loop.h"\n')
         assert violations(root) == [
-            "demix/merge/bad.cc:2: stage 'merge' includes the later 'search'"], violations(root)
+            "demix/merge/bad.cc:2: stage 'merge' includes the later 'search'"
+        ], violations(root)
 
 
 def main() -> int:
