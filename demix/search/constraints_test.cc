@@ -1,0 +1,160 @@
+#include "demix/search/constraints.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "demix/core/error.h"
+
+namespace demix {
+namespace {
+
+std::string message_of(auto&& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+const std::vector<double> kUniform3 = {1.0 / 3, 1.0 / 3, 1.0 / 3};
+
+Composition three_plain() { return Composition::anchored({"a", "b", "c"}, "", 0); }
+Composition three_anchored() { return Composition::anchored({"a", "b", "c"}, "a", 0.5); }
+
+FeasibleSet feasible(const Composition& composition, const ConstraintConfig& config) {
+  return FeasibleSet(composition, share_constraints(config, composition, kUniform3, {}, 0));
+}
+
+TEST(Constraints, BoundsActOnDataSharesNotOnMergeWeights) {
+  ConstraintConfig config{.max_times_prior = 0};
+  config.max_share["b"] = 0.2;
+  const FeasibleSet set = feasible(three_anchored(), config);
+  // p_b = α_b / 2.
+  EXPECT_TRUE(set.contains(std::vector<double>{0.6, 0.4, 0}));
+  EXPECT_FALSE(set.contains(std::vector<double>{0.58, 0.42, 0}));
+  EXPECT_NEAR(set.violation(std::vector<double>{0.5, 0.5, 0}), 0.05, 1e-15);
+}
+
+TEST(Constraints, ACapRelativeToThePriorIsTheSameOnWeightsAndSharesOutsideTheAnchor) {
+  // Twice the prior (1/3): α_b <= 2/3, though p_b <= 1/3.
+  const FeasibleSet set = feasible(three_anchored(), {.max_times_prior = 2});
+  EXPECT_TRUE(set.contains(std::vector<double>{1.0 / 3, 2.0 / 3, 0}));
+  EXPECT_FALSE(set.contains(std::vector<double>{0.3, 0.7, 0}));
+  // The anchor is in every component, so its cap is twice 2/3 and never binds.
+  EXPECT_TRUE(set.contains(std::vector<double>{1, 0, 0}));
+}
+
+TEST(Constraints, EpochsCapTheShareOfASmallDataset) {
+  const auto composition = three_plain();
+  const ConstraintConfig config{.max_times_prior = 0, .max_epochs = 4};
+  const std::vector<int64_t> tokens = {100, 10, 1000};
+  const FeasibleSet set(composition,
+                        share_constraints(config, composition, kUniform3, tokens, 400));
+  // 4 epochs of 10 tokens in a budget of 400: at most a tenth.
+  EXPECT_TRUE(set.contains(std::vector<double>{0.5, 0.1, 0.4}));
+  EXPECT_FALSE(set.contains(std::vector<double>{0.5, 0.11, 0.39}));
+  EXPECT_TRUE(set.contains(std::vector<double>{1, 0, 0}));
+}
+
+TEST(Constraints, ABoundNoComponentCanMeetIsExplainedAlone) {
+  ConstraintConfig config{.max_times_prior = 0};
+  config.max_share["a"] = 0.3;
+  EXPECT_EQ(
+      message_of([&] { feasible(three_anchored(), config); }),
+      "a at most 0.3 (max_share): cannot hold, it misses by 0.2; mixtures of these components "
+      "can reach from 0.5 to 1");
+}
+
+TEST(Constraints, ConflictingBoundsAreNamedWithTheirShortfall) {
+  ConstraintConfig config{.max_times_prior = 0};
+  config.min_share = {{"a", 0.6}, {"b", 0.5}};
+  config.max_share["c"] = 0.9;  // has no part in it
+  EXPECT_EQ(
+      message_of([&] { feasible(three_plain(), config); }),
+      "these constraints cannot hold together with shares that sum to one: if the others hold, "
+      "one of them misses by at least 0.1; relax one of them:\n"
+      "  a at least 0.6 (min_share)\n"
+      "  b at least 0.5 (min_share)");
+}
+
+TEST(Constraints, CapsThatLeaveNoRoomAreAllNamed) {
+  ConstraintConfig config{.max_times_prior = 0};
+  config.max_share = {{"a", 0.3}, {"b", 0.3}, {"c", 0.3}};
+  const std::string message = message_of([&] { feasible(three_plain(), config); });
+  EXPECT_NE(message.find("misses by at least 0.1;"), std::string::npos) << message;
+  for (const char* name : {"a at most", "b at most", "c at most"}) {
+    EXPECT_NE(message.find(name), std::string::npos) << message;
+  }
+}
+
+TEST(Constraints, BadSettingsAreRefusedByKey) {
+  const auto composition = three_plain();
+  const auto refusal = [&](const ConstraintConfig& config) {
+    return message_of([&] { share_constraints(config, composition, kUniform3, {}, 0); });
+  };
+  EXPECT_EQ(refusal({.min_share = {{"d", 0.1}}}),
+            "min_share: there is no dataset 'd'; did you mean 'a'?");
+  EXPECT_EQ(refusal({.max_share = {{"a", 1.1}}}),
+            "max_share.a is 1.1, expected a share from 0 to 1");
+  EXPECT_NE(refusal({.max_times_prior = 0.5}).find("max_times_prior is 0.5"), std::string::npos);
+  EXPECT_NE(refusal({.max_epochs = 2}).find("max_epochs needs the tokens"), std::string::npos);
+}
+
+TEST(FeasibleSet, GroupBoundsAreLinearConstraintsLikeAnyOther) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const FeasibleSet set(three_plain(), {{"b and c at least half", {0, 1, 1}, 0.5, kInfinity}});
+  EXPECT_TRUE(set.contains(std::vector<double>{0.5, 0, 0.5}));
+  EXPECT_FALSE(set.contains(std::vector<double>{0.6, 0.2, 0.2}));
+  const auto nearest = set.project(std::vector<double>{1, 0, 0});
+  ASSERT_TRUE(nearest);
+  EXPECT_NEAR((*nearest)[0], 0.5, 1e-12);
+  EXPECT_NEAR((*nearest)[1], 0.25, 1e-12);
+}
+
+TEST(FeasibleSet, AFixedShareIsABoundFromBothSides) {
+  const FeasibleSet set(three_plain(), {{"a is 0.2", {1, 0, 0}, 0.2, 0.2}});
+  const auto nearest = set.project(std::vector<double>{0.6, 0.4, 0});
+  ASSERT_TRUE(nearest);
+  EXPECT_NEAR((*nearest)[0], 0.2, 1e-12);
+  EXPECT_NEAR((*nearest)[1], 0.6, 1e-12);
+}
+
+TEST(FeasibleSet, ProjectionCanKeepWeightsAtZero) {
+  ConstraintConfig config{.max_times_prior = 0};
+  config.max_share["a"] = 0.5;
+  const FeasibleSet set = feasible(three_plain(), config);
+  const auto nearest = set.project(std::vector<double>{1, 0, 0}, {false, true, false});
+  ASSERT_TRUE(nearest);
+  EXPECT_NEAR((*nearest)[1], 0, 1e-15);
+  EXPECT_NEAR((*nearest)[2], 0.5, 1e-12);
+  EXPECT_FALSE(set.project(std::vector<double>{1, 0, 0}, {false, true, true}));
+}
+
+TEST(FeasibleSet, PullingInsideKeepsWhatIsInsideAndStopsAtTheBorder) {
+  ConstraintConfig config{.max_times_prior = 0};
+  config.max_share["a"] = 0.5;
+  const FeasibleSet set = feasible(three_plain(), config);
+  const std::vector<double> inside = {0.4, 0.5, 0.1};
+  const auto kept = set.pull_inside(inside);
+  for (size_t i = 0; i < 3; ++i) EXPECT_NEAR(kept[i], inside[i], 1e-15);
+  // The members closest to the corners are (.5 .25 .25), (0 1 0), (0 0 1); their mean has a = 1/6,
+  // and on the way to it from a = 0.9 the cap is met.
+  const auto pulled = set.pull_inside(std::vector<double>{0.9, 0.1, 0});
+  EXPECT_NEAR(pulled[0], 0.5, 1e-12);
+  const double step = (0.5 - 1.0 / 6) / (0.9 - 1.0 / 6);
+  EXPECT_NEAR(pulled[1], 1.25 / 3 + step * (0.1 - 1.25 / 3), 1e-12);
+}
+
+TEST(FeasibleSet, PullingInsideKeepsFixedShares) {
+  const FeasibleSet set(three_plain(), {{"a is 0.2", {1, 0, 0}, 0.2, 0.2}});
+  const auto pulled = set.pull_inside(std::vector<double>{0.6, 0.4, 0});
+  EXPECT_NEAR(pulled[0], 0.2, 1e-12);
+  EXPECT_TRUE(set.contains(pulled));
+  const auto other = set.pull_inside(std::vector<double>{0.6, 0.3, 0.1});
+  EXPECT_GT(l1_distance(pulled, other), 0.05);
+}
+
+}  // namespace
+}  // namespace demix
