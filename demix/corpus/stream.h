@@ -31,10 +31,12 @@ struct Consumed {
 
 // Every row comes from one dataset, whose documents are read in an order shuffled anew each epoch
 // by (seed, dataset name): so two mixtures read the same dataset in the same order, and the noise
-// of data order that they share cancels between their models. Which dataset gives row r is decided
-// by the largest deficit of mixture[i] * r against the rows given so far: after any number of rows
-// every dataset is within one row of its share, and no small weight rounds to nothing. Row r is a
-// function of (seed, mixture, r) alone.
+// of data order that they share cancels between their models. Row r goes to the dataset whose next
+// row is due first, (given + 1) / weight, among those with fewer rows than weight * (r + 1): then
+// after any number of rows every dataset is within one row of its share (this is a P-fair schedule,
+// for which earliest deadline first is exact; the largest deficit first is not), and no small
+// weight rounds to nothing. Row r is a function of (seed, mixture, r) alone; ties go to the source
+// named first.
 class MixedStream {
  public:
   struct Source {
@@ -42,12 +44,16 @@ class MixedStream {
     Shard shard;
     double weight;  // token share; weights sum to one; zero is allowed
   };
+  // Throws Error when weights are no mixture, a source with weight is empty, or the shards come
+  // from different tokenizers. `length` is T.
   MixedStream(std::vector<Source> sources, uint64_t seed, int64_t length);
   ~MixedStream();
   MixedStream(MixedStream&&) noexcept;
+  MixedStream& operator=(MixedStream&&) noexcept;
 
   PackedBatch next(int64_t rows);
-  // Moves to row `row`, forwards or backwards.
+  // Moves to row `row`, forwards or backwards. Reads no tokens: costs the schedule of the rows and,
+  // per dataset, one pass over the lengths of its documents.
   void seek(int64_t row);
   int64_t row() const;
   Consumed consumed() const;
