@@ -17,6 +17,8 @@ enum class Family { kLlama, kQwen2, kQwen3 };
 struct Llama3Scaling {
   double factor, low_freq_factor, high_freq_factor;
   int64_t original_max_positions;
+
+  bool operator==(const Llama3Scaling&) const = default;
 };
 
 struct Architecture {
@@ -36,12 +38,23 @@ struct Architecture {
   // Reads config.json's both spellings (rope_theta/rope_scaling/torch_dtype and
   // rope_parameters/dtype). Throws Error, by name, on what is not supported: sliding windows in
   // use, YaRN, dynamic or linear RoPE, mixture-of-experts, other activations than SiLU, other model
-  // types, wrong or missing sizes.
+  // types, wrong or missing sizes. `where` names the file in messages.
   static Architecture from_json(const Json& config, const std::string& where);
-  Json to_json(const std::string& dtype) const;  // loads in transformers
+  // With the older spelling, which every version of transformers reads. `dtype`: "float32",
+  // "bfloat16", …
+  Json to_json(const std::string& dtype) const;
 
-  bool operator==(const Architecture&) const;
+  // Throws Error when sizes are out of range or do not fit each other (odd head_dim, heads that
+  // kv_heads does not divide, …). from_json calls it; an architecture made by hand should.
+  void check(const std::string& where) const;
+
+  bool operator==(const Architecture&) const = default;
 };
+
+// What differs between two models' computations, as "hidden_size: 128 and 256"; empty when weights
+// of one can be merged into the other. bos, eos, initializer_range and max_positions are not
+// compared: they do not change what the weights mean.
+std::vector<std::string> differences(const Architecture& a, const Architecture& b);
 
 // One parameter of a model inside its flat buffer.
 struct ParameterSpec {
@@ -52,6 +65,8 @@ struct ParameterSpec {
 };
 
 // All parameters in flat-buffer order. Tied embeddings appear once, as "model.embed_tokens.weight".
+// Query, key and value matrices are neighbours, and so are gate and up: where their sizes are
+// multiples of 64, one view spans them.
 std::vector<ParameterSpec> parameter_layout(const Architecture& architecture);
 // Elements of the flat buffer, padding included.
 int64_t flat_size(const Architecture& architecture);

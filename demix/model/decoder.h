@@ -44,7 +44,14 @@ class Decoder {
 
  private:
   Architecture architecture_;
-  at::Tensor cos_, sin_;  // [max_positions, D], float32
+  at::Tensor inverse_frequencies_;  // [D/2], float32
+  // Where a layer's parameters lie in Weights::tensors; -1 where the architecture has none.
+  struct Layer {
+    int64_t input_norm, q, k, v, q_bias, k_bias, v_bias, q_norm, k_norm, out, out_bias;
+    int64_t post_norm, gate, up, gate_bias, up_bias, down, down_bias;
+  };
+  std::vector<Layer> layers_;
+  int64_t embedding_, final_norm_, head_;
 };
 
 }  // namespace demix

@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace demix {
@@ -16,12 +17,18 @@ struct TensorView {
   std::string name;
   std::string dtype;  // "F32", "BF16", "F16", …
   std::vector<int64_t> shape;
-  std::span<const std::byte> bytes;  // into the mapping; valid while the file object lives
+  // Into the mapping; valid while the file object lives. Not aligned to the element's size.
+  std::span<const std::byte> bytes;
 };
 
-// A memory-mapped file. Throws Error when the header lies.
+// Bytes of one element, or 0 when the format does not know `dtype`.
+int64_t dtype_bytes(std::string_view dtype);
+
+// A memory-mapped file, not to be changed by others while open. Copies share the mapping.
 class SafetensorsFile {
  public:
+  // Throws Error when the file cannot be read or its header lies: tensors that overlap, leave gaps,
+  // do not fit their shape or lie outside the file, duplicate names, unknown dtypes.
   static SafetensorsFile open(const std::filesystem::path& path);
   const std::vector<TensorView>& tensors() const;  // in file order
   const TensorView* find(std::string_view name) const;
@@ -33,7 +40,8 @@ class SafetensorsFile {
 };
 
 // All tensors of a checkpoint folder: model.safetensors, or the shards that
-// model.safetensors.index.json names. Throws Error on missing shards and duplicate names.
+// model.safetensors.index.json names. Throws Error on missing shards, tensors missing from theirs,
+// duplicate names, and file names that lead out of the folder.
 class Checkpoint {
  public:
   static Checkpoint open(const std::filesystem::path& folder);
@@ -45,8 +53,8 @@ class Checkpoint {
   std::map<std::string, const TensorView*, std::less<>> tensors_;
 };
 
-// Writes one file under a temporary name and renames it when complete. Throws Error when the disk
-// is full.
+// Writes one file under a temporary name beside it and renames it when complete and on disk: `path`
+// holds the whole new content, or what it held before. Throws Error when the disk is full.
 void write_safetensors(const std::filesystem::path& path,
                        std::span<const TensorView> tensors,
                        const std::map<std::string, std::string>& metadata = {{"format", "pt"}});

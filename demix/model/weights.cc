@@ -1,0 +1,305 @@
+#include "demix/model/weights.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+#include <utility>
+
+#include "demix/core/atomic_file.h"
+#include "demix/core/error.h"
+#include "demix/core/hash.h"
+#include "demix/model/safetensors.h"
+
+namespace demix {
+namespace {
+
+struct DtypeName {
+  at::ScalarType type;
+  const char* safetensors;
+  const char* config;
+};
+constexpr DtypeName kDtypes[] = {
+    {at::kFloat, "F32", "float32"},
+    {at::kBFloat16, "BF16", "bfloat16"},
+    {at::kHalf, "F16", "float16"},
+};
+
+const DtypeName& names_of(at::ScalarType type) {
+  for (const DtypeName& entry : kDtypes)
+    if (entry.type == type) return entry;
+  throw Error("weights of type {} are not supported; supported are float32, bfloat16, float16",
+              c10::toString(type));
+}
+
+std::string read_text(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file) throw Error("{}: cannot be read", path.string());
+  return std::move(text).str();
+}
+
+// "a, b, c and 12 more"
+std::string listed(const std::vector<std::string>& names) {
+  constexpr size_t kShown = 8;
+  const size_t shown = std::min(names.size(), kShown);
+  std::string text = fmt::format("{}", fmt::join(names.begin(), names.begin() + shown, ", "));
+  if (shown < names.size()) text += fmt::format(" and {} more", names.size() - shown);
+  return text;
+}
+
+bool same_content(const TensorView& a, const TensorView& b) {
+  return a.dtype == b.dtype && a.shape == b.shape &&
+         std::memcmp(a.bytes.data(), b.bytes.data(), a.bytes.size()) == 0;
+}
+
+// Whether a tensor that no parameter asks for may be passed over.
+bool harmless_extra(const std::string& name,
+                    const Checkpoint& checkpoint,
+                    const Architecture& architecture,
+                    const std::string& where) {
+  if (name.ends_with(".rotary_emb.inv_freq")) return true;
+  if (name != "lm_head.weight" || !architecture.tied_embeddings) return false;
+  const TensorView* embedding = checkpoint.find("model.embed_tokens.weight");
+  if (embedding && !same_content(*checkpoint.find(name), *embedding))
+    throw Error(
+        "{}: lm_head.weight differs from model.embed_tokens.weight, but config.json ties them; "
+        "set tie_word_embeddings to false to keep both",
+        where);
+  return true;
+}
+
+void check_names_and_shapes(const Checkpoint& checkpoint,
+                            const Architecture& architecture,
+                            const std::string& where) {
+  std::vector<std::string> problems, missing, misshaped, superfluous;
+  std::set<std::string> known;
+  for (const ParameterSpec& spec : parameter_layout(architecture)) {
+    known.insert(spec.name);
+    const TensorView* tensor = checkpoint.find(spec.name);
+    if (!tensor)
+      missing.push_back(spec.name);
+    else if (tensor->shape != spec.shape)
+      misshaped.push_back(fmt::format("{} [{}] instead of [{}]",
+                                      spec.name,
+                                      fmt::join(tensor->shape, ", "),
+                                      fmt::join(spec.shape, ", ")));
+  }
+  for (const std::string& name : checkpoint.names())
+    if (!known.contains(name) && !harmless_extra(name, checkpoint, architecture, where))
+      superfluous.push_back(name);
+  if (!missing.empty()) problems.push_back("missing " + listed(missing));
+  if (!misshaped.empty()) problems.push_back("wrong shapes: " + listed(misshaped));
+  if (!superfluous.empty()) problems.push_back("not of this architecture: " + listed(superfluous));
+  if (!problems.empty())
+    throw Error("{}: the tensors do not fit config.json: {}", where, fmt::join(problems, "; "));
+}
+
+// The tensor's values as the file has them, [count]. Copied: the mapping is neither writable nor
+// aligned.
+at::Tensor read_values(const TensorView& tensor, const std::string& where) {
+  for (const DtypeName& entry : kDtypes) {
+    if (tensor.dtype != entry.safetensors) continue;
+    const auto count = static_cast<int64_t>(tensor.bytes.size()) / dtype_bytes(tensor.dtype);
+    at::Tensor values = at::empty({count}, entry.type);
+    if (count > 0) std::memcpy(values.mutable_data_ptr(), tensor.bytes.data(), tensor.bytes.size());
+    return values;
+  }
+  throw Error("{}: tensor '{}' has dtype {}; supported are F32, BF16, F16",
+              where,
+              tensor.name,
+              tensor.dtype);
+}
+
+void check_finite(const at::Tensor& values, const at::Tensor& original, const std::string& where) {
+  if (at::isfinite(values).all().item<bool>()) return;
+  if (at::isfinite(original).all().item<bool>())
+    throw Error("{} has values that overflow in {}", where, c10::toString(values.scalar_type()));
+  const int64_t bad = original.numel() - at::isfinite(original).sum().item<int64_t>();
+  throw Error("{} has {} values that are not finite, of {}", where, bad, original.numel());
+}
+
+// A shard: parameters first..last of the layout.
+struct Shard {
+  size_t first, last;
+  std::string name;
+};
+
+std::vector<Shard> split_into_shards(const std::vector<ParameterSpec>& layout,
+                                     int64_t element_bytes,
+                                     int64_t max_shard_bytes) {
+  std::vector<Shard> shards;
+  int64_t bytes = 0;
+  for (size_t i = 0; i < layout.size(); ++i) {
+    const int64_t size = layout[i].count * element_bytes;
+    if (shards.empty() || size > max_shard_bytes - bytes) {
+      shards.push_back({i, i, ""});
+      bytes = 0;
+    }
+    shards.back().last = i;
+    bytes += size;
+  }
+  for (size_t i = 0; i < shards.size(); ++i)
+    shards[i].name = shards.size() == 1
+                         ? "model.safetensors"
+                         : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
+  return shards;
+}
+
+void copy_tokenizer(const std::filesystem::path& source, const std::filesystem::path& folder) {
+  const auto copy = [&](const std::filesystem::path& from, const char* name) {
+    const std::filesystem::path to = folder / name;
+    if (!std::filesystem::exists(to) || !std::filesystem::equivalent(from, to))
+      write_file_atomically(to, read_text(from));
+  };
+  if (!std::filesystem::is_directory(source)) return copy(source, "tokenizer.json");
+  bool found = false;
+  for (const char* name : {"tokenizer.json",
+                           "tokenizer_config.json",
+                           "special_tokens_map.json",
+                           "added_tokens.json",
+                           "vocab.json",
+                           "merges.txt",
+                           "chat_template.jinja"}) {
+    if (!std::filesystem::exists(source / name)) continue;
+    copy(source / name, name);
+    found = true;
+  }
+  if (!found) throw Error("{}: holds no tokenizer files", source.string());
+}
+
+bool is_matrix(const ParameterSpec& spec) { return spec.shape.size() == 2; }
+bool is_residual_output(const ParameterSpec& spec) {
+  return spec.name.ends_with("o_proj.weight") || spec.name.ends_with("down_proj.weight");
+}
+
+}  // namespace
+
+Weights weights_over(const Architecture& architecture, at::Tensor flat) {
+  DEMIX_CHECK(flat.dim() == 1 && flat.is_contiguous() && flat.size(0) == flat_size(architecture));
+  Weights weights;
+  for (const ParameterSpec& spec : parameter_layout(architecture))
+    weights.tensors.push_back(flat.narrow(0, spec.offset, spec.count).view(spec.shape));
+  weights.flat = std::move(flat);
+  return weights;
+}
+
+Weights initial_weights(const Architecture& architecture, const Rng& rng) {
+  Weights weights = weights_over(architecture, at::zeros({flat_size(architecture)}, at::kFloat));
+  const std::vector<ParameterSpec> layout = parameter_layout(architecture);
+  const double residual_scale = 1 / std::sqrt(2.0 * static_cast<double>(architecture.layers));
+  // Every block draws from a stream of its own, so any number of threads makes the same numbers.
+  constexpr int64_t kBlock = 1 << 16;
+  for (size_t i = 0; i < layout.size(); ++i) {
+    const ParameterSpec& spec = layout[i];
+    if (spec.name.ends_with("norm.weight")) weights.tensors[i].fill_(1);
+    if (!is_matrix(spec)) continue;
+    const double scale =
+        architecture.initializer_range * (is_residual_output(spec) ? residual_scale : 1);
+    float* values = weights.tensors[i].mutable_data_ptr<float>();
+    const int64_t blocks = (spec.count + kBlock - 1) / kBlock;
+    at::parallel_for(0, blocks, 1, [&](int64_t first, int64_t last) {
+      for (int64_t block = first; block < last; ++block) {
+        Rng stream = rng.stream(spec.name, block);
+        const int64_t end = std::min(spec.count, (block + 1) * kBlock);
+        for (int64_t j = block * kBlock; j < end; ++j)
+          values[j] = static_cast<float>(scale * stream.normal());
+      }
+    });
+  }
+  return weights;
+}
+
+Architecture load_architecture(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "config.json";
+  if (!std::filesystem::exists(path))
+    throw Error("{}: holds no config.json; expected a Hugging Face model folder", folder.string());
+  Json json;
+  try {
+    json = Json::parse(read_text(path));
+  } catch (const Json::exception& error) {
+    throw Error("{}: not valid JSON: {}", path.string(), error.what());
+  }
+  return Architecture::from_json(json, path.string());
+}
+
+Weights load_weights(const std::filesystem::path& folder,
+                     const Architecture& architecture,
+                     at::ScalarType dtype,
+                     at::Device device) {
+  const std::string where = folder.string();
+  const Checkpoint checkpoint = Checkpoint::open(folder);
+  check_names_and_shapes(checkpoint, architecture, where);
+  const std::vector<ParameterSpec> layout = parameter_layout(architecture);
+  Weights weights = weights_over(architecture, at::zeros({flat_size(architecture)}, dtype));
+  for (size_t i = 0; i < layout.size(); ++i) {
+    const at::Tensor values = read_values(*checkpoint.find(layout[i].name), where);
+    weights.tensors[i].copy_(values.view(layout[i].shape));
+    check_finite(weights.tensors[i], values, fmt::format("{}: tensor '{}'", where, layout[i].name));
+  }
+  if (device.is_cpu()) return weights;
+  return weights_over(architecture, weights.flat.to(device));
+}
+
+void save_model(const std::filesystem::path& folder,
+                const Architecture& architecture,
+                const Weights& weights,
+                at::ScalarType dtype,
+                const std::filesystem::path& tokenizer,
+                int64_t max_shard_bytes) {
+  const DtypeName& names = names_of(dtype);
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  if (failed) throw Error("{}: cannot be created: {}", folder.string(), failed.message());
+  if (!tokenizer.empty()) copy_tokenizer(tokenizer, folder);
+
+  const std::vector<ParameterSpec> layout = parameter_layout(architecture);
+  const int64_t element_bytes = dtype_bytes(names.safetensors);
+  const std::vector<Shard> shards = split_into_shards(layout, element_bytes, max_shard_bytes);
+  Json index;
+  index["metadata"]["total_size"] = parameter_count(architecture) * element_bytes;
+  for (const Shard& shard : shards) {
+    const int64_t begin = layout[shard.first].offset;
+    const int64_t end = layout[shard.last].offset + layout[shard.last].count;
+    // One shard at a time is converted, so that a large model does not need its memory twice.
+    const at::Tensor values =
+        weights.flat.detach().narrow(0, begin, end - begin).to(at::kCPU, dtype).contiguous();
+    const auto* bytes = static_cast<const std::byte*>(values.const_data_ptr());
+    std::vector<TensorView> tensors;
+    for (size_t i = shard.first; i <= shard.last; ++i) {
+      const ParameterSpec& spec = layout[i];
+      tensors.push_back({spec.name,
+                         names.safetensors,
+                         spec.shape,
+                         {bytes + (spec.offset - begin) * element_bytes,
+                          static_cast<size_t>(spec.count * element_bytes)}});
+      index["weight_map"][spec.name] = shard.name;
+    }
+    write_safetensors(folder / shard.name, tensors);
+  }
+  // Of a single file and an index, readers take the single file: an old one must not outlive this
+  // save.
+  if (shards.size() > 1) {
+    write_file_atomically(folder / "model.safetensors.index.json", index.dump(2) + "\n");
+    std::filesystem::remove(folder / "model.safetensors");
+  }
+  write_file_atomically(folder / "config.json", architecture.to_json(names.config).dump(2) + "\n");
+}
+
+std::string weights_hash(const Architecture& architecture, const Weights& weights) {
+  const at::Tensor flat = weights.flat.detach().to(at::kCPU).contiguous();
+  const DtypeName& names = names_of(flat.scalar_type());
+  Hasher hasher;
+  hasher.field(architecture.to_json(names.config).dump());
+  hasher.bytes(flat.const_data_ptr(), flat.nbytes());
+  return hasher.hex();
+}
+
+}  // namespace demix
