@@ -10,6 +10,8 @@
 
 namespace demix {
 
+struct ProgressPiece;
+
 // One piece of work. Several may be alive at once, from several threads; `add` is cheap and
 // thread-safe. Its last line stays on the screen.
 class Progress {
@@ -25,8 +27,7 @@ class Progress {
   void note(std::string remark);
 
  private:
-  struct State;
-  std::shared_ptr<State> state_;
+  std::shared_ptr<ProgressPiece> piece_;
 };
 
 // A plain line on standard error, printed above any live bars.
