@@ -2,12 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "demix/corpus/shard.h"
+#include "demix/evaluate/metrics.h"
 #include "demix/evaluate/task.h"
 
 namespace demix {
@@ -16,30 +16,6 @@ class Decoder;
 class Progress;
 class Tokenizer;
 struct Weights;
-
-struct MetricValue {
-  double value = 0;
-  double stderr_ = 0;
-  int64_t n = 0;
-};
-
-// Scores of one model: task -> metric -> value. Held-out text of dataset D is task "held_out/D"
-// with metric "bpb".
-struct Scores {
-  std::map<std::string, std::map<std::string, MetricValue>> tasks;
-};
-void to_json(Json& json, const Scores& scores);
-void from_json(const Json& json, Scores& scores);
-
-// Whether more of `metric` is better ("acc": yes, "bpb": no). Throws Error on an unknown metric.
-bool higher_is_better(const std::string& metric);
-
-struct ItemScore {
-  std::string task, id;
-  int gold = 0;
-  std::vector<double> loglikelihoods;  // natural logs, summed over the continuation's tokens
-  std::vector<int64_t> tokens;         // of each continuation
-};
 
 struct ScorerConfig {
   int64_t tokens_per_pass = 4096;  // packed tokens per forward pass; results do not depend on it

@@ -3,16 +3,10 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "demix/core/json.h"
-
 namespace demix {
-
-struct TaskConfig;  // the YAML's fields, task.cc
 
 // One question. A choice item has several continuations and a gold index; a gold-answer item has
 // one.
@@ -36,11 +30,16 @@ struct Task {
   std::string hash;  // SHA-256 of everything above
 };
 
-// Reads tasks/NAME.yaml (`tasks_folder`) and its data from `data_folder` (see interface.md for the
-// search of stems); at most `limit` items, the first ones, 0: all.
+// Reads NAME.yaml in `tasks_folder` and its data in `data_folder`: the first of the task's stems
+// that is there with .jsonl, .jsonl.gz, .jsonl.zst, .parquet or .arrow; at most `limit` items, the
+// first ones, 0: all. Throws Error with file and line for a bad task, with file and row for a row
+// that does not fit it.
 Task load_task(const std::string& name,
                const std::filesystem::path& tasks_folder,
                const std::filesystem::path& data_folder,
                int64_t limit);
+
+// The tasks of a folder, sorted.
+std::vector<std::string> task_names(const std::filesystem::path& tasks_folder);
 
 }  // namespace demix

@@ -1,0 +1,194 @@
+#include "demix/evaluate/metrics.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <numbers>
+
+#include "demix/core/error.h"
+
+namespace demix {
+namespace {
+
+struct Metric {
+  std::string_view name;
+  bool higher_is_better;
+  bool needs_choices;
+};
+
+constexpr std::array<Metric, 7> kMetrics{{{"acc", true, true},
+                                          {"acc_norm", true, true},
+                                          {"acc_bytes", true, true},
+                                          {"acc_tokens", true, true},
+                                          {"choice_prob", true, true},
+                                          {"choice_prob_norm", true, true},
+                                          {"bpb", false, false}}};
+
+const Metric& find_metric(const std::string& name) {
+  for (const Metric& metric : kMetrics)
+    if (metric.name == name) return metric;
+  const auto names = known_metrics();
+  throw Error("unknown metric '{}'; known are {}", name, fmt::join(names, ", "));
+}
+
+// Whether the gold choice has the largest score; the first of equal ones is the model's choice.
+double is_right(std::span<const double> scores, int gold) {
+  return std::max_element(scores.begin(), scores.end()) - scores.begin() == gold ? 1 : 0;
+}
+
+double softmax_of_gold(std::span<const double> scores, int gold) {
+  const double largest = *std::max_element(scores.begin(), scores.end());
+  double sum = 0;
+  for (double score : scores) sum += std::exp(score - largest);
+  return std::exp(scores[gold] - largest) / sum;
+}
+
+std::vector<double> per_unit(std::span<const double> loglikelihoods,
+                             std::span<const int64_t> lengths) {
+  std::vector<double> result(loglikelihoods.size());
+  for (size_t i = 0; i < result.size(); ++i)
+    result[i] = loglikelihoods[i] / static_cast<double>(lengths[i]);
+  return result;
+}
+
+double choice_value(std::string_view metric, const Item& item, const ItemScore& score) {
+  const auto& lls = score.loglikelihoods;
+  if (metric == "acc") return is_right(lls, item.gold);
+  if (metric == "acc_norm") return is_right(per_unit(lls, item.chars), item.gold);
+  if (metric == "acc_bytes") return is_right(per_unit(lls, item.bytes), item.gold);
+  if (metric == "acc_tokens") return is_right(per_unit(lls, score.tokens), item.gold);
+  if (metric == "choice_prob") return softmax_of_gold(lls, item.gold);
+  if (metric == "choice_prob_norm") return softmax_of_gold(per_unit(lls, item.bytes), item.gold);
+  DEMIX_CHECK(false);
+}
+
+MetricValue bits_per_byte(const Task& task, std::span<const ItemScore> scores) {
+  std::vector<double> bits, bytes;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    const int gold = task.items[i].gold;
+    bits.push_back(-scores[i].loglikelihoods[gold] / std::numbers::ln2);
+    bytes.push_back(static_cast<double>(task.items[i].bytes[gold]));
+  }
+  return ratio_with_error(bits, bytes);
+}
+
+}  // namespace
+
+bool higher_is_better(const std::string& metric) { return find_metric(metric).higher_is_better; }
+
+bool needs_choices(const std::string& metric) { return find_metric(metric).needs_choices; }
+
+std::vector<std::string> known_metrics() {
+  std::vector<std::string> names;
+  for (const Metric& metric : kMetrics) names.emplace_back(metric.name);
+  return names;
+}
+
+MetricValue mean_with_error(std::span<const double> values) {
+  const auto n = static_cast<double>(values.size());
+  DEMIX_CHECK(n > 0);
+  double sum = 0, squares = 0;
+  for (double value : values) sum += value;
+  const double mean = sum / n;
+  for (double value : values) squares += (value - mean) * (value - mean);
+  const double error =
+      n < 2 ? std::numeric_limits<double>::quiet_NaN() : std::sqrt(squares / (n - 1) / n);
+  return {mean, error, static_cast<int64_t>(n)};
+}
+
+MetricValue ratio_with_error(std::span<const double> numerators,
+                             std::span<const double> denominators) {
+  const auto n = static_cast<double>(numerators.size());
+  DEMIX_CHECK(n > 0 && numerators.size() == denominators.size());
+  double x_sum = 0, y_sum = 0, squares = 0;
+  for (size_t i = 0; i < numerators.size(); ++i) {
+    x_sum += numerators[i];
+    y_sum += denominators[i];
+  }
+  const double ratio = x_sum / y_sum;
+  for (size_t i = 0; i < numerators.size(); ++i) {
+    const double residual = numerators[i] - ratio * denominators[i];
+    squares += residual * residual;
+  }
+  const double error = n < 2 ? std::numeric_limits<double>::quiet_NaN()
+                             : std::sqrt(squares / (n * (n - 1))) / (y_sum / n);
+  return {ratio, error, static_cast<int64_t>(n)};
+}
+
+std::map<std::string, MetricValue> task_metrics(const Task& task,
+                                                std::span<const ItemScore> scores) {
+  DEMIX_CHECK(scores.size() == task.items.size());
+  for (const ItemScore& score : scores)
+    for (double loglikelihood : score.loglikelihoods)
+      if (!std::isfinite(loglikelihood))
+        throw Error(
+            "task {}, item {}: a log-likelihood is {}; the model's weights give no finite logits "
+            "here",
+            task.name,
+            score.id,
+            loglikelihood);
+  std::map<std::string, MetricValue> metrics;
+  for (const std::string& name : task.metrics) {
+    if (!needs_choices(name)) {
+      metrics[name] = bits_per_byte(task, scores);
+      continue;
+    }
+    std::vector<double> values;
+    values.reserve(scores.size());
+    for (size_t i = 0; i < scores.size(); ++i)
+      values.push_back(choice_value(name, task.items[i], scores[i]));
+    metrics[name] = mean_with_error(values);
+  }
+  return metrics;
+}
+
+double chance_level(const Task& task) {
+  double sum = 0;
+  for (const Item& item : task.items)
+    if (item.continuations.size() > 1) sum += 1 / static_cast<double>(item.continuations.size());
+  return task.items.empty() ? 0 : sum / static_cast<double>(task.items.size());
+}
+
+bool at_chance(const Task& task, const MetricValue& accuracy) {
+  double variance = 0;
+  for (const Item& item : task.items) {
+    const double chance = 1 / static_cast<double>(item.continuations.size());
+    variance += chance * (1 - chance);
+  }
+  if (variance == 0) return false;
+  const double error = std::sqrt(variance) / static_cast<double>(task.items.size());
+  return accuracy.value <= chance_level(task) + 2 * error;
+}
+
+void to_json(Json& json, const Scores& scores) {
+  const auto number = [](double value) {
+    return std::isfinite(value) ? Json(value) : Json(nullptr);
+  };
+  json = Json::object();
+  for (const auto& [task, metrics] : scores.tasks) {
+    Json& fields = json[task] = Json::object();
+    for (const auto& [metric, value] : metrics) {
+      fields["n"] = value.n;
+      fields[metric] = number(value.value);
+      fields[metric + "_stderr"] = number(value.stderr_);
+    }
+  }
+}
+
+void from_json(const Json& json, Scores& scores) {
+  const auto number = [](const Json& value) {
+    return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+  };
+  scores.tasks.clear();
+  for (const auto& [task, fields] : json.items()) {
+    auto& metrics = scores.tasks[task];
+    for (const auto& [key, value] : fields.items())
+      if (fields.contains(key + "_stderr"))
+        metrics[key] = {
+            number(value), number(fields.at(key + "_stderr")), fields.at("n").get<int64_t>()};
+  }
+}
+
+}  // namespace demix

@@ -1,0 +1,73 @@
+// Metrics of a task from its items' log-likelihoods, each with its standard error.
+//
+// ll_c is the log-likelihood of choice c (natural log, summed over its tokens); lengths are those
+// of the answer without the leading delimiter.
+//   acc               ll is largest for the gold choice (the first of equal ones counts, as in the
+//   harness) acc_norm          the same of ll per character; acc_bytes per UTF-8 byte; acc_tokens
+//   per token choice_prob       exp(ll_gold) / Σ exp(ll_c) choice_prob_norm  the same of ll per
+//   UTF-8 byte bpb               bits per byte of the gold answer: −Σ ll_gold / (ln 2 · Σ bytes),
+//   over all items
+// acc… need hundreds of items and a model that is above chance; choice_prob and choice_prob_norm
+// move smoothly from chance on; bpb orders models of every size.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "demix/core/json.h"
+#include "demix/evaluate/task.h"
+
+namespace demix {
+
+struct MetricValue {
+  double value = 0;
+  // Standard error over items (or documents); NaN when there is only one.
+  double stderr_ = 0;
+  int64_t n = 0;
+};
+
+// Scores of one model: task -> metric -> value. Held-out text of dataset D is task "held_out/D"
+// with metric "bpb".
+struct Scores {
+  std::map<std::string, std::map<std::string, MetricValue>> tasks;
+};
+// {"arc_easy": {"n": 2376, "acc": 0.4, "acc_stderr": 0.01, …}}; an unknown standard error is null.
+void to_json(Json& json, const Scores& scores);
+void from_json(const Json& json, Scores& scores);
+
+struct ItemScore {
+  std::string task, id;
+  int gold = 0;
+  std::vector<double> loglikelihoods;  // natural logs, summed over the continuation's tokens
+  std::vector<int64_t> tokens;         // of each continuation
+};
+
+// Whether more of `metric` is better ("acc": yes, "bpb": no). Throws Error on an unknown metric.
+bool higher_is_better(const std::string& metric);
+// Whether `metric` compares choices. Throws Error on an unknown metric.
+bool needs_choices(const std::string& metric);
+std::vector<std::string> known_metrics();
+
+// The task's metrics over all of its items, in the order of task.items. Throws Error naming task
+// and item when a log-likelihood is not finite.
+std::map<std::string, MetricValue> task_metrics(const Task& task,
+                                                std::span<const ItemScore> scores);
+
+// Mean with its standard error over independent values: sample standard deviation / √n.
+MetricValue mean_with_error(std::span<const double> values);
+// Σ numerators / Σ denominators with the delta method's standard error:
+// √(Σ (xᵢ − R yᵢ)² / (n (n − 1))) / ȳ.
+MetricValue ratio_with_error(std::span<const double> numerators,
+                             std::span<const double> denominators);
+
+// Expected acc of guessing: the mean over items of 1 / choices. 0 for a task without choices.
+double chance_level(const Task& task);
+// Whether an accuracy is no evidence of skill: within two standard errors, those of guessing, of
+// the chance level or below. False for a task without choices.
+bool at_chance(const Task& task, const MetricValue& accuracy);
+
+}  // namespace demix

@@ -1,0 +1,119 @@
+#include "demix/evaluate/metrics.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "demix/core/error.h"
+
+namespace demix {
+namespace {
+
+Item choice_item(std::vector<std::string> choices, int gold) {
+  Item item{
+      .id = "1", .contexts = {"c"}, .continuations = {}, .gold = gold, .chars = {}, .bytes = {}};
+  for (const std::string& choice : choices) {
+    item.continuations.push_back(" " + choice);
+    item.chars.push_back(static_cast<int64_t>(choice.size()));
+    item.bytes.push_back(static_cast<int64_t>(choice.size()));
+  }
+  return item;
+}
+
+Task task_of(std::vector<Item> items) {
+  return {
+      .name = "t",
+      .domain = "d",
+      .primary_metric = "acc",
+      .metrics =
+          {"acc", "acc_norm", "acc_bytes", "acc_tokens", "choice_prob", "choice_prob_norm", "bpb"},
+      .items = std::move(items),
+      .hash = ""};
+}
+
+ItemScore score_of(std::vector<double> loglikelihoods, std::vector<int64_t> tokens) {
+  return {"t", "1", 0, std::move(loglikelihoods), std::move(tokens)};
+}
+
+TEST(Metrics, OneItemByHand) {
+  Item item = choice_item({"abcd", "ab"}, 0);
+  item.chars = {2, 2};  // as if two characters took two bytes each
+  const auto metrics = task_metrics(task_of({item}), std::vector{score_of({-3, -2}, {4, 1})});
+  EXPECT_EQ(metrics.at("acc").value, 0);
+  EXPECT_EQ(metrics.at("acc_norm").value, 0);    // -1.5 against -1
+  EXPECT_EQ(metrics.at("acc_bytes").value, 1);   // -0.75 against -1
+  EXPECT_EQ(metrics.at("acc_tokens").value, 1);  // -0.75 against -2
+  EXPECT_NEAR(metrics.at("choice_prob").value, 1 / (1 + std::exp(1)), 1e-15);
+  EXPECT_NEAR(metrics.at("choice_prob_norm").value, 1 / (1 + std::exp(-0.25)), 1e-15);
+  EXPECT_NEAR(metrics.at("bpb").value, 3 / std::log(2) / 4, 1e-15);
+  EXPECT_EQ(metrics.at("bpb").n, 1);
+  EXPECT_TRUE(std::isnan(metrics.at("bpb").stderr_));
+}
+
+TEST(Metrics, OfEqualScoresTheFirstChoiceIsTheModels) {
+  const auto metrics =
+      task_metrics(task_of({choice_item({"a", "b"}, 0), choice_item({"a", "b"}, 1)}),
+                   std::vector{score_of({-1, -1}, {1, 1}), score_of({-1, -1}, {1, 1})});
+  EXPECT_EQ(metrics.at("acc").value, 0.5);
+  EXPECT_DOUBLE_EQ(metrics.at("acc").stderr_, 0.5);  // sample deviation √½, over √2
+}
+
+TEST(Metrics, BitsPerByteIsARatioOfSumsWithTheDeltaMethodsError) {
+  const std::vector<double> bits{2, 9}, bytes{1, 3};
+  const MetricValue value = ratio_with_error(bits, bytes);
+  EXPECT_DOUBLE_EQ(value.value, 11.0 / 4);
+  // Residuals 2 - 2.75 and 9 - 8.25; √(2 · 0.75² / 2) / 2.
+  EXPECT_DOUBLE_EQ(value.stderr_, 0.75 / 2);
+}
+
+TEST(Metrics, ANonFiniteLogLikelihoodNamesTaskAndItem) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  try {
+    task_metrics(task_of({choice_item({"a", "b"}, 0)}), std::vector{score_of({nan, -1}, {1, 1})});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_TRUE(std::string(error.what()).starts_with("task t, item 1: a log-likelihood is nan"))
+        << error.what();
+  }
+}
+
+TEST(Metrics, ChanceIsTheMeanOverItemsOfOneOverTheirChoices) {
+  const Task task = task_of({choice_item({"a", "b"}, 0), choice_item({"a", "b", "c", "d"}, 0)});
+  EXPECT_EQ(chance_level(task), 0.375);
+}
+
+TEST(Metrics, AccuracyIsAtChanceUpToTwoStandardErrorsOfGuessing) {
+  std::vector<Item> items(100, choice_item({"a", "b"}, 0));  // standard error of guessing: 0.05
+  const Task task = task_of(items);
+  EXPECT_TRUE(at_chance(task, {0.59, 0, 100}));
+  EXPECT_FALSE(at_chance(task, {0.61, 0, 100}));
+  EXPECT_TRUE(at_chance(task, {0.2, 0, 100}));
+  EXPECT_FALSE(at_chance(task_of({choice_item({"a"}, 0)}), {0, 0, 1}));
+}
+
+TEST(Metrics, ScoresSurviveJson) {
+  Scores scores;
+  scores.tasks["arc_easy"]["acc"] = {0.1, 0.01, 7};
+  scores.tasks["arc_easy"]["bpb"] = {1.5, std::numeric_limits<double>::quiet_NaN(), 7};
+  Json json;
+  to_json(json, scores);
+  EXPECT_EQ(json.dump(),
+            R"({"arc_easy":{"n":7,"acc":0.1,"acc_stderr":0.01,"bpb":1.5,"bpb_stderr":null}})");
+  Scores back;
+  from_json(json, back);
+  EXPECT_EQ(back.tasks["arc_easy"]["acc"].stderr_, 0.01);
+  EXPECT_EQ(back.tasks["arc_easy"]["bpb"].value, 1.5);
+  EXPECT_TRUE(std::isnan(back.tasks["arc_easy"]["bpb"].stderr_));
+  EXPECT_EQ(back.tasks["arc_easy"].size(), 2u);
+}
+
+TEST(Metrics, OnlyBitsPerByteIsBetterWhenLower) {
+  for (const std::string& metric : known_metrics())
+    EXPECT_EQ(higher_is_better(metric), metric != "bpb");
+  EXPECT_THROW(higher_is_better("accuracy"), Error);
+}
+
+}  // namespace
+}  // namespace demix

@@ -1,0 +1,24 @@
+// Text as Python's str sees it: prompts equal the harness's only if blanks, case and lengths do.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace demix {
+
+// Unicode code points; every byte that is not valid UTF-8 counts as one.
+int64_t count_characters(std::string_view text);
+
+// Without the characters at both ends (or at the right end) that str.isspace() accepts.
+std::string_view strip(std::string_view text);
+std::string_view strip_right(std::string_view text);
+
+// First character in title case, the others in lower case, as str.capitalize() does but for
+// characters whose case takes several code points ("ß"), which stay as they are.
+std::string capitalize(std::string_view text);
+
+// `text` with every `from`, left to right and not overlapping, replaced by `to`.
+std::string replace_all(std::string_view text, std::string_view from, std::string_view to);
+
+}  // namespace demix
