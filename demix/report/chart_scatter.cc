@@ -1,0 +1,260 @@
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "demix/core/error.h"
+#include "demix/report/charts.h"
+
+namespace demix {
+namespace {
+
+constexpr double kHeightPx = 260;
+constexpr int kTicks = 4;
+
+struct Point {
+  std::string name;
+  Mark mark;
+  Score foretold, trained;
+  bool in_correlations;
+};
+
+Mark mark_of(const std::string& name) {
+  return name == "found"     ? Mark::kFound
+         : name == "natural" ? Mark::kNatural
+         : name == "uniform" ? Mark::kUniform
+                             : Mark::kReference;
+}
+
+const std::vector<Score>& foretold(const MixtureFacts& facts, Chooser chooser) {
+  switch (chooser) {
+    case Chooser::kProxy:
+      return facts.proxy.domains;
+    case Chooser::kInterpolation:
+      return facts.interpolation;
+    case Chooser::kOwnShare:
+      return facts.own_share;
+  }
+  DEMIX_CHECK(false);
+}
+
+// The references that have both scores, the named ones last, so that they are drawn on top.
+std::vector<Point> points_of(const RunResult& r, Chooser chooser, size_t domain) {
+  std::vector<Point> points;
+  for (const MixtureFacts& facts : r.references) {
+    const auto& x = foretold(facts, chooser);
+    const auto& y = facts.trained.domains;
+    if (x.empty() || y.empty()) continue;
+    if (!std::isfinite(x[domain].value) || !std::isfinite(y[domain].value)) continue;
+    points.push_back(
+        {facts.name, mark_of(facts.name), x[domain], y[domain], facts.in_correlations});
+  }
+  std::stable_sort(points.begin(), points.end(), [](const Point& a, const Point& b) {
+    return (a.mark != Mark::kReference) < (b.mark != Mark::kReference);
+  });
+  return points;
+}
+
+// The line y = intercept + slope x inside the panel.
+Html clipped_line(
+    double intercept, double slope, const Scale& x, const Scale& y, const char* css_class) {
+  double from = x.low, to = x.high;
+  const double at_low = intercept + slope * from, at_high = intercept + slope * to;
+  if (!std::isfinite(at_low + at_high) || std::max(at_low, at_high) < y.low ||
+      std::min(at_low, at_high) > y.high) {
+    return {};
+  }
+  if (slope != 0) {
+    const double a = (y.low - intercept) / slope, b = (y.high - intercept) / slope;
+    from = std::max(from, std::min(a, b));
+    to = std::min(to, std::max(a, b));
+  }
+  return line(x.percent(from),
+              y.percent(intercept + slope * from),
+              x.percent(to),
+              y.percent(intercept + slope * to),
+              css_class);
+}
+
+struct Line {
+  double intercept, slope;
+};
+std::optional<Line> least_squares(const std::vector<Point>& points) {
+  double n = 0, mean_x = 0, mean_y = 0, xx = 0, xy = 0;
+  for (const Point& p : points) {
+    if (!p.in_correlations) continue;
+    ++n;
+    mean_x += p.foretold.value;
+    mean_y += p.trained.value;
+  }
+  mean_x /= n, mean_y /= n;
+  for (const Point& p : points) {
+    if (!p.in_correlations) continue;
+    xx += (p.foretold.value - mean_x) * (p.foretold.value - mean_x);
+    xy += (p.foretold.value - mean_x) * (p.trained.value - mean_y);
+  }
+  if (n < 3 || !(xx > 0)) return std::nullopt;
+  return Line{mean_y - xy / xx * mean_x, xy / xx};
+}
+
+Html grid(const Scale& x, const Scale& y, bool percent_axis) {
+  Html lines;
+  for (const double tick : x.ticks(kTicks)) {
+    const std::string label = percent_axis
+                                  ? show(100 * tick, std::max(0, x.decimals(kTicks) - 2)) + "%"
+                                  : show(tick, x.decimals(kTicks));
+    lines += line(x.percent(tick), 0, x.percent(tick), 100, "grid");
+    lines += html(
+        R"(<text x="{:.2f}%" y="100%" dy="18" class="tick">{}</text>)", x.percent(tick), label);
+  }
+  for (const double tick : y.ticks(kTicks + 1)) {
+    lines += line(0, y.percent(tick), 100, y.percent(tick), "grid");
+    lines += html(R"(<text x="0" dx="-8" y="{:.2f}%" dy="4" class="tick end">{}</text>)",
+                  y.percent(tick),
+                  show(tick, y.decimals(kTicks + 1)));
+  }
+  return lines;
+}
+
+Html error_bars(const Point& p, const Scale& x, const Scale& y) {
+  const auto ends = [](const Scale& scale, const Score& score) {
+    const double half = kIntervalErrors * score.standard_error;
+    return std::pair{scale.percent(score.value - half), scale.percent(score.value + half)};
+  };
+  const auto [left, right] = ends(x, p.foretold);
+  const auto [bottom, top] = ends(y, p.trained);
+  const double x_at = x.percent(p.foretold.value), y_at = y.percent(p.trained.value);
+  return html(R"(<g class="error {}">{}{}</g>)",
+              mark_class(p.mark),
+              line(left, y_at, right, y_at, "whisker"),
+              line(x_at, bottom, x_at, top, "whisker"));
+}
+
+// Names beside the marks, moved apart where they would overlap.
+Html labels(const std::vector<Point>& points, const Scale& x, const Scale& y) {
+  struct Label {
+    const Point* point;
+    double x_percent, y_px;
+  };
+  std::vector<Label> placed;
+  for (const Point& p : points) {
+    if (p.mark == Mark::kReference) continue;
+    placed.push_back(
+        {&p, x.percent(p.foretold.value), y.percent(p.trained.value) / 100 * kHeightPx});
+  }
+  std::sort(
+      placed.begin(), placed.end(), [](const Label& a, const Label& b) { return a.y_px < b.y_px; });
+  Html texts;
+  double last_px = -100;
+  for (Label& label : placed) {
+    label.y_px = std::max(label.y_px, last_px + 14);
+    last_px = label.y_px;
+    const bool to_the_left = label.x_percent > 70;
+    texts += html(R"(<text x="{:.2f}%" y="{:.1f}" dx="{}" dy="4" class="label {}{}">{}</text>)",
+                  label.x_percent,
+                  label.y_px,
+                  to_the_left ? -11 : 11,
+                  mark_class(label.point->mark),
+                  to_the_left ? " end" : "",
+                  label.point->name);
+  }
+  return texts;
+}
+
+std::string show_foretold(const Score& score, Chooser chooser) {
+  return chooser == Chooser::kOwnShare ? show_percent(score.value) : show_score(score);
+}
+
+Html panel(const RunResult& r, Chooser chooser, size_t domain) {
+  const std::vector<Point> points = points_of(r, chooser, domain);
+  const auto& agreements = fidelity_of(r, chooser).domains;
+  const std::string rho = agreements.empty() ? "–" : show_estimate(agreements[domain].spearman);
+  if (points.empty()) {
+    return html(
+        R"(<figure class="panel"><figcaption><b>{}</b></figcaption><p class="missing">No reference )"
+        R"(has both scores yet.</p></figure>)",
+        r.domains[domain].name);
+  }
+  std::vector<double> xs, ys;
+  for (const Point& p : points) {
+    add_extent(xs, p.foretold);
+    add_extent(ys, p.trained);
+  }
+  const Scale x = scale_over(xs);
+  Scale y = scale_over(ys);
+  y.flipped = true;
+  const bool same_unit = chooser != Chooser::kOwnShare;
+
+  Html marks;
+  for (const Point& p : points) marks += error_bars(p, x, y);
+  for (const Point& p : points) {
+    const std::string tip = fmt::format("{}{}\n{}: {}\nreally trained: {}",
+                                        p.name,
+                                        p.in_correlations ? "" : " (outside the statistics)",
+                                        chooser_name(chooser),
+                                        show_foretold(p.foretold, chooser),
+                                        show_score(p.trained));
+    marks += html(R"(<g class="point" data-key="{}">{}</g>)",
+                  p.name,
+                  mark_at(x.percent(p.foretold.value),
+                          y.percent(p.trained.value),
+                          p.mark,
+                          !p.in_correlations,
+                          tip));
+  }
+  const auto fit = least_squares(points);
+  const Html identity = same_unit ? clipped_line(0, 1, x, y, "identity") : Html{};
+  return html(
+      R"(<figure class="panel"><figcaption><b>{0}</b> <span>Spearman {1} · n = {2}</span></figcaption>)"
+      R"(<div class="plot"><svg width="100%" height="{3:.0f}" role="img" aria-label="{4} against the really )"
+      R"(trained score, domain {0}: Spearman {1}">{5}{6}{7}{8}{9}</svg></div>)"
+      R"(<p class="axis-name">{10}{11}</p></figure>)",
+      r.domains[domain].name,
+      rho,
+      std::count_if(points.begin(), points.end(), [](const Point& p) { return p.in_correlations; }),
+      kHeightPx,
+      chooser_name(chooser),
+      grid(x, y, !same_unit),
+      identity,
+      fit ? clipped_line(fit->intercept, fit->slope, x, y, "fit") : Html{},
+      marks,
+      labels(points, x, y),
+      html(
+          "{} →",
+          chooser == Chooser::kOwnShare ? "share of the domain's own data" : chooser_name(chooser)),
+      same_unit && identity.empty() ? html(R"( <span class="muted">(y = x lies outside)</span>)")
+                                    : Html{});
+}
+
+}  // namespace
+
+const char* chooser_name(Chooser chooser) {
+  switch (chooser) {
+    case Chooser::kProxy:
+      return "merged proxy";
+    case Chooser::kInterpolation:
+      return "interpolation";
+    case Chooser::kOwnShare:
+      return "own data share";
+  }
+  return "";
+}
+
+const ChooserFidelity& fidelity_of(const RunResult& r, Chooser chooser) {
+  switch (chooser) {
+    case Chooser::kProxy:
+      return r.fidelity.proxy;
+    case Chooser::kInterpolation:
+      return r.fidelity.interpolation;
+    case Chooser::kOwnShare:
+      return r.fidelity.own_share;
+  }
+  DEMIX_CHECK(false);
+}
+
+Html scatter_chart(const RunResult& r, Chooser chooser) {
+  Html panels;
+  for (size_t d = 0; d < r.domains.size(); ++d) panels += panel(r, chooser, d);
+  return html(R"(<div class="panels">{}</div>)", panels);
+}
+
+}  // namespace demix

@@ -1,0 +1,88 @@
+#include <algorithm>
+#include <cmath>
+
+#include "demix/report/charts.h"
+#include "demix/report/sections.h"
+
+namespace demix {
+namespace {
+
+Html predictors_table(const RunResult& r) {
+  if (r.predictors.empty()) return {};
+  Html rows;
+  for (const PredictorFit& fit : r.predictors) {
+    rows += html(
+        R"(<tr{}><td>{}</td><td>{}</td><td class="num">{}</td><td class="num">{}</td><td>{}</td></tr>)",
+        fit.chosen ? Html{R"( class="chosen")"} : Html{},
+        fit.metric,
+        fit.name,
+        show(fit.cv_spearman, 2),
+        show(fit.cv_mae, 3),
+        fit.chosen ? "✓ used" : "");
+  }
+  return html(
+      R"(<h3>Predictors, cross-validated on the proxies</h3>{})",
+      scrollable(html(
+          R"(<table class="sortable compact"><thead><tr><th scope="col">Metric</th>)"
+          R"(<th scope="col">Predictor</th><th scope="col" class="num">Spearman</th>)"
+          R"(<th scope="col" class="num">mean abs. error</th><th scope="col"></th></tr></thead>)"
+          R"(<tbody>{}</tbody></table>)",
+          rows)));
+}
+
+Html proxies_table(const RunResult& r) {
+  Html head, body;
+  for (const DomainFacts& d : r.domains)
+    head += html(R"(<th scope="col" class="num">{}</th>)", d.name);
+  for (const DatasetFacts& d : r.datasets) {
+    head += html(R"(<th scope="col" class="num"><small>p</small> {}</th>)", d.name);
+  }
+  for (size_t i = 0; i < r.search.size(); ++i) {
+    const SearchedProxy& proxy = r.search[i];
+    Html cells;
+    for (size_t d = 0; d < r.domains.size(); ++d) {
+      cells += html(R"(<td class="num">{}</td>)",
+                    proxy.domains.empty() ? "–" : show_score(proxy.domains[d]));
+    }
+    for (size_t k = 0; k < r.datasets.size(); ++k) {
+      cells += html(R"(<td class="num">{}</td>)",
+                    show_percent(proxy.mixture.empty() ? kUnknown : proxy.mixture[k]));
+    }
+    body += html(
+        R"(<tr><th scope="row" class="num">{}</th><td class="num">{}</td><td class="num strong">{}</td>)"
+        R"(<td class="num">{}</td>{}</tr>)",
+        i + 1,
+        proxy.round + 1,
+        show(proxy.objective, 3),
+        show(proxy.predicted_objective, 3),
+        cells);
+  }
+  return html(
+      R"(<details><summary>All {} proxies in numbers</summary>{}</details>)",
+      r.search.size(),
+      scrollable(html(
+          R"(<table class="sortable compact"><thead><tr><th scope="col" class="num">Proxy</th>)"
+          R"(<th scope="col" class="num">round</th><th scope="col" class="num">objective</th>)"
+          R"(<th scope="col" class="num">predicted</th>{}</tr></thead><tbody>{}</tbody></table>)",
+          head,
+          body)));
+}
+
+}  // namespace
+
+Html search_section(const RunResult& r) {
+  Html body = progress_chart(r);
+  if (!body.empty()) {
+    body += predictors_table(r);
+    body += proxies_table(r);
+  }
+  return section(
+      "search",
+      "The search",
+      html("Every proxy is a merge of the components, scored without any training. Objective: {}.",
+           r.objective.empty() ? "not stated" : r.objective),
+      body,
+      "The search has not scored a proxy yet.");
+}
+
+}  // namespace demix

@@ -1,0 +1,146 @@
+#include "demix/report/trust.h"
+
+#include <cmath>
+
+#include "demix/report/plot.h"
+
+namespace demix {
+namespace {
+
+using Kind = Verdict::Kind;
+
+bool is_known(const Estimate& e) {
+  return std::isfinite(e.value) && std::isfinite(e.low) && std::isfinite(e.high);
+}
+
+Verdict agreement_verdict(const RunResult& result) {
+  const Estimate& rho = result.fidelity.proxy.macro.spearman;
+  const int64_t n = result.fidelity.references;
+  Verdict verdict{
+      Kind::kNotKnownYet, "Do the merged proxies rank mixtures as real training does?", ""};
+  if (n == 0) {
+    verdict.answer =
+        "No reference has been trained yet, so nothing says how far they can be trusted.";
+    return verdict;
+  }
+  if (!is_known(rho)) {
+    verdict.answer = fmt::format("{} references are too few for an interval.", n);
+    return verdict;
+  }
+  const std::string measured =
+      fmt::format("Spearman {} on average over the domains, with {} really trained references",
+                  show_estimate(rho),
+                  n);
+  if (rho.low > 0) {
+    verdict.kind = Kind::kYes;
+    verdict.answer = measured + ".";
+  } else if (rho.high < 0) {
+    verdict.kind = Kind::kNo;
+    verdict.answer = measured + ": they rank them the wrong way round.";
+  } else {
+    verdict.kind = Kind::kNoEvidence;
+    verdict.answer = measured + ": the interval includes zero.";
+  }
+  return verdict;
+}
+
+Verdict baseline_verdict(const RunResult& result) {
+  const Fidelity& f = result.fidelity;
+  const Estimate &proxy = f.proxy.macro.spearman, &interpolation = f.interpolation.macro.spearman,
+                 &own_share = f.own_share.macro.spearman;
+  Verdict verdict{Kind::kNotKnownYet, "Do they beat what needs no merging?", ""};
+  if (f.references == 0 || !is_known(proxy) || (!is_known(interpolation) && !is_known(own_share))) {
+    verdict.answer = "Not measured yet.";
+    return verdict;
+  }
+  const bool interpolates =
+      !is_known(own_share) || (is_known(interpolation) && interpolation.value >= own_share.value);
+  const Estimate& best = interpolates ? interpolation : own_share;
+  const std::string what =
+      interpolates ? "interpolating the components' scores" : "a domain's own data share";
+  const std::string measured =
+      fmt::format("{} reaches {}, the proxies {}", what, show_estimate(best), show_estimate(proxy));
+  if (proxy.low > best.high) {
+    verdict.kind = Kind::kYes;
+    verdict.answer = "The best free estimate, " + measured + ".";
+  } else if (proxy.high < best.low) {
+    verdict.kind = Kind::kNo;
+    verdict.answer = "A free estimate ranks better: " + measured + ".";
+  } else {
+    verdict.kind = Kind::kNoEvidence;
+    verdict.answer = fmt::format("The best free estimate, {}; the intervals overlap.", measured);
+  }
+  return verdict;
+}
+
+// +1 better, -1 worse, 0 no evidence, of b against a.
+int compare(const Score& a, const Score& b) {
+  const Score gain = difference(a, b);
+  const double half = kIntervalErrors * gain.standard_error;
+  if (!(std::abs(gain.value) > half)) return 0;
+  return gain.value > 0 ? 1 : -1;
+}
+
+const char* compared_in_words(int natural, int uniform) {
+  if (natural == uniform) {
+    return natural > 0   ? "better than both"
+           : natural < 0 ? "worse than both"
+                         : "no evidence of a difference";
+  }
+  if (natural > 0)
+    return uniform < 0 ? "better than natural, worse than uniform" : "better than natural";
+  if (uniform > 0)
+    return natural < 0 ? "better than uniform, worse than natural" : "better than uniform";
+  return natural < 0 ? "worse than natural" : "worse than uniform";
+}
+
+Verdict gain_verdict(const RunResult& result) {
+  const auto &found = result.found.trained.domains, &natural = result.natural.trained.domains,
+             &uniform = result.uniform.trained.domains;
+  Verdict verdict{Kind::kNotKnownYet, "Is the mixture found better than natural and uniform?", ""};
+  if (found.empty() || natural.empty() || uniform.empty()) {
+    verdict.answer = "Not known before models are really trained on all three.";
+    return verdict;
+  }
+  int better = 0, worse = 0;
+  for (size_t d = 0; d < found.size(); ++d) {
+    const int over_natural = compare(natural[d], found[d]);
+    const int over_uniform = compare(uniform[d], found[d]);
+    better += (over_natural > 0) + (over_uniform > 0);
+    worse += (over_natural < 0) + (over_uniform < 0);
+    verdict.answer += fmt::format("{}{}: {}",
+                                  d == 0 ? "" : "; ",
+                                  result.domains[d].name,
+                                  compared_in_words(over_natural, over_uniform));
+  }
+  verdict.answer += ". One really trained model each; beyond 95 % of the scores' sampling error.";
+  verdict.kind = better > 0 && worse > 0 ? Kind::kMixed
+                 : better > 0            ? Kind::kYes
+                 : worse > 0             ? Kind::kNo
+                                         : Kind::kNoEvidence;
+  return verdict;
+}
+
+}  // namespace
+
+Score difference(const Score& a, const Score& b) {
+  return {b.value - a.value, std::hypot(a.standard_error, b.standard_error)};
+}
+
+bool at_chance(const TaskFacts& task, const std::vector<Score>& scores) {
+  if (!std::isfinite(task.chance)) return false;
+  bool any = false;
+  for (const Score& score : scores) {
+    if (!std::isfinite(score.value) || !std::isfinite(score.standard_error)) continue;
+    any = true;
+    const double above = (score.value - task.chance) * (task.higher_is_better ? 1 : -1);
+    if (above > kIntervalErrors * score.standard_error) return false;
+  }
+  return any;
+}
+
+std::vector<Verdict> verdicts(const RunResult& result) {
+  return {agreement_verdict(result), baseline_verdict(result), gain_verdict(result)};
+}
+
+}  // namespace demix

@@ -1,0 +1,34 @@
+// How far a result can be trusted, in plain words.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "demix/report/result.h"
+
+namespace demix {
+
+// An answer to one question that a reader must ask of a found mixture.
+struct Verdict {
+  enum class Kind { kYes, kMixed, kNo, kNoEvidence, kNotKnownYet };
+  Kind kind;
+  std::string question;
+  std::string answer;  // a sentence or two, with n and intervals
+};
+
+// "Yes" and "No" only where a 95 % interval says so; everything else is "no evidence".
+//   1. Do proxies rank mixtures as real training does?  The interval of the macro Spearman against
+//   0.
+//   2. Do they beat what needs no merging?  Its interval against that of the better free baseline.
+//   3. Is the found mixture better than natural and uniform, when really trained?  By domain, the
+//      difference against its standard error; errors are taken as independent, which is cautious.
+std::vector<Verdict> verdicts(const RunResult& result);
+
+// b - a in scores of which more is better, with its standard error.
+Score difference(const Score& a, const Score& b);
+
+// True when no model's score lies clearly (by 95 %) on the better side of what knowing nothing
+// gives.
+bool at_chance(const TaskFacts& task, const std::vector<Score>& scores);
+
+}  // namespace demix
