@@ -15,6 +15,8 @@
 
 namespace demix {
 
+struct JournalDatabase;
+
 struct JournalEntry {
   std::string key;   // content key
   std::string name;  // for people: "components/math_high"
@@ -35,6 +37,7 @@ class Journal {
   std::optional<Json> find(std::string_view kind, std::string_view key) const;
   // Records a finished piece. A key that is there already keeps its place in the order and gets the
   // new name and value. Throws Error when the disk is full; then nothing was recorded.
+  // In values, NaN becomes null and invalid UTF-8 U+FFFD.
   void put(std::string_view kind, std::string_view key, std::string_view name, const Json& value);
   // All pieces of a kind, in the order in which they were first recorded.
   std::vector<JournalEntry> all(std::string_view kind) const;
@@ -44,8 +47,7 @@ class Journal {
   double seconds(std::string_view stage) const;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  std::unique_ptr<JournalDatabase> database_;
 };
 
 // Exclusive use of a run folder while the object lives; the system releases it when the process
