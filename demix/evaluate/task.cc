@@ -371,4 +371,18 @@ std::vector<std::string> task_names(const fs::path& tasks_folder) {
   return names;
 }
 
+std::filesystem::path default_tasks_folder() {
+  std::error_code unreadable;
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", unreadable);
+  const std::filesystem::path beside = program.parent_path().parent_path() / "tasks";
+  const std::filesystem::path source = std::filesystem::path(DEMIX_SOURCE_DIR) / "tasks";
+  for (const std::filesystem::path& folder : {beside, source}) {
+    if (!unreadable && std::filesystem::exists(folder / "arc_easy.yaml")) return folder;
+  }
+  throw Error(
+      "no benchmarks found in {} or {}; name their folder (--tasks-dir, evaluate.tasks_folder)",
+      beside.string(),
+      source.string());
+}
+
 }  // namespace demix

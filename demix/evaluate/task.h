@@ -39,6 +39,10 @@ Task load_task(const std::string& name,
                const std::filesystem::path& data_folder,
                int64_t limit);
 
+// The tasks that come with the program: ../tasks beside its folder, or else in the source tree that
+// it was built from. Throws Error when neither is there.
+std::filesystem::path default_tasks_folder();
+
 // The tasks of a folder, sorted.
 std::vector<std::string> task_names(const std::filesystem::path& tasks_folder);
 
