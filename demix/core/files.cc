@@ -23,7 +23,10 @@ constexpr size_t kBufferBytes = 1 << 20;
   if (error == ENOSPC || error == EDQUOT) {
     throw Error("{}: the disk is full; free some space and start again", path.string());
   }
-  throw Error("{}: cannot be written: {}", path.string(), std::strerror(error));
+  throw Error("{}: cannot be written: {}{}",
+              path.string(),
+              std::strerror(error),
+              error == EFBIG ? "; the limit on file sizes (ulimit -f) is too small" : "");
 }
 
 }  // namespace
@@ -77,21 +80,26 @@ AtomicFile::AtomicFile(AtomicFile&& other) noexcept
 
 void AtomicFile::write(const void* data, size_t size) {
   const char* bytes = static_cast<const char*>(data);
+  if (buffer_.size() + size > kBufferBytes) flush();
+  if (size > kBufferBytes) {
+    write_now(bytes, size);
+  } else {
+    buffer_.insert(buffer_.end(), bytes, bytes + size);
+  }
+}
+
+void AtomicFile::write_now(const char* bytes, size_t size) {
   while (size > 0) {
-    const size_t part = std::min(size, kBufferBytes - buffer_.size());
-    buffer_.insert(buffer_.end(), bytes, bytes + part);
-    bytes += part;
-    size -= part;
-    if (buffer_.size() == kBufferBytes) flush();
+    const ssize_t written = ::write(descriptor_, bytes, size);
+    if (written < 0 && errno != EINTR) fail_writing(partial_, errno);
+    if (written <= 0) continue;
+    bytes += written;
+    size -= static_cast<size_t>(written);
   }
 }
 
 void AtomicFile::flush() {
-  for (size_t done = 0; done < buffer_.size();) {
-    const ssize_t written = ::write(descriptor_, buffer_.data() + done, buffer_.size() - done);
-    if (written < 0 && errno != EINTR) fail_writing(partial_, errno);
-    if (written > 0) done += static_cast<size_t>(written);
-  }
+  write_now(buffer_.data(), buffer_.size());
   buffer_.clear();
 }
 

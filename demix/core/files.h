@@ -32,12 +32,14 @@ class AtomicFile {
   // Appends; buffered.
   void write(const void* data, size_t size);
   void write(std::string_view text) { write(text.data(), text.size()); }
+  void write(std::span<const std::byte> bytes) { write(bytes.data(), bytes.size()); }
   // Replaces bytes written before, such as a header whose counts are known last.
   void overwrite(uint64_t offset, const void* data, size_t size);
   // On disk (fsync) and under the final name, the folder's entry included.
   void commit();
 
  private:
+  void write_now(const char* bytes, size_t size);
   void flush();
   std::filesystem::path path_, partial_;
   int descriptor_ = -1;

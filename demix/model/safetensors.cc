@@ -1,20 +1,14 @@
 #include "demix/model/safetensors.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
-#include "demix/core/atomic_file.h"
 #include "demix/core/error.h"
+#include "demix/core/files.h"
 
 namespace demix {
 namespace {
@@ -26,37 +20,6 @@ using SortedJson = nlohmann::json;
 // for more.
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;
 constexpr uint64_t kLengthBytes = 8;
-
-std::string reason(int error) { return std::strerror(error); }
-
-class Mapping {
- public:
-  explicit Mapping(const std::filesystem::path& path) {
-    const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (file.get() < 0) throw Error("{}: cannot be opened: {}", path.string(), reason(errno));
-    struct stat status{};
-    if (::fstat(file.get(), &status) != 0)
-      throw Error("{}: cannot be read: {}", path.string(), reason(errno));
-    if (!S_ISREG(status.st_mode)) throw Error("{}: is not a regular file", path.string());
-    size_ = static_cast<size_t>(status.st_size);
-    if (size_ == 0) return;  // an empty file cannot be mapped
-    data_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.get(), 0);
-    if (data_ == MAP_FAILED) {
-      data_ = nullptr;
-      throw Error("{}: cannot be mapped: {}", path.string(), reason(errno));
-    }
-  }
-  ~Mapping() {
-    if (data_) ::munmap(data_, size_);
-  }
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
-  std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(data_), size_}; }
-
- private:
-  void* data_ = nullptr;
-  size_t size_ = 0;
-};
 
 // JSON text in which no object has a key twice: which of the two counts is not defined.
 SortedJson parse_strictly(std::string_view text, const std::string& where) {
@@ -198,7 +161,7 @@ int64_t dtype_bytes(std::string_view dtype) {
 struct SafetensorsFile::State {
   explicit State(const std::filesystem::path& path) : mapping(path) {}
 
-  Mapping mapping;
+  MappedFile mapping;
   std::vector<TensorView> tensors;
   std::map<std::string_view, const TensorView*> by_name;
   std::map<std::string, std::string> metadata;
@@ -292,7 +255,7 @@ Checkpoint Checkpoint::open(const std::filesystem::path& folder) {
                     : "");
 
   const std::string where = index_path.string();
-  const Mapping mapping(index_path);
+  const MappedFile mapping(index_path);
   const auto bytes = mapping.bytes();
   const SortedJson index =
       parse_strictly({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, where);

@@ -12,8 +12,8 @@
 #include <sstream>
 #include <utility>
 
-#include "demix/core/atomic_file.h"
 #include "demix/core/error.h"
+#include "demix/core/files.h"
 #include "demix/core/hash.h"
 #include "demix/model/safetensors.h"
 
