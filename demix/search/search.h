@@ -77,8 +77,8 @@ struct EvaluatedMixture {
 struct PredictorTrial {
   std::string predictor;
   std::string target;  // a domain or a metric
-  std::optional<double> cv_spearman;
-  double cv_mae = 0, cv_rmse = 0;
+  // No value with too few proxies; no correlation where one side is constant.
+  std::optional<double> cv_spearman, cv_mae, cv_rmse;
   bool chosen = false;
 };
 

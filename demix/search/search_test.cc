@@ -1,0 +1,247 @@
+#include "demix/search/search.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "demix/core/error.h"
+
+namespace demix {
+namespace {
+
+const std::vector<std::string> kNames = {"general", "math", "code", "poor"};
+
+SearchProblem problem() {
+  return {
+      .composition = Composition::anchored(kNames, "general", 0.5),
+      .metrics = {{"arc", "general", true}, {"gsm8k_loss", "math", false}, {"mbpp", "code", true}},
+      .prior = {400, 100, 100, 400},
+      .dataset_tokens = {400, 100, 100, 400},
+      .target_tokens = 1000,
+      .seed = 7};
+}
+
+// Each domain gains from the square root of its own weight; poor data helps nobody.
+Measurements landscape(std::span<const double> alpha) {
+  return {{"arc", {0.3 + 0.2 * std::sqrt(alpha[0]), 0.01}},
+          {"gsm8k_loss", {2.0 - 0.5 * std::sqrt(alpha[1]), 0.02}},
+          {"mbpp", {0.1 + 0.3 * std::sqrt(alpha[2]), 0.01}}};
+}
+
+std::vector<Measurements> measure(std::span<const Mixture> batch) {
+  std::vector<Measurements> results;
+  for (const Mixture& mixture : batch) results.push_back(landscape(mixture.weights));
+  return results;
+}
+
+SearchConfig quick() {
+  SearchConfig config;
+  config.proxies = 16;
+  config.candidates = 3000;
+  config.propose_from = 60;
+  config.average_of = 30;
+  config.predictors.lightgbm.iterations = 20;  // for the tests' time
+  config.predictors.lightgbm.learning_rate = 0.15;
+  return config;
+}
+
+const SearchResult& quick_result() {
+  static const SearchResult result = search_mixture(quick(), problem(), measure);
+  return result;
+}
+
+TEST(Search, RoundsHaveHalfAsManyProxiesAsTheOneBefore) {
+  SearchConfig config;
+  EXPECT_EQ(config.proxies_per_round(), (std::vector<int64_t>{128, 64, 32}));
+  EXPECT_EQ(config.total_proxies(), 224);
+  config.proxies = 2;
+  EXPECT_EQ(config.proxies_per_round(), (std::vector<int64_t>{2, 1, 1}));
+
+  std::vector<size_t> batches;
+  const auto result = search_mixture(quick(), problem(), [&](std::span<const Mixture> batch) {
+    batches.push_back(batch.size());
+    return measure(batch);
+  });
+  EXPECT_EQ(batches, (std::vector<size_t>{16, 8, 4}));
+  ASSERT_EQ(result.evaluated.size(), 28u);
+  EXPECT_EQ(result.evaluated[15].round, 0);
+  EXPECT_EQ(result.evaluated[16].round, 1);
+  EXPECT_EQ(result.evaluated[27].round, 2);
+}
+
+TEST(Search, EveryProposalAndTheResultMeetTheConstraints) {
+  const auto all = problem();
+  std::vector<double> prior = {0.4, 0.1, 0.1, 0.4};
+  auto config = quick();
+  config.constraints.min_share["poor"] = 0.03;
+  config.constraints.max_epochs = 1.5;  // at most 0.15 of math and of code
+  const FeasibleSet feasible(
+      all.composition,
+      share_constraints(
+          config.constraints, all.composition, prior, all.dataset_tokens, all.target_tokens));
+  const auto result = search_mixture(config, all, measure);
+  for (const auto& proxy : result.evaluated) {
+    EXPECT_TRUE(feasible.contains(proxy.merge_weights));
+    EXPECT_GE(proxy.data_shares[3], 0.03 - 1e-9);
+    EXPECT_LE(proxy.data_shares[1], 0.15 + 1e-9);
+  }
+  EXPECT_LE(feasible.violation(result.merge_weights), 2e-9);
+  EXPECT_NEAR(std::accumulate(result.data_shares.begin(), result.data_shares.end(), 0.0), 1, 1e-12);
+  // p = αᵀC for the anchored composition.
+  EXPECT_NEAR(result.data_shares[1], 0.5 * result.merge_weights[1], 1e-12);
+}
+
+TEST(Search, ItFindsABetterMixtureThanPriorAndUniform) {
+  // True objective: each domain's score in the units of its gain.
+  const auto value = [](std::span<const double> a) {
+    return std::sqrt(a[0]) + std::sqrt(a[1]) + std::sqrt(a[2]);
+  };
+  const auto& result = quick_result();
+  const std::vector<double> prior = {0.4, 0.1, 0.1, 0.4}, uniform(4, 0.25);
+  EXPECT_GT(value(result.merge_weights), value(uniform));
+  EXPECT_GT(value(result.merge_weights), value(prior));
+  EXPECT_LT(result.merge_weights[3], 0.1);  // poor
+}
+
+TEST(Search, TheSameSeedGivesTheSameResultAndAnotherSeedAnother) {
+  const auto& a = quick_result();
+  const auto b = search_mixture(quick(), problem(), measure);
+  EXPECT_EQ(a.merge_weights, b.merge_weights);
+  EXPECT_EQ(a.evaluated.back().merge_weights, b.evaluated.back().merge_weights);
+  auto other = problem();
+  other.seed = 8;
+  EXPECT_NE(search_mixture(quick(), other, measure).merge_weights, a.merge_weights);
+}
+
+TEST(Search, ProposalsOfLaterRoundsWereForetoldAmongTheBest) {
+  const auto& result = quick_result();
+  for (const auto& proxy : result.evaluated) {
+    EXPECT_EQ(proxy.predicted_objective.has_value(), proxy.round > 0);
+    EXPECT_EQ(proxy.predicted_domain_scores.size(), proxy.round > 0 ? 3u : 0u);
+    if (proxy.round > 0) {
+      EXPECT_GT(*proxy.predicted_objective, 0.6);
+    }
+  }
+  // All proxies differ.
+  for (size_t i = 0; i < result.evaluated.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      EXPECT_GT(l1_distance(result.evaluated[i].merge_weights, result.evaluated[j].merge_weights),
+                1e-5);
+    }
+  }
+}
+
+TEST(Search, PredictionsAreGivenPerMetricInItsOwnUnitWithAnError) {
+  const auto& result = quick_result();
+  ASSERT_EQ(result.predicted.size(), 3u);
+  const auto truth = landscape(result.merge_weights);
+  for (const auto& prediction : result.predicted) {
+    ASSERT_TRUE(prediction.standard_error) << prediction.metric;
+    EXPECT_NEAR(prediction.value, truth.at(prediction.metric).value, 4 * *prediction.standard_error)
+        << prediction.metric;
+  }
+  EXPECT_EQ(result.predicted[1].metric, "gsm8k_loss");
+  EXPECT_GT(result.predicted[1].value, 1.4);  // a loss, not its negative
+  EXPECT_NEAR(result.predicted_domain_scores[1], -result.predicted[1].value, 0.05);
+}
+
+TEST(Search, TheTableOfPredictorsIsKeptWithOneChosenPerTarget) {
+  const auto& result = quick_result();
+  ASSERT_EQ(result.trials.size(), 12u);  // two predictors, three domains and three metrics
+  for (size_t i = 0; i < result.trials.size(); i += 2) {
+    EXPECT_EQ(result.trials[i].target, result.trials[i + 1].target);
+    EXPECT_NE(result.trials[i].chosen, result.trials[i + 1].chosen);
+    EXPECT_TRUE(result.trials[i].cv_spearman);
+  }
+  EXPECT_NE(result.choice.find("general: "), std::string::npos) << result.choice;
+  EXPECT_EQ(result.choice.find("arc"), std::string::npos) << result.choice;
+
+  auto config = quick();
+  config.predictor = "lightgbm";
+  const auto fixed = search_mixture(config, problem(), measure);
+  for (const auto& trial : fixed.trials) EXPECT_EQ(trial.chosen, trial.predictor == "lightgbm");
+  EXPECT_EQ(fixed.choice.find("general: lightgbm, as configured"), 0u) << fixed.choice;
+}
+
+TEST(Search, NoiseIsReportedAsNoEvidence) {
+  Rng rng(3);
+  const auto noise = [&](std::span<const Mixture> batch) {
+    std::vector<Measurements> results;
+    for (size_t i = 0; i < batch.size(); ++i) {
+      results.push_back(
+          {{"arc", {rng.uniform(), 0}}, {"gsm8k_loss", {rng.uniform(), 0}}, {"mbpp", {0.5, 0}}});
+    }
+    return results;
+  };
+  const auto result = search_mixture(quick(), problem(), noise);
+  const auto warned = [&](std::string_view text) {
+    return std::any_of(
+        result.warnings.begin(), result.warnings.end(), [&](const std::string& warning) {
+          return warning.find(text) != std::string::npos;
+        });
+  };
+  EXPECT_TRUE(warned("The predictor of general ranks left-out proxies no better than chance"));
+  EXPECT_TRUE(warned("All 28 proxies score the same on code"));
+}
+
+TEST(Search, ASetOfOneMixtureIsFoundWithAWarning) {
+  auto config = quick();
+  config.constraints = {.max_times_prior = 0};
+  config.constraints.min_share = {{"general", 0.7}, {"math", 0.1}, {"code", 0.1}, {"poor", 0.1}};
+  const auto result = search_mixture(config, problem(), measure);
+  EXPECT_EQ(result.evaluated.size(), 1u);
+  EXPECT_NEAR(result.data_shares[0], 0.7, 1e-9);
+  EXPECT_NEAR(result.merge_weights[1], 0.2, 1e-9);
+  EXPECT_FALSE(result.warnings.empty());
+}
+
+TEST(Search, AMissingScoreNamesProxyAndMetric) {
+  const auto incomplete = [](std::span<const Mixture> batch) {
+    auto results = measure(batch);
+    results[2].erase("mbpp");
+    return results;
+  };
+  try {
+    search_mixture(quick(), problem(), incomplete);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "proxy 3 of round 1: no score for metric 'mbpp'");
+  }
+}
+
+TEST(Search, BadSettingsAreErrorsBeforeAnythingIsEvaluated) {
+  const auto refuses = [](SearchConfig config, SearchProblem input = problem()) {
+    bool evaluated = false;
+    EXPECT_THROW(search_mixture(config,
+                                input,
+                                [&](std::span<const Mixture> batch) {
+                                  evaluated = true;
+                                  return measure(batch);
+                                }),
+                 Error);
+    EXPECT_FALSE(evaluated);
+  };
+  auto config = quick();
+  config.rounds = 0;
+  refuses(config);
+  config = quick();
+  config.average_of = 3001;
+  refuses(config);
+  config = quick();
+  config.predictor = "oracle";
+  refuses(config);
+  config = quick();
+  config.constraints.max_share["general"] = 0.4;  // the anchor's share is at least 0.5
+  refuses(config);
+  auto input = problem();
+  input.prior = {1, 2};
+  refuses(quick(), input);
+  input = problem();
+  input.prior[1] = -1;
+  refuses(quick(), input);
+}
+
+}  // namespace
+}  // namespace demix
