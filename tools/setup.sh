@@ -42,18 +42,19 @@ and start again."
     apt-get install -y -q --no-install-recommends "${missing[@]}" >&2
 }
 
-# Prints the first Python of at least 3.11 that can make virtual environments.
+# Prints the first Python of at least 3.11 that can make virtual environments; the system's own first,
+# since python3-venv belongs to it.
 find_python() {
   local python
-  for python in python3.13 python3.12 python3.11 python3; do
+  for python in python3 python3.13 python3.12 python3.11; do
     if "$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
       2>/dev/null; then
       command -v "$python"
       return
     fi
   done
-  fail "no Python of at least 3.11 with the venv module is found (looked for python3.13, python3.12," \
-    "python3.11, python3). On Debian or Ubuntu: apt-get install python3 python3-venv"
+  fail "no Python of at least 3.11 with the venv module is found (looked for python3, python3.13," \
+    "python3.12, python3.11). On Debian or Ubuntu: apt-get install python3 python3-venv"
 }
 
 # Succeeds when .venv holds every version that requirements.txt pins. A local part (2.13.0+cpu)
