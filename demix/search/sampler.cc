@@ -194,14 +194,16 @@ Points sample_mixtures(const SamplerConfig& config,
   // A set that is nearly a point repeats itself; a few more batches, then what there is.
   constexpr int kBatches = 8;
   for (int batch = 0; batch < kBatches && drawn.rows() < count; ++batch) {
-    const size_t missing = count - drawn.rows();
-    for (size_t k = 0; k < missing + missing / 8; ++k) drawn.add(draw(rng));
+    const size_t before = drawn.rows(), missing = count - before;
+    for (size_t k = 0; k < missing + missing / 8 + 16; ++k) drawn.add(draw(rng));
     Points distinct(n);
     distinct.reserve(count);
     for (size_t i : distinct_rows(drawn, config.duplicate_l1, known)) {
       if (distinct.rows() < count) distinct.add(drawn.row(i));
     }
+    const bool exhausted = batch > 0 && distinct.rows() == before;
     drawn = std::move(distinct);
+    if (exhausted) break;
   }
   return drawn;
 }

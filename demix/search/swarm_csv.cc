@@ -1,0 +1,253 @@
+#include "demix/search/swarm_csv.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "demix/core/error.h"
+#include "demix/core/files.h"
+
+namespace demix {
+namespace {
+
+constexpr double kSumTolerance = 0.01;
+
+struct Record {
+  size_t line;  // from 1, where it begins
+  std::vector<std::string> fields;
+};
+
+// RFC 4180: fields in double quotes may hold commas, line ends and doubled quotes. Accepts any line
+// ends and a byte order mark, skips empty lines.
+std::vector<Record> parse_csv(std::string_view text, const std::string& name) {
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  std::vector<Record> records;
+  Record record{1, {}};
+  std::string field;
+  size_t line = 1;
+  bool was_quoted = false;
+  const auto end_field = [&] {
+    record.fields.push_back(std::move(field));
+    field.clear();
+    was_quoted = false;
+  };
+  const auto end_record = [&] {
+    const bool empty = record.fields.empty() && field.empty() && !was_quoted;
+    if (!empty) {
+      end_field();
+      records.push_back(std::move(record));
+    }
+    record = {line, {}};
+  };
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '"' && field.empty() && !was_quoted) {
+      was_quoted = true;
+      const size_t opened = line;
+      for (++i;; ++i) {
+        if (i >= text.size()) throw Error("{}:{}: a quoted field is never closed", name, opened);
+        if (text[i] == '\n') ++line;
+        if (text[i] != '"') {
+          field += text[i];
+        } else if (i + 1 < text.size() && text[i + 1] == '"') {
+          field += text[++i];
+        } else {
+          break;
+        }
+      }
+    } else if (c == ',') {
+      end_field();
+    } else if (c == '\n' || c == '\r') {
+      if (c == '\r' && i + 1 < text.size() && text[i + 1] == '\n') ++i;
+      ++line;
+      end_record();
+    } else if (was_quoted) {
+      throw Error("{}:{}: text after the closing quote of a field", name, line);
+    } else {
+      field += c;
+    }
+  }
+  end_record();
+  return records;
+}
+
+std::string_view stripped(std::string_view text) {
+  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+struct Table {
+  std::string name;
+  std::vector<std::string> columns;  // of data
+  struct Row {
+    size_t line;
+    std::vector<double> values;
+  };
+  std::vector<std::string> runs;  // in file order
+  std::map<std::string, Row> rows;
+};
+
+double parse_number(std::string_view text, const std::string& where) {
+  text = stripped(text);
+  if (text.starts_with('+')) text.remove_prefix(1);
+  double value = 0;
+  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty()) throw Error("{}: no value, expected a number", where);
+  if (status != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
+    throw Error("{}: '{}', expected a finite number", where, text);
+  }
+  return value;
+}
+
+bool is_label(std::string_view column) {
+  return column.empty() || column == "run" || column == "run_id" || column == "name" ||
+         column == "index" || column.starts_with("Unnamed");
+}
+
+Table parse_table(std::string_view text, const std::string& name) {
+  const auto records = parse_csv(text, name);
+  if (records.empty()) throw Error("{}: empty, expected a header and a row per run", name);
+  std::vector<std::string> header;
+  for (const auto& field : records[0].fields) header.emplace_back(stripped(field));
+
+  auto key = std::find(header.begin(), header.end(), "run");
+  if (key == header.end()) key = std::find(header.begin(), header.end(), "run_id");
+  if (key == header.end()) key = header.begin();
+  const auto key_column = static_cast<size_t>(key - header.begin());
+
+  Table table{.name = name, .columns = {}, .runs = {}, .rows = {}};
+  std::vector<size_t> data_columns;
+  std::set<std::string_view> seen;
+  for (size_t c = 0; c < header.size(); ++c) {
+    if (c == key_column || is_label(header[c])) continue;
+    if (!seen.insert(header[c]).second)
+      throw Error("{}:1: column '{}' comes twice", name, header[c]);
+    data_columns.push_back(c);
+    table.columns.push_back(header[c]);
+  }
+  if (data_columns.empty()) {
+    throw Error("{}:1: no column of data beside the run's labels; the header is '{}'",
+                name,
+                fmt::join(header, ","));
+  }
+
+  for (size_t r = 1; r < records.size(); ++r) {
+    const Record& record = records[r];
+    if (record.fields.size() != header.size()) {
+      throw Error("{}:{}: {} fields, but the header has {}",
+                  name,
+                  record.line,
+                  record.fields.size(),
+                  header.size());
+    }
+    std::string run(stripped(record.fields[key_column]));
+    Table::Row row{record.line, {}};
+    for (size_t c : data_columns) {
+      row.values.push_back(parse_number(
+          record.fields[c], fmt::format("{}:{}: column '{}'", name, record.line, header[c])));
+    }
+    const auto [previous, fresh] = table.rows.try_emplace(run, std::move(row));
+    if (!fresh) {
+      throw Error("{}:{}: run '{}' comes twice, first in line {}",
+                  name,
+                  record.line,
+                  run,
+                  previous->second.line);
+    }
+    table.runs.push_back(std::move(run));
+  }
+  if (table.rows.empty()) throw Error("{}: a header without rows", name);
+  return table;
+}
+
+// Shares of one row, rescaled to sum to one.
+std::vector<double> shares(const Table& table, const Table::Row& row, double& largest_miss) {
+  double sum = 0;
+  for (size_t c = 0; c < row.values.size(); ++c) {
+    if (row.values[c] < 0) {
+      throw Error("{}:{}: column '{}': the share is {}, expected 0 or more",
+                  table.name,
+                  row.line,
+                  table.columns[c],
+                  row.values[c]);
+    }
+    sum += row.values[c];
+  }
+  if (!(std::abs(sum - 1) <= kSumTolerance)) {
+    throw Error("{}:{}: the shares sum to {:.6g}, expected 1 (within {})",
+                table.name,
+                row.line,
+                sum,
+                kSumTolerance);
+  }
+  largest_miss = std::max(largest_miss, std::abs(sum - 1));
+  std::vector<double> result = row.values;
+  for (double& share : result) share /= sum;
+  return result;
+}
+
+void warn_of_missing(Swarm& swarm, const Table& from, const Table& in) {
+  size_t count = 0;
+  std::string first;
+  for (const auto& run : from.runs) {
+    if (in.rows.contains(run)) continue;
+    if (count++ == 0) first = run;
+  }
+  if (count == 0) return;
+  swarm.warnings.push_back(
+      fmt::format("{} of the {} runs of {} are not in {} and were left out, the first is '{}'.",
+                  count,
+                  from.runs.size(),
+                  from.name,
+                  in.name,
+                  first));
+}
+
+}  // namespace
+
+Swarm parse_swarm(std::string_view mixtures_text,
+                  const std::string& mixtures_name,
+                  std::string_view scores_text,
+                  const std::string& scores_name) {
+  const Table mixtures = parse_table(mixtures_text, mixtures_name);
+  const Table scores = parse_table(scores_text, scores_name);
+  Swarm swarm;
+  swarm.datasets = mixtures.columns;
+  swarm.metrics = scores.columns;
+  swarm.mixtures = Points(mixtures.columns.size());
+  swarm.scores.resize(scores.columns.size());
+  double largest_miss = 0;
+  for (const auto& run : mixtures.runs) {
+    const auto row = shares(mixtures, mixtures.rows.at(run), largest_miss);
+    const auto scored = scores.rows.find(run);
+    if (scored == scores.rows.end()) continue;
+    swarm.runs.push_back(run);
+    swarm.mixtures.add(row);
+    for (size_t m = 0; m < swarm.scores.size(); ++m)
+      swarm.scores[m].push_back(scored->second.values[m]);
+  }
+  if (swarm.runs.empty()) {
+    throw Error("no run of {} is in {}; the first runs are '{}' and '{}'",
+                mixtures_name,
+                scores_name,
+                mixtures.runs[0],
+                scores.runs[0]);
+  }
+  if (largest_miss > 1e-6) {
+    swarm.warnings.push_back(fmt::format(
+        "{}: rows sum to one within {:.3g} only and were rescaled.", mixtures_name, largest_miss));
+  }
+  warn_of_missing(swarm, mixtures, scores);
+  warn_of_missing(swarm, scores, mixtures);
+  return swarm;
+}
+
+Swarm read_swarm(const std::filesystem::path& mixtures, const std::filesystem::path& scores) {
+  return parse_swarm(read_file(mixtures), mixtures.string(), read_file(scores), scores.string());
+}
+
+}  // namespace demix
