@@ -6,10 +6,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <sstream>
 #include <utility>
 
 #include "demix/core/error.h"
@@ -36,14 +34,6 @@ const DtypeName& names_of(at::ScalarType type) {
     if (entry.type == type) return entry;
   throw Error("weights of type {} are not supported; supported are float32, bfloat16, float16",
               c10::toString(type));
-}
-
-std::string read_text(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file) throw Error("{}: cannot be read", path.string());
-  return std::move(text).str();
 }
 
 // "a, b, c and 12 more"
@@ -157,7 +147,7 @@ void copy_tokenizer(const std::filesystem::path& source, const std::filesystem::
   const auto copy = [&](const std::filesystem::path& from, const char* name) {
     const std::filesystem::path to = folder / name;
     if (!std::filesystem::exists(to) || !std::filesystem::equivalent(from, to))
-      write_file_atomically(to, read_text(from));
+      write_file_atomically(to, read_file(from));
   };
   if (!std::filesystem::is_directory(source)) return copy(source, "tokenizer.json");
   bool found = false;
@@ -223,7 +213,7 @@ Architecture load_architecture(const std::filesystem::path& folder) {
     throw Error("{}: holds no config.json; expected a Hugging Face model folder", folder.string());
   Json json;
   try {
-    json = Json::parse(read_text(path));
+    json = Json::parse(read_file(path));
   } catch (const Json::exception& error) {
     throw Error("{}: not valid JSON: {}", path.string(), error.what());
   }

@@ -2,39 +2,13 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "demix/model/decoder.h"
+#include "tests/pico.h"
+#include "tests/temporary_folder.h"
 
 namespace demix {
 namespace {
-
-// The pico model: two layers, width 32, 64 tokens.
-Architecture pico() {
-  Architecture a;
-  a.vocabulary = 64;
-  a.hidden = 32;
-  a.layers = 2;
-  a.heads = 4;
-  a.kv_heads = 2;
-  a.head_dim = 8;
-  a.intermediate = 48;
-  return a;
-}
-
-// A folder of its own for each test, removed with it.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "demix-XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 TEST(Weights, SavedInFloat32AndLoadedAreTheSameBits) {
   const TemporaryFolder folder;
