@@ -27,8 +27,9 @@ class Tokenizer {
   void encode(std::string_view text, bool add_special_tokens, std::vector<int32_t>& ids) const;
   std::vector<int32_t> encode(std::string_view text, bool add_special_tokens = false) const;
 
-  // The text of `ids`, special tokens included. Bytes that are not UTF-8 together become U+FFFD.
-  // Throws Error for an id outside the vocabulary.
+  // The text of `ids`, special tokens included. Bytes that are not UTF-8 together become U+FFFD;
+  // ids that no token has are skipped (models often have more rows than their tokenizer has
+  // tokens).
   std::string decode(std::span<const int32_t> ids) const;
 
   // The largest id + 1.

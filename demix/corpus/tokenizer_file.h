@@ -1,0 +1,45 @@
+// Hugging Face's tokenizer.json, read and checked.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "demix/corpus/added_tokens.h"
+#include "demix/corpus/bpe.h"
+#include "demix/corpus/pretokenizer.h"
+
+namespace demix {
+
+// What the file says, as far as it determines ids.
+struct TokenizerFile {
+  std::vector<std::pair<std::string, int32_t>>
+      vocabulary;                  // in the file's order; symbols, not bytes
+  std::vector<Bpe::Merge> merges;  // by rank
+  int32_t unknown = -1;
+  bool fuse_unknown = false;
+  bool ignore_merges = false;
+  std::vector<AddedToken> added_tokens;
+  bool nfc = false;
+  std::vector<PreTokenizer::Step> pre_tokenizer;
+  std::vector<int32_t> prefix, suffix;  // what the post-processor puts around a sequence
+  std::string fingerprint;              // SHA-256 of all of the above
+};
+
+// Throws Error that lists everything in the file that is wrong or not supported, each with its
+// place.
+TokenizerFile read_tokenizer_file(const std::filesystem::path& path);
+
+// eos_token of a tokenizer_config.json; empty when there is none.
+std::string read_eos_token(const std::filesystem::path& path);
+
+// The character that stands for `byte` in GPT-2's byte alphabet, in UTF-8.
+std::string symbol_of_byte(unsigned char byte);
+
+// The bytes that a token stands for; nothing if one of its characters is not in that alphabet.
+std::optional<std::string> bytes_of_symbols(std::string_view token);
+
+}  // namespace demix

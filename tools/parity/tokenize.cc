@@ -1,0 +1,83 @@
+// Encodes texts and takes the time: demix_tokenize TOKENIZER TEXTS IDS [--special] [--repeats N]
+// TEXTS holds records of a little-endian uint32 length and that many bytes; IDS gets records of a
+// uint32 count and that many int32. Prints the seconds of each repeat. Used by tokenizer.py here
+// and by bench/bench_tokenizer.py.
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "demix/core/error.h"
+#include "demix/corpus/tokenizer.h"
+
+namespace {
+
+std::vector<std::string_view> records(std::string_view data) {
+  std::vector<std::string_view> texts;
+  while (!data.empty()) {
+    uint32_t size = 0;
+    if (data.size() < sizeof size) throw demix::Error("TEXTS ends within a length");
+    std::memcpy(&size, data.data(), sizeof size);
+    data.remove_prefix(sizeof size);
+    if (size > data.size()) throw demix::Error("TEXTS ends within a text");
+    texts.push_back(data.substr(0, size));
+    data.remove_prefix(size);
+  }
+  return texts;
+}
+
+void run(const std::vector<std::string>& arguments) {
+  if (arguments.size() < 3)
+    throw demix::Error("usage: TOKENIZER TEXTS IDS [--special] [--repeats N]");
+  bool special = false;
+  int repeats = 1;
+  for (size_t i = 3; i < arguments.size(); ++i) {
+    if (arguments[i] == "--special") special = true;
+    if (arguments[i] == "--repeats" && i + 1 < arguments.size())
+      repeats = std::stoi(arguments[++i]);
+  }
+  const auto tokenizer = demix::Tokenizer::load(arguments[0]);
+  std::ifstream input(arguments[1], std::ios::binary);
+  if (!input) throw demix::Error("{}: cannot be read", arguments[1]);
+  const std::string data{std::istreambuf_iterator<char>(input), {}};
+  const std::vector<std::string_view> texts = records(data);
+
+  std::vector<int32_t> ids;
+  std::vector<uint32_t> counts;
+  for (int repeat = 0; repeat < repeats; ++repeat) {
+    ids.clear();
+    counts.clear();
+    const auto begin = std::chrono::steady_clock::now();
+    for (const std::string_view text : texts) {
+      const size_t before = ids.size();
+      tokenizer.encode(text, special, ids);
+      counts.push_back(static_cast<uint32_t>(ids.size() - before));
+    }
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+    std::printf("%.6f\n", elapsed.count());
+  }
+
+  std::ofstream output(arguments[2], std::ios::binary);
+  const int32_t* next = ids.data();
+  for (const uint32_t count : counts) {
+    output.write(reinterpret_cast<const char*>(&count), sizeof count);
+    output.write(reinterpret_cast<const char*>(next), count * sizeof *next);
+    next += count;
+  }
+  if (!output.flush()) throw demix::Error("{}: cannot be written", arguments[2]);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    run({argv + 1, argv + argc});
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "demix_tokenize: %s\n", demix::error_chain(error).c_str());
+    return 1;
+  }
+}
