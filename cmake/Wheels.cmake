@@ -38,9 +38,10 @@ add_wheel(torch DIRECTORY ${SITE_PACKAGES}/torch/lib
   INCLUDES ${SITE_PACKAGES}/torch/include ${SITE_PACKAGES}/torch/include/torch/csrc/api/include)
 if(EXISTS ${SITE_PACKAGES}/torch/lib/libtorch_cuda.so)
   # Nothing of ours names a CUDA symbol, so the linker would drop these two and with them the device.
-  target_link_options(wheel::torch INTERFACE "LINKER:--no-as-needed"
+  # Their own libraries are found through their RPATH, in the nvidia-* wheels beside torch.
+  target_link_options(wheel::torch INTERFACE "LINKER:--push-state,--no-as-needed"
     ${SITE_PACKAGES}/torch/lib/libtorch_cuda.so ${SITE_PACKAGES}/torch/lib/libc10_cuda.so
-    "LINKER:--as-needed" "LINKER:--allow-shlib-undefined")
+    "LINKER:--pop-state" "LINKER:--allow-shlib-undefined")
 endif()
 
 file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/fmt_of_torch)
