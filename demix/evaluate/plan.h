@@ -1,0 +1,76 @@
+// What a scorer computes, decided once for all models: token sequences with the tokens whose
+// log-likelihood is asked for, sequences of one item merged where they begin alike, trees packed
+// into passes.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "demix/evaluate/attention.h"
+
+namespace demix {
+
+class Shard;
+class Tokenizer;
+
+// The log-likelihoods of ids[first_target], …, given what precedes each, are summed into `slot`.
+struct Sequence {
+  std::vector<int32_t> ids;
+  int64_t first_target;  // at least 1
+  int64_t slot;
+};
+
+// A context and its continuation as lm-evaluation-harness tokenises them: blanks at the end of the
+// context move to the continuation; the continuation's tokens are those of both texts together
+// behind as many tokens as the context alone has; the post-processor's BOS is kept, but not doubled
+// when the text begins with it. An empty context is the prefix token (the post-processor's BOS,
+// else EOS). The left end is cut so that at most `max_length` tokens are read. Throws Error when no
+// token is left for the continuation, or it is longer than max_length; `place` names the item.
+Sequence tokenize_pair(const Tokenizer& tokenizer,
+                       std::string_view context,
+                       std::string_view continuation,
+                       int64_t max_length,
+                       const std::string& place);
+
+// Document `document` of a shard as windows, the way lm-evaluation-harness rolls over long text:
+// each text token is scored once; the first window begins with the document's start token; a later
+// one is filled to the left with tokens scored before, so that its first scored token sees at least
+// one. The end token is not text and is not scored. A document without tokens gives none. Slots are
+// left to the caller.
+std::vector<Sequence> document_windows(const Shard& shard, int64_t document, int64_t max_length);
+
+// The log-likelihood of `token` after the token in row `row`.
+struct Answer {
+  int64_t row;
+  int32_t token;
+  int64_t slot;
+};
+
+// Sequences that share their beginning, in rows. The last token of a sequence needs none.
+struct TokenTree {
+  std::vector<int32_t> ids, positions;
+  std::vector<Segment> segments;  // parents first, each subtree together
+  std::vector<Answer> answers;    // of one slot: in the order of its tokens
+
+  int64_t rows() const { return static_cast<int64_t>(ids.size()); }
+};
+TokenTree merge_sequences(std::span<const Sequence> sequences);
+
+// What one forward pass computes: trees one after the other.
+struct Pass {
+  std::vector<int32_t> ids, positions;
+  std::vector<Segment> segments;
+  std::vector<Answer> answers;
+
+  int64_t rows() const { return static_cast<int64_t>(ids.size()); }
+  void add(const TokenTree& tree);
+};
+
+// Fills passes of at most `rows_per_pass` rows as full as it can (best fit, longest trees first); a
+// longer tree is a pass of its own. Longest passes first.
+std::vector<Pass> pack(std::span<const TokenTree> trees, int64_t rows_per_pass);
+
+}  // namespace demix

@@ -1,0 +1,224 @@
+#include "demix/evaluate/scorer.h"
+
+#include <algorithm>
+#include <numbers>
+#include <set>
+
+#include "demix/core/error.h"
+#include "demix/core/hash.h"
+#include "demix/core/progress.h"
+#include "demix/corpus/tokenizer.h"
+#include "demix/evaluate/passes.h"
+#include "demix/evaluate/plan.h"
+
+namespace demix {
+namespace {
+
+// Raised when the numbers that scoring gives change: scores of an older version are not reused.
+constexpr int64_t kScoringVersion = 1;
+
+// A range of slots: the continuations of an item, or the windows of a document.
+struct Slots {
+  int64_t first = 0, count = 0;
+};
+
+// One held-out document.
+struct Document {
+  Slots windows;
+  double bytes;
+};
+
+}  // namespace
+
+struct Scorer::Plan {
+  struct Text {
+    std::string dataset;
+    std::vector<Document> documents;
+  };
+
+  std::vector<Task> tasks;
+  std::vector<std::vector<Slots>> items;  // of each task
+  std::vector<std::vector<int64_t>>
+      tokens;  // of each task: tokens of every continuation, in slot order
+  std::vector<Text> texts;
+  Decoder decoder;
+  int64_t slots = 0;
+  int64_t max_length = 0;
+  std::vector<TokenTree> trees;
+  int64_t rows = 0;
+  int64_t answer_rows = 0;
+  int64_t rows_wanted = 0;
+  std::string hash;
+
+  explicit Plan(const Decoder& model) : decoder(model) {}
+
+  void add_task(Task task, const Tokenizer& tokenizer);
+  void add_text(const HeldOut& held_out);
+  void add_tree(std::span<const Sequence> sequences);
+};
+
+void Scorer::Plan::add_tree(std::span<const Sequence> sequences) {
+  trees.push_back(merge_sequences(sequences));
+  const TokenTree& tree = trees.back();
+  rows += tree.rows();
+  std::set<int64_t> read;
+  for (const Answer& answer : tree.answers) read.insert(answer.row);
+  answer_rows += static_cast<int64_t>(read.size());
+}
+
+void Scorer::Plan::add_task(Task task, const Tokenizer& tokenizer) {
+  std::vector<Slots> task_items;
+  std::vector<int64_t> task_tokens;
+  for (const Item& item : task.items) {
+    const std::string place = fmt::format("task {}, item {}", task.name, item.id);
+    std::vector<Sequence> sequences;
+    task_items.push_back({slots, static_cast<int64_t>(item.continuations.size())});
+    for (size_t i = 0; i < item.continuations.size(); ++i) {
+      const std::string& context = item.contexts[item.contexts.size() == 1 ? 0 : i];
+      sequences.push_back(
+          tokenize_pair(tokenizer, context, item.continuations[i], max_length, place));
+      sequences.back().slot = slots++;
+      task_tokens.push_back(static_cast<int64_t>(sequences.back().ids.size()) -
+                            sequences.back().first_target);
+    }
+    add_tree(sequences);
+  }
+  tasks.push_back(std::move(task));
+  items.push_back(std::move(task_items));
+  tokens.push_back(std::move(task_tokens));
+}
+
+void Scorer::Plan::add_text(const HeldOut& held_out) {
+  const Shard& shard = held_out.shard;
+  Text text{held_out.dataset, {}};
+  for (int64_t document = 0; document < shard.documents(); ++document) {
+    if (static_cast<int64_t>(shard.offsets()[static_cast<size_t>(document) + 1]) >
+        held_out.max_tokens)
+      break;
+    auto windows = document_windows(shard, document, max_length);
+    if (windows.empty()) continue;
+    text.documents.push_back({{slots, static_cast<int64_t>(windows.size())},
+                              static_cast<double>(shard.text_bytes(document))});
+    for (Sequence& window : windows) {
+      window.slot = slots++;
+      add_tree({&window, 1});
+    }
+  }
+  if (text.documents.empty())
+    throw Error("held-out text of dataset {}: no document fits into {} tokens",
+                held_out.dataset,
+                held_out.max_tokens);
+  texts.push_back(std::move(text));
+}
+
+Scorer::Scorer(std::vector<Task> tasks,
+               std::vector<HeldOut> held_out,
+               const Tokenizer& tokenizer,
+               const Decoder& decoder,
+               const ScorerConfig& config)
+    : plan_(std::make_unique<Plan>(decoder)) {
+  const Architecture& architecture = decoder.architecture();
+  if (tokenizer.vocabulary_size() > architecture.vocabulary)
+    throw Error("the tokenizer has {} tokens, the model only {}: they do not belong together",
+                tokenizer.vocabulary_size(),
+                architecture.vocabulary);
+  if (config.tokens_per_pass < 1)
+    throw Error("tokens_per_pass is {}, expected at least 1", config.tokens_per_pass);
+  if (config.max_length < 0 || config.max_length > architecture.max_positions)
+    throw Error("max_length is {}, expected at most the {} positions of the model",
+                config.max_length,
+                architecture.max_positions);
+  plan_->max_length = config.max_length == 0 ? architecture.max_positions : config.max_length;
+  plan_->rows_wanted = config.tokens_per_pass;
+
+  Hasher hasher;
+  hasher.field(kScoringVersion).field(tokenizer.fingerprint()).field(plan_->max_length);
+  std::set<std::string> names;
+  for (Task& task : tasks) {
+    if (!names.insert(task.name).second) throw Error("task {} is named twice", task.name);
+    hasher.field(task.hash);
+    plan_->add_task(std::move(task), tokenizer);
+  }
+  for (const HeldOut& text : held_out) {
+    if (!names.insert("held_out/" + text.dataset).second)
+      throw Error("held-out text of dataset {} is named twice", text.dataset);
+    if (text.shard.vocabulary_size() > architecture.vocabulary)
+      throw Error(
+          "held-out text of dataset {}: made by a tokenizer of {} tokens, the model has only {}",
+          text.dataset,
+          text.shard.vocabulary_size(),
+          architecture.vocabulary);
+    hasher.field(text.dataset).field(text.shard.hash()).field(text.max_tokens);
+    plan_->add_text(text);
+  }
+  plan_->hash = hasher.hex();
+}
+
+Scorer::~Scorer() = default;
+
+Scores Scorer::score(const Weights& weights,
+                     Progress* progress,
+                     std::vector<ItemScore>* samples) const {
+  const Plan& plan = *plan_;
+  const auto passes =
+      pack(plan.trees, rows_per_pass(plan.rows_wanted, plan.rows, weights.flat.is_cpu()));
+  const auto slots = log_likelihoods(passes, plan.slots, plan.decoder, weights, progress);
+
+  Scores scores;
+  for (size_t t = 0; t < plan.tasks.size(); ++t) {
+    const Task& task = plan.tasks[t];
+    std::vector<ItemScore> items;
+    auto tokens = plan.tokens[t].begin();
+    for (size_t i = 0; i < task.items.size(); ++i) {
+      const Slots& range = plan.items[t][i];
+      items.push_back({task.name,
+                       task.items[i].id,
+                       task.items[i].gold,
+                       {slots.begin() + range.first, slots.begin() + range.first + range.count},
+                       {tokens, tokens + range.count}});
+      tokens += range.count;
+    }
+    scores.tasks[task.name] = task_metrics(task, items);
+    if (samples) std::move(items.begin(), items.end(), std::back_inserter(*samples));
+  }
+  for (const Plan::Text& text : plan.texts) {
+    std::vector<double> bits, bytes;
+    for (const Document& document : text.documents) {
+      double loglikelihood = 0;
+      for (int64_t i = 0; i < document.windows.count; ++i)
+        loglikelihood += slots[static_cast<size_t>(document.windows.first + i)];
+      if (!std::isfinite(loglikelihood))
+        throw Error(
+            "held-out text of dataset {}, document {}: the log-likelihood is {}; the model's "
+            "weights "
+            "give no finite logits here",
+            text.dataset,
+            bits.size(),
+            loglikelihood);
+      bits.push_back(-loglikelihood / std::numbers::ln2);
+      bytes.push_back(document.bytes);
+    }
+    scores.tasks["held_out/" + text.dataset]["bpb"] = ratio_with_error(bits, bytes);
+  }
+  return scores;
+}
+
+int64_t Scorer::tokens() const { return plan_->rows; }
+
+double Scorer::flops() const {
+  const Architecture& architecture = plan_->decoder.architecture();
+  const double body = forward_flops_per_token(architecture, false);
+  return body * static_cast<double>(plan_->rows) +
+         (forward_flops_per_token(architecture, true) - body) *
+             static_cast<double>(plan_->answer_rows);
+}
+
+const std::string& Scorer::hash() const { return plan_->hash; }
+
+int64_t Scorer::items() const {
+  int64_t count = 0;
+  for (const auto& task_items : plan_->items) count += static_cast<int64_t>(task_items.size());
+  return count;
+}
+
+}  // namespace demix
