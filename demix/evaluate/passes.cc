@@ -320,7 +320,7 @@ std::vector<double> log_likelihoods(std::span<const Pass> passes,
       if (progress) progress->add(passes[i].rows());
     }
   };
-  if (invariant) {
+  if (weights.flat.is_cpu()) {
     at::parallel_for(0, at::get_num_threads(), 1, work);
   } else {
     work(0, 1);

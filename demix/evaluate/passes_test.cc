@@ -78,7 +78,7 @@ double expected(const Sequence& sequence) {
 }
 
 TEST(LogLikelihoods, AreThoseOfOnePlainPassPerSequence) {
-  const auto items = random_items(12);
+  const auto items = random_items(6);
   const auto in_float32 = run(items, slots_of(items), 512, weights_in(at::kFloat));
   const auto in_bfloat16 = run(items, slots_of(items), 512, weights_in(at::kBFloat16));
   const auto in_float64 = run(items, slots_of(items), 512, weights_in(at::kDouble));
@@ -94,7 +94,7 @@ TEST(LogLikelihoods, AreThoseOfOnePlainPassPerSequence) {
 }
 
 TEST(LogLikelihoods, AreBitwiseTheSameWhateverElseIsInTheBatch) {
-  const auto items = random_items(40);
+  const auto items = random_items(20);
   const int64_t slots = slots_of(items);
   for (const auto dtype : {at::kFloat, at::kBFloat16}) {
     const Weights weights = weights_in(dtype);
