@@ -8,8 +8,12 @@
 #include <atomic>
 #include <bit>
 #include <cmath>
+#include <exception>
+#include <functional>
 #include <limits>
 #include <map>
+#include <mutex>
+#include <thread>
 
 #include "demix/core/error.h"
 #include "demix/core/progress.h"
@@ -25,6 +29,33 @@ using at::Tensor;
 
 // Logits in memory at once: few enough to stay in a core's cache.
 constexpr int64_t kVocabularyBlock = 1024;
+
+// Calls `work` for 0, …, count - 1 from as many threads as ATen would use, within which ATen's
+// operations run serially: no barrier within a pass, and its data stay in one core's cache. ATen's
+// own parallel_for would need this file compiled with OpenMP, and a second OpenMP runtime beside
+// that of the wheel.
+void in_single_threads(size_t count, const std::function<void(size_t)>& work) {
+  const int threads = at::get_num_threads();
+  std::atomic<size_t> next{0};
+  std::exception_ptr failure;
+  std::mutex failing;
+  const auto take = [&] {
+    at::set_num_threads(1);  // of this thread, and of threads that begin later
+    try {
+      for (size_t i; (i = next.fetch_add(1)) < count;) work(i);
+    } catch (...) {
+      const std::lock_guard lock(failing);
+      failure = std::current_exception();
+      next = count;
+    }
+  };
+  {
+    std::vector<std::jthread> workers;
+    for (int i = 0; i < threads; ++i) workers.emplace_back(take);
+  }
+  at::set_num_threads(threads);
+  if (failure) std::rethrow_exception(failure);
+}
 
 int64_t round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
 
@@ -304,26 +335,21 @@ std::vector<double> log_likelihoods(std::span<const Pass> passes,
   std::vector<double> result(static_cast<size_t>(slots), 0);
   const auto dtype = weights.flat.scalar_type();
   const bool invariant = weights.flat.is_cpu() && (dtype == at::kFloat || dtype == at::kBFloat16);
-  std::atomic<size_t> next{0};
-  // One thread per pass, not per product: no barrier within a pass, and a core's data stay in its
-  // cache.
-  const auto work = [&](int64_t, int64_t) {
+  const auto run = [&](size_t i) {
     const c10::InferenceMode inference;
-    for (size_t i; (i = next.fetch_add(1)) < passes.size();) {
-      if (!invariant) {
-        run_anywhere(passes[i], decoder, weights, result);
-      } else if (dtype == at::kFloat) {
-        run_on_cpu<float>(passes[i], decoder, weights, result);
-      } else {
-        run_on_cpu<BFloat16>(passes[i], decoder, weights, result);
-      }
-      if (progress) progress->add(passes[i].rows());
+    if (!invariant) {
+      run_anywhere(passes[i], decoder, weights, result);
+    } else if (dtype == at::kFloat) {
+      run_on_cpu<float>(passes[i], decoder, weights, result);
+    } else {
+      run_on_cpu<BFloat16>(passes[i], decoder, weights, result);
     }
+    if (progress) progress->add(passes[i].rows());
   };
   if (weights.flat.is_cpu()) {
-    at::parallel_for(0, at::get_num_threads(), 1, work);
+    in_single_threads(passes.size(), run);
   } else {
-    work(0, 1);
+    for (size_t i = 0; i < passes.size(); ++i) run(i);
   }
   return result;
 }
