@@ -8,6 +8,7 @@ namespace demix {
 namespace {
 
 constexpr size_t kRowsShown = 20;  // the rest is folded away
+constexpr double kManyEpochs = 4;  // beyond, repeated text is worth clearly less than new text
 
 double at(const std::vector<double>& values, size_t i) {
   return values.empty() ? kUnknown : values[i];
@@ -29,7 +30,7 @@ Html axis(const Scale& scale) {
   for (const double tick : scale.ticks(4)) {
     labels += html(R"(<text x="{:.2f}%" y="14" class="tick">{}</text>)",
                    scale.percent(tick),
-                   fmt::format("{:.{}f}", 100 * tick, std::max(0, scale.decimals(4) - 2)));
+                   show(100 * tick, std::max(0, scale.decimals(4) - 2)));
   }
   return html(R"(<svg class="bar-axis" width="100%" height="16" aria-hidden="true">{}</svg>)",
               labels);
@@ -75,7 +76,7 @@ Html row(const RunResult& r, size_t i, const Scale& shares, const Scale& weights
       R"(<td class="chart">{}</td><td class="num strong">{}</td><td class="num wide">{}</td>)"
       R"(<td class="num wide">{}</td><td class="chart weight">{}</td><td class="num weight">{}</td>)"
       R"(<td class="num wide">{}</td><td class="num wide{}">{}</td></tr>)",
-      dataset.name,
+      breakable(dataset.name),
       dataset.domain.empty() ? Html{} : html(R"( <span class="tag">{}</span>)", dataset.domain),
       bar(shares, p, natural, uniform, "share"),
       show_percent(p),
@@ -84,7 +85,7 @@ Html row(const RunResult& r, size_t i, const Scale& shares, const Scale& weights
       bar(weights, alpha, at(r.natural.merge_weights, i), at(r.uniform.merge_weights, i), "alpha"),
       show_percent(alpha),
       show_count(tokens),
-      epochs > 4 ? " alert" : "",
+      epochs > kManyEpochs ? " alert" : "",
       show_epochs(epochs));
 }
 
@@ -136,6 +137,15 @@ Html mixture_chart(const RunResult& r) {
         html(R"(<details><summary>{} more datasets, all with smaller shares</summary>{}</details>)",
              order.size() - shown,
              table(r, {order.begin() + static_cast<ptrdiff_t>(shown), order.end()}));
+  }
+  for (size_t i = 0; i < r.mixture.size(); ++i) {
+    const auto available = static_cast<double>(r.datasets[i].train_tokens);
+    if (available <= 0 || !(r.mixture[i] * r.target_tokens > kManyEpochs * available)) continue;
+    chart += html(
+        R"(<p class="note"><span class="alert">Marked epochs</span>: above {:.0f}, where repeated )"
+        R"(text is worth clearly less than new text.</p>)",
+        kManyEpochs);
+    break;
   }
   return chart;
 }

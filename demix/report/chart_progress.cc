@@ -43,7 +43,7 @@ Html progress_chart(const RunResult& r) {
                  y.percent(tick),
                  show(tick, y.decimals(kTicks)));
   }
-  double best = -INFINITY;
+  double best = -INFINITY, best_since = 0;
   for (size_t i = 0; i < r.search.size(); ++i) {
     const SearchedProxy& proxy = r.search[i];
     const bool starts_round = i == 0 || proxy.round != r.search[i - 1].round;
@@ -73,13 +73,16 @@ Html progress_chart(const RunResult& r) {
           std::min<int64_t>(proxy.round, kRoundColours - 1),
           tip_of(r, i));
     }
-    const double next = i + 1 < r.search.size() ? x_at(i + 1) : 100;
     if (proxy.objective > best) {
-      if (std::isfinite(best)) best_line += line(x, y.percent(best), x, level, "best");
+      if (std::isfinite(best)) {
+        best_line += line(best_since, y.percent(best), x, y.percent(best), "best");
+        best_line += line(x, y.percent(best), x, level, "best");
+      }
       best = proxy.objective;
+      best_since = x;
     }
-    if (std::isfinite(best)) best_line += line(x, y.percent(best), next, y.percent(best), "best");
   }
+  best_line += line(best_since, y.percent(best), 100, y.percent(best), "best");
   return html(
       R"(<p class="legend"><span><i class="dot round0"></i><i class="dot round1"></i><i class="dot round2"></i> )"
       R"(proxies, a shade per round</span><span><i class="dash predicted"></i>what the predictor expected</span>)"

@@ -9,12 +9,14 @@ namespace demix {
 namespace {
 
 constexpr double kHeightPx = 260;
+constexpr double kLabelPx = 14;
+constexpr size_t kCrowded = 40;  // points; beyond, their bars are drawn faintly
 constexpr int kTicks = 4;
 
 struct Point {
   std::string name;
   Mark mark;
-  Score foretold, trained;
+  Score predicted, trained;
   bool in_correlations;
 };
 
@@ -25,7 +27,7 @@ Mark mark_of(const std::string& name) {
                              : Mark::kReference;
 }
 
-const std::vector<Score>& foretold(const MixtureFacts& facts, Chooser chooser) {
+const std::vector<Score>& predicted_scores(const MixtureFacts& facts, Chooser chooser) {
   switch (chooser) {
     case Chooser::kProxy:
       return facts.proxy.domains;
@@ -41,7 +43,7 @@ const std::vector<Score>& foretold(const MixtureFacts& facts, Chooser chooser) {
 std::vector<Point> points_of(const RunResult& r, Chooser chooser, size_t domain) {
   std::vector<Point> points;
   for (const MixtureFacts& facts : r.references) {
-    const auto& x = foretold(facts, chooser);
+    const auto& x = predicted_scores(facts, chooser);
     const auto& y = facts.trained.domains;
     if (x.empty() || y.empty()) continue;
     if (!std::isfinite(x[domain].value) || !std::isfinite(y[domain].value)) continue;
@@ -83,14 +85,14 @@ std::optional<Line> least_squares(const std::vector<Point>& points) {
   for (const Point& p : points) {
     if (!p.in_correlations) continue;
     ++n;
-    mean_x += p.foretold.value;
+    mean_x += p.predicted.value;
     mean_y += p.trained.value;
   }
   mean_x /= n, mean_y /= n;
   for (const Point& p : points) {
     if (!p.in_correlations) continue;
-    xx += (p.foretold.value - mean_x) * (p.foretold.value - mean_x);
-    xy += (p.foretold.value - mean_x) * (p.trained.value - mean_y);
+    xx += (p.predicted.value - mean_x) * (p.predicted.value - mean_x);
+    xy += (p.predicted.value - mean_x) * (p.trained.value - mean_y);
   }
   if (n < 3 || !(xx > 0)) return std::nullopt;
   return Line{mean_y - xy / xx * mean_x, xy / xx};
@@ -120,9 +122,9 @@ Html error_bars(const Point& p, const Scale& x, const Scale& y) {
     const double half = kIntervalErrors * score.standard_error;
     return std::pair{scale.percent(score.value - half), scale.percent(score.value + half)};
   };
-  const auto [left, right] = ends(x, p.foretold);
+  const auto [left, right] = ends(x, p.predicted);
   const auto [bottom, top] = ends(y, p.trained);
-  const double x_at = x.percent(p.foretold.value), y_at = y.percent(p.trained.value);
+  const double x_at = x.percent(p.predicted.value), y_at = y.percent(p.trained.value);
   return html(R"(<g class="error {}">{}{}</g>)",
               mark_class(p.mark),
               line(left, y_at, right, y_at, "whisker"),
@@ -139,20 +141,22 @@ Html labels(const std::vector<Point>& points, const Scale& x, const Scale& y) {
   for (const Point& p : points) {
     if (p.mark == Mark::kReference) continue;
     placed.push_back(
-        {&p, x.percent(p.foretold.value), y.percent(p.trained.value) / 100 * kHeightPx});
+        {&p, x.percent(p.predicted.value), y.percent(p.trained.value) / 100 * kHeightPx});
   }
   std::sort(
       placed.begin(), placed.end(), [](const Label& a, const Label& b) { return a.y_px < b.y_px; });
   Html texts;
-  double last_px = -100;
+  double last_px[2] = {-100, -100};  // of the labels to the left and to the right of their marks
+  bool to_the_left = false;
   for (Label& label : placed) {
-    label.y_px = std::max(label.y_px, last_px + 14);
-    last_px = label.y_px;
-    const bool to_the_left = label.x_percent > 70;
-    texts += html(R"(<text x="{:.2f}%" y="{:.1f}" dx="{}" dy="4" class="label {}{}">{}</text>)",
+    const bool crowded = label.y_px - std::max(last_px[0], last_px[1]) < kLabelPx;
+    to_the_left = label.x_percent > 70 || (label.x_percent > 30 && crowded && !to_the_left);
+    label.y_px = std::max(label.y_px, last_px[to_the_left] + kLabelPx);
+    last_px[to_the_left] = label.y_px;
+    texts += html(R"(<text x="{:.2f}%" y="{:.1f}" dx="{}" dy="-6" class="label {}{}">{}</text>)",
                   label.x_percent,
                   label.y_px,
-                  to_the_left ? -11 : 11,
+                  to_the_left ? -8 : 8,
                   mark_class(label.point->mark),
                   to_the_left ? " end" : "",
                   label.point->name);
@@ -160,7 +164,7 @@ Html labels(const std::vector<Point>& points, const Scale& x, const Scale& y) {
   return texts;
 }
 
-std::string show_foretold(const Score& score, Chooser chooser) {
+std::string show_predicted(const Score& score, Chooser chooser) {
   return chooser == Chooser::kOwnShare ? show_percent(score.value) : show_score(score);
 }
 
@@ -176,7 +180,7 @@ Html panel(const RunResult& r, Chooser chooser, size_t domain) {
   }
   std::vector<double> xs, ys;
   for (const Point& p : points) {
-    add_extent(xs, p.foretold);
+    add_extent(xs, p.predicted);
     add_extent(ys, p.trained);
   }
   const Scale x = scale_over(xs);
@@ -191,11 +195,11 @@ Html panel(const RunResult& r, Chooser chooser, size_t domain) {
                                         p.name,
                                         p.in_correlations ? "" : " (outside the statistics)",
                                         chooser_name(chooser),
-                                        show_foretold(p.foretold, chooser),
+                                        show_predicted(p.predicted, chooser),
                                         show_score(p.trained));
     marks += html(R"(<g class="point" data-key="{}">{}</g>)",
                   p.name,
-                  mark_at(x.percent(p.foretold.value),
+                  mark_at(x.percent(p.predicted.value),
                           y.percent(p.trained.value),
                           p.mark,
                           !p.in_correlations,
@@ -203,26 +207,34 @@ Html panel(const RunResult& r, Chooser chooser, size_t domain) {
   }
   const auto fit = least_squares(points);
   const Html identity = same_unit ? clipped_line(0, 1, x, y, "identity") : Html{};
-  return html(
-      R"(<figure class="panel"><figcaption><b>{0}</b> <span>Spearman {1} · n = {2}</span></figcaption>)"
-      R"(<div class="plot"><svg width="100%" height="{3:.0f}" role="img" aria-label="{4} against the really )"
-      R"(trained score, domain {0}: Spearman {1}">{5}{6}{7}{8}{9}</svg></div>)"
-      R"(<p class="axis-name">{10}{11}</p></figure>)",
-      r.domains[domain].name,
-      rho,
-      std::count_if(points.begin(), points.end(), [](const Point& p) { return p.in_correlations; }),
+  const Html caption = html(R"(<b>{}</b> <span>Spearman {} · n = {}</span>)",
+                            r.domains[domain].name,
+                            rho,
+                            std::count_if(points.begin(), points.end(), [](const Point& p) {
+                              return p.in_correlations;
+                            }));
+  const Html svg = html(
+      R"(<svg width="100%" height="{:.0f}" role="img" aria-label="{} against really trained, {}: )"
+      R"(Spearman {}">{}{}{}{}{}</svg>)",
       kHeightPx,
       chooser_name(chooser),
+      r.domains[domain].name,
+      rho,
       grid(x, y, !same_unit),
       identity,
       fit ? clipped_line(fit->intercept, fit->slope, x, y, "fit") : Html{},
       marks,
-      labels(points, x, y),
-      html(
-          "{} →",
-          chooser == Chooser::kOwnShare ? "share of the domain's own data" : chooser_name(chooser)),
-      same_unit && identity.empty() ? html(R"( <span class="muted">(y = x lies outside)</span>)")
-                                    : Html{});
+      labels(points, x, y));
+  const char* x_name =
+      chooser == Chooser::kOwnShare ? "share of the domain's own data" : chooser_name(chooser);
+  return html(
+      R"(<figure class="panel"><figcaption>{}</figcaption><p class="axis-name up">↑ really trained</p>)"
+      R"(<div class="plot{}">{}</div><p class="axis-name">{}{} →</p></figure>)",
+      caption,
+      points.size() > kCrowded ? " crowded" : "",
+      svg,
+      same_unit && identity.empty() ? "y = x lies outside · " : "",
+      x_name);
 }
 
 }  // namespace

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "demix/report/charts.h"
@@ -7,47 +6,60 @@
 namespace demix {
 namespace {
 
-constexpr double kTrainedLane = 30, kProxyLane = 72;  // percent of the strip's height
+constexpr double kHeightPx = 42;
+// Lanes of the really trained models, one each so that their bars do not hide one another, and the
+// one of all proxies.
+constexpr double kUniformPx = 7, kNaturalPx = 15, kFoundPx = 23, kProxyPx = 36;
 
-Html score_mark(const Scale& scale, const Score& score, double lane, Mark mark, bool hollow) {
-  if (!std::isfinite(score.value)) return {};
+struct Entry {
+  Score score;
+  Mark mark;
+  bool is_proxy;
+};
+
+double lane_px(const Entry& entry, bool any_trained) {
+  if (entry.is_proxy && any_trained) return kProxyPx;
+  switch (entry.mark) {
+    case Mark::kUniform:
+      return kUniformPx;
+    case Mark::kNatural:
+      return kNaturalPx;
+    default:
+      return kFoundPx;
+  }
+}
+
+Html score_mark(const Entry& entry, const Scale& scale, bool any_trained) {
+  const Score& score = entry.score;
+  const double lane = 100 * lane_px(entry, any_trained) / kHeightPx;
   const double half = kIntervalErrors * score.standard_error;
+  const Html bar = line(
+      scale.percent(score.value - half), lane, scale.percent(score.value + half), lane, "whisker");
+  const std::string tip = fmt::format("{}, {}: {}",
+                                      mark_class(entry.mark),
+                                      entry.is_proxy ? "merged proxy" : "really trained",
+                                      show_score(score));
   return html(R"(<g class="error {}">{}</g>{})",
-              mark_class(mark),
-              line(scale.percent(score.value - half),
-                   lane,
-                   scale.percent(score.value + half),
-                   lane,
-                   "whisker"),
-              mark_at(scale.percent(score.value),
-                      lane,
-                      mark,
-                      hollow,
-                      fmt::format("{}, {}: {}",
-                                  mark_class(mark),
-                                  hollow ? "proxy" : "really trained",
-                                  show_score(score))));
+              mark_class(entry.mark),
+              entry.is_proxy && any_trained ? Html{} : bar,
+              mark_at(scale.percent(score.value), lane, entry.mark, entry.is_proxy, tip));
 }
 
 }  // namespace
 
 Html score_strip(const ScoreRow& row) {
-  struct Entry {
-    const Score* score;
-    double lane;
-    Mark mark;
-  };
-  // Found last, on top.
-  const std::array<Entry, 6> entries = {{{&row.uniform_proxy, kProxyLane, Mark::kUniform},
-                                         {&row.natural_proxy, kProxyLane, Mark::kNatural},
-                                         {&row.found_proxy, kProxyLane, Mark::kFound},
-                                         {&row.uniform_trained, kTrainedLane, Mark::kUniform},
-                                         {&row.natural_trained, kTrainedLane, Mark::kNatural},
-                                         {&row.found_trained, kTrainedLane, Mark::kFound}}};
+  std::vector<Entry> entries = {{row.uniform_proxy, Mark::kUniform, true},
+                                {row.natural_proxy, Mark::kNatural, true},
+                                {row.found_proxy, Mark::kFound, true},
+                                {row.uniform_trained, Mark::kUniform, false},
+                                {row.natural_trained, Mark::kNatural, false},
+                                {row.found_trained, Mark::kFound, false}};  // last, on top
+  std::erase_if(entries, [](const Entry& entry) { return !std::isfinite(entry.score.value); });
+  if (entries.empty()) return {};
+  const bool any_trained = !entries.back().is_proxy;
+
   std::vector<double> extent;
-  for (const Entry& entry : entries) add_extent(extent, *entry.score);
-  if (std::none_of(extent.begin(), extent.end(), [](double v) { return std::isfinite(v); }))
-    return {};
+  for (const Entry& entry : entries) add_extent(extent, entry.score);
   Scale scale = scale_over(extent);
   // Chance is drawn where it does not squeeze the scores together.
   if (std::abs(row.chance - (scale.low + scale.high) / 2) < 1.5 * (scale.high - scale.low)) {
@@ -56,18 +68,20 @@ Html score_strip(const ScoreRow& row) {
   }
   scale.flipped = !row.higher_is_better;
 
-  Html shapes = line(0, kTrainedLane, 100, kTrainedLane, "grid");
-  shapes += line(0, kProxyLane, 100, kProxyLane, "grid");
+  Html shapes;
+  if (any_trained) {
+    const double between = 100 * (kFoundPx + kProxyPx) / 2 / kHeightPx;
+    shapes += line(0, between, 100, between, "grid");
+  }
   if (scale.holds(row.chance)) {
     const double x = scale.percent(row.chance);
-    shapes += html(R"(<g>{}<title>{}</title></g>)",
-                   line(x, 6, x, 96, "chance"),
-                   fmt::format("chance: {}", show(row.chance, 3)));
+    shapes += html(
+        R"(<g>{}<title>chance: {}</title></g>)", line(x, 6, x, 96, "chance"), show(row.chance, 3));
   }
-  for (const Entry& entry : entries) {
-    shapes += score_mark(scale, *entry.score, entry.lane, entry.mark, entry.lane == kProxyLane);
-  }
-  return html(R"(<svg class="strip" width="100%" height="38" aria-hidden="true">{}</svg>)", shapes);
+  for (const Entry& entry : entries) shapes += score_mark(entry, scale, any_trained);
+  return html(R"(<svg class="strip" width="100%" height="{:.0f}" aria-hidden="true">{}</svg>)",
+              kHeightPx,
+              shapes);
 }
 
 Html interval_strip(const Estimate& e, const char* css_class) {

@@ -21,7 +21,7 @@ Html scatter_chart(const RunResult& result, Chooser chooser);
 const char* chooser_name(Chooser chooser);
 const ChooserFidelity& fidelity_of(const RunResult& result, Chooser chooser);
 
-// Objective of every proxy in the order of scoring, best so far, and what the predictor foretold.
+// Objective of every proxy in the order of scoring, best so far, and what the predictor predicted.
 Html progress_chart(const RunResult& result);
 
 // The three mixtures' scores on one task or domain, really trained above, merged proxies below;

@@ -45,6 +45,18 @@ std::string escaped(std::string_view text) {
   return safe;
 }
 
+Html breakable(std::string_view name) {
+  Html pieces;
+  size_t start = 0;
+  for (size_t i = 0; i < name.size(); ++i) {
+    if (std::string_view("_-./:").find(name[i]) == std::string_view::npos) continue;
+    pieces += html("{}<wbr>", name.substr(start, i + 1 - start));
+    start = i + 1;
+  }
+  pieces += html("{}", name.substr(start));
+  return pieces;
+}
+
 std::string show(double value, int decimals) {
   if (!std::isfinite(value)) return std::string(kNothing);
   std::string digits = fmt::format("{:.{}f}", std::abs(value), decimals);

@@ -38,6 +38,9 @@ Html html(fmt::format_string<decltype(shown(std::declval<const Args&>()))...> pa
   return {fmt::format(pattern, shown(args)...)};
 }
 
+// A name that may be broken after its separators, for narrow columns.
+Html breakable(std::string_view name);
+
 // Numbers as people read them. All give "–" for what is not known, and a true minus sign.
 std::string show(double value, int decimals);
 // With as many decimals as its standard error or interval deserves: two digits of the uncertainty.

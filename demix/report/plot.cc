@@ -60,8 +60,9 @@ Scale scale_over(std::span<const double> values) {
     high = std::max(high, value);
   }
   if (low > high) return {};
-  const double margin =
-      high > low ? 0.06 * (high - low) : std::max(1e-3, 0.1 * std::abs(high));  // a single value
+  // Values that differ by rounding alone count as one; ticks between them could not be told apart.
+  const double range = high - low, size = std::max(std::abs(low), std::abs(high));
+  const double margin = range > 1e-9 * size ? 0.06 * range : std::max(1e-3, 0.1 * size);
   return {low - margin, high + margin};
 }
 

@@ -63,7 +63,7 @@ struct ModelScores {
   std::vector<Score> tasks;
 };
 
-// One mixture with everything that was measured or foretold about it: a reference or a baseline.
+// One mixture with everything that was measured or predicted about it: a reference or a baseline.
 struct MixtureFacts {
   std::string name;
   std::vector<double> mixture;        // data shares p, by dataset
@@ -77,7 +77,7 @@ struct MixtureFacts {
   std::string note;                  // in plain words, e.g. how far it was projected; may be empty
 };
 
-// How well a chooser foretold the references. Regret in standard deviations of the references'
+// How well a chooser predicted the references. Regret in standard deviations of the references'
 // scores.
 struct Agreement {
   Estimate spearman, spearman_top25, pearson, capability_recovery, regret;
@@ -141,7 +141,7 @@ struct RunResult {
   std::vector<DomainFacts> domains;
   std::vector<TaskFacts> tasks;
 
-  // The mixture found, and what is foretold of it (by task).
+  // The mixture found, and what is predicted of it (by task).
   std::vector<double> mixture;        // data shares p
   std::vector<double> merge_weights;  // α
   std::vector<Score> predicted;

@@ -47,8 +47,8 @@ const char* kind_class(Verdict::Kind kind) {
   switch (kind) {
     case Verdict::Kind::kYes:
       return "yes";
-    case Verdict::Kind::kMixed:
-      return "mixed";
+    case Verdict::Kind::kPartly:
+      return "partly";
     case Verdict::Kind::kNo:
       return "no";
     case Verdict::Kind::kNoEvidence:
@@ -63,8 +63,8 @@ const char* kind_in_words(Verdict::Kind kind) {
   switch (kind) {
     case Verdict::Kind::kYes:
       return "✓ Yes";
-    case Verdict::Kind::kMixed:
-      return "± Mixed";
+    case Verdict::Kind::kPartly:
+      return "± Partly";
     case Verdict::Kind::kNo:
       return "✕ No";
     case Verdict::Kind::kNoEvidence:

@@ -17,7 +17,7 @@ Html datasets_table(const RunResult& r) {
     rows += html(
         R"(<tr><th scope="row" class="name">{} {}</th><td class="num">{}</td><td class="num">{}</td>)"
         R"(<td class="num">{}</td><td class="num">{}</td><td class="num">{}</td><td class="num">{}</td></tr>)",
-        d.name,
+        breakable(d.name),
         d.domain.empty() ? Html{} : html(R"(<span class="tag">{}</span>)", d.domain),
         show_count(count(d.documents)),
         show_count(count(d.duplicates_removed)),
@@ -81,7 +81,7 @@ Html model_row(const RunResult& r, const TrainedModel& m) {
   return html(
       R"(<tr><th scope="row" class="name">{} <span class="tag">{}</span></th><td class="num">{}</td>{}<td class="num">{}</td>)"
       R"(<td class="num">{}</td><td class="num">{}</td><td class="num">{}</td></tr>)",
-      m.name,
+      breakable(m.name),
       m.kind,
       show_count(count(m.tokens)),
       cells,
@@ -95,7 +95,7 @@ template <typename Wanted>
 Html models_table(const RunResult& r, Wanted wanted) {
   Html head, rows;
   for (const DatasetFacts& d : r.datasets)
-    head += html(R"(<th scope="col" class="num">{}</th>)", d.name);
+    head += html(R"(<th scope="col" class="num">{}</th>)", breakable(d.name));
   for (const TrainedModel& m : r.models) {
     if (wanted(m)) rows += model_row(r, m);
   }

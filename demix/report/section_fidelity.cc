@@ -87,7 +87,7 @@ Html choosers_table(const RunResult& r) {
     body += agreement_rows(r, r.domains[d].name, static_cast<int>(d));
   }
   return html(
-      R"(<h3>Who foretells best?</h3><p class="lead">Brackets are 95 % bootstrap intervals over the {} )"
+      R"(<h3>Which predicts best?</h3><p class="lead">Brackets are 95 % bootstrap intervals over the {} )"
       R"(references. Interpolation and own share need no merging: a proxy that does not beat them has )"
       R"(proved nothing.</p>{})",
       r.fidelity.references,
@@ -157,7 +157,7 @@ Html fidelity_section(const RunResult& r) {
                  "Does the proxy tell the truth?",
                  html("Each point is a mixture that the search never saw and that a model was "
                       "really trained on; "
-                      "upwards is its real score, to the right what was foretold. Scores are "
+                      "upwards is its real score, to the right what was predicted. Scores are "
                       "turned so that higher "
                       "is better."),
                  body,

@@ -83,7 +83,7 @@ Html task_cells(const RunResult& r, size_t t, bool trained) {
   return html(
       R"(<tr><th scope="row" class="name">{}{}<small>{}{} · n&nbsp;=&nbsp;{}</small></th>)"
       R"(<td class="chart">{}</td>{}<td class="num" data-label="predicted">{}</td></tr>)",
-      task.name,
+      breakable(task.name),
       flagged
           ? html(
                 R"( <span class="tag alert" title="No model is clearly better than guessing">at chance</span>)")

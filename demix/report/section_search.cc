@@ -7,26 +7,49 @@
 namespace demix {
 namespace {
 
+// The distinct values of a field, in the order of their first appearance.
+std::vector<std::string> distinct(const std::vector<PredictorFit>& fits,
+                                  std::string PredictorFit::* field) {
+  std::vector<std::string> values;
+  for (const PredictorFit& fit : fits) {
+    if (std::find(values.begin(), values.end(), fit.*field) == values.end())
+      values.push_back(fit.*field);
+  }
+  return values;
+}
+
 Html predictors_table(const RunResult& r) {
   if (r.predictors.empty()) return {};
-  Html rows;
-  for (const PredictorFit& fit : r.predictors) {
-    rows += html(
-        R"(<tr{}><td>{}</td><td>{}</td><td class="num">{}</td><td class="num">{}</td><td>{}</td></tr>)",
-        fit.chosen ? Html{R"( class="chosen")"} : Html{},
-        fit.metric,
-        fit.name,
-        show(fit.cv_spearman, 2),
-        show(fit.cv_mae, 3),
-        fit.chosen ? "✓ used" : "");
+  const std::vector<std::string> names = distinct(r.predictors, &PredictorFit::name);
+  Html head, rows;
+  for (const std::string& name : names)
+    head += html(R"(<th scope="col" class="num">{}</th>)", name);
+  for (const std::string& metric : distinct(r.predictors, &PredictorFit::metric)) {
+    Html cells;
+    for (const std::string& name : names) {
+      const auto fit =
+          std::find_if(r.predictors.begin(), r.predictors.end(), [&](const PredictorFit& f) {
+            return f.name == name && f.metric == metric;
+          });
+      if (fit == r.predictors.end()) {
+        cells += html(R"(<td class="num">–</td>)");
+        continue;
+      }
+      cells += html(R"(<td class="num{}">{}{} <small>± {}</small></td>)",
+                    fit->chosen ? " chosen" : "",
+                    fit->chosen ? "✓ " : "",
+                    show(fit->cv_spearman, 2),
+                    show(fit->cv_mae, 3));
+    }
+    rows += html(R"(<tr><th scope="row">{}</th>{}</tr>)", metric, cells);
   }
   return html(
-      R"(<h3>Predictors, cross-validated on the proxies</h3>{})",
+      R"(<h3>Predictors</h3><p class="lead">Spearman (± mean absolute error) in cross-validation on the )"
+      R"(proxies; ✓ marks the one that was used.</p>{})",
       scrollable(html(
-          R"(<table class="sortable compact"><thead><tr><th scope="col">Metric</th>)"
-          R"(<th scope="col">Predictor</th><th scope="col" class="num">Spearman</th>)"
-          R"(<th scope="col" class="num">mean abs. error</th><th scope="col"></th></tr></thead>)"
+          R"(<table class="sortable compact"><thead><tr><th scope="col">Score</th>{}</tr></thead>)"
           R"(<tbody>{}</tbody></table>)",
+          head,
           rows)));
 }
 
@@ -35,7 +58,7 @@ Html proxies_table(const RunResult& r) {
   for (const DomainFacts& d : r.domains)
     head += html(R"(<th scope="col" class="num">{}</th>)", d.name);
   for (const DatasetFacts& d : r.datasets) {
-    head += html(R"(<th scope="col" class="num"><small>p</small> {}</th>)", d.name);
+    head += html(R"(<th scope="col" class="num"><small>p</small>{}</th>)", breakable(d.name));
   }
   for (size_t i = 0; i < r.search.size(); ++i) {
     const SearchedProxy& proxy = r.search[i];

@@ -56,19 +56,20 @@ Verdict baseline_verdict(const RunResult& result) {
   const bool interpolates =
       !is_known(own_share) || (is_known(interpolation) && interpolation.value >= own_share.value);
   const Estimate& best = interpolates ? interpolation : own_share;
-  const std::string what =
-      interpolates ? "interpolating the components' scores" : "a domain's own data share";
-  const std::string measured =
-      fmt::format("{} reaches {}, the proxies {}", what, show_estimate(best), show_estimate(proxy));
+  const std::string measured = fmt::format(
+      "{} reaches a Spearman of {}, merged proxies {}",
+      interpolates ? "Interpolating the components' scores" : "A domain's own data share",
+      show_estimate(best),
+      show_estimate(proxy));
   if (proxy.low > best.high) {
     verdict.kind = Kind::kYes;
-    verdict.answer = "The best free estimate, " + measured + ".";
+    verdict.answer = measured + ".";
   } else if (proxy.high < best.low) {
     verdict.kind = Kind::kNo;
-    verdict.answer = "A free estimate ranks better: " + measured + ".";
+    verdict.answer = measured + ": what is free ranks better.";
   } else {
     verdict.kind = Kind::kNoEvidence;
-    verdict.answer = fmt::format("The best free estimate, {}; the intervals overlap.", measured);
+    verdict.answer = measured + ": the intervals overlap.";
   }
   return verdict;
 }
@@ -113,11 +114,12 @@ Verdict gain_verdict(const RunResult& result) {
                                   result.domains[d].name,
                                   compared_in_words(over_natural, over_uniform));
   }
-  verdict.answer += ". One really trained model each; beyond 95 % of the scores' sampling error.";
-  verdict.kind = better > 0 && worse > 0 ? Kind::kMixed
-                 : better > 0            ? Kind::kYes
-                 : worse > 0             ? Kind::kNo
-                                         : Kind::kNoEvidence;
+  verdict.answer += ". By 95 % of the scores' sampling error, from one really trained model each.";
+  const int comparisons = 2 * static_cast<int>(found.size());
+  verdict.kind = better == comparisons ? Kind::kYes
+                 : better > 0          ? Kind::kPartly
+                 : worse > 0           ? Kind::kNo
+                                       : Kind::kNoEvidence;
   return verdict;
 }
 

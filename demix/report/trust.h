@@ -10,7 +10,7 @@ namespace demix {
 
 // An answer to one question that a reader must ask of a found mixture.
 struct Verdict {
-  enum class Kind { kYes, kMixed, kNo, kNoEvidence, kNotKnownYet };
+  enum class Kind { kYes, kPartly, kNo, kNoEvidence, kNotKnownYet };
   Kind kind;
   std::string question;
   std::string answer;  // a sentence or two, with n and intervals
@@ -22,6 +22,7 @@ struct Verdict {
 //   2. Do they beat what needs no merging?  Its interval against that of the better free baseline.
 //   3. Is the found mixture better than natural and uniform, when really trained?  By domain, the
 //      difference against its standard error; errors are taken as independent, which is cautious.
+//      Yes: better than both in every domain; no: worse somewhere and nowhere better.
 std::vector<Verdict> verdicts(const RunResult& result);
 
 // b - a in scores of which more is better, with its standard error.

@@ -1,0 +1,77 @@
+#include "demix/report/trust.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace demix {
+namespace {
+
+using Kind = Verdict::Kind;
+
+RunResult result_with(Estimate proxy, Estimate interpolation, Estimate own_share) {
+  RunResult r;
+  r.fidelity.references = 16;
+  r.fidelity.proxy.macro.spearman = proxy;
+  r.fidelity.interpolation.macro.spearman = interpolation;
+  r.fidelity.own_share.macro.spearman = own_share;
+  return r;
+}
+
+TEST(Verdicts, AgreementIsClaimedOnlyWhereTheIntervalExcludesZero) {
+  EXPECT_EQ(verdicts(result_with({0.5, 0.01, 0.8}, {}, {}))[0].kind, Kind::kYes);
+  EXPECT_EQ(verdicts(result_with({0.5, -0.01, 0.8}, {}, {}))[0].kind, Kind::kNoEvidence);
+  EXPECT_EQ(verdicts(result_with({-0.5, -0.8, -0.1}, {}, {}))[0].kind, Kind::kNo);
+  EXPECT_EQ(verdicts(result_with({0.5, kUnknown, kUnknown}, {}, {}))[0].kind, Kind::kNotKnownYet);
+  EXPECT_EQ(verdicts(RunResult{})[0].kind, Kind::kNotKnownYet);
+}
+
+TEST(Verdicts, TheBetterFreeBaselineIsTheOneToBeat) {
+  const Estimate low{0.2, 0.1, 0.3}, middle{0.5, 0.4, 0.6}, high{0.9, 0.8, 0.95};
+  EXPECT_EQ(verdicts(result_with(high, middle, low))[1].kind, Kind::kYes);
+  EXPECT_EQ(verdicts(result_with(high, low, {0.85, 0.7, 0.9}))[1].kind, Kind::kNoEvidence);
+  const Verdict beaten = verdicts(result_with(middle, low, high))[1];
+  EXPECT_EQ(beaten.kind, Kind::kNo);
+  EXPECT_NE(beaten.answer.find("own data share reaches a Spearman of 0.90"), std::string::npos);
+}
+
+TEST(Verdicts, GainIsCountedByDomainAgainstItsError) {
+  RunResult r;
+  r.domains = {{"general", ""}, {"code", ""}};
+  r.found.trained.domains = {{0.50, 0.01}, {0.50, 0.01}};
+  r.natural.trained.domains = {{0.40, 0.01}, {0.40, 0.01}};
+  r.uniform.trained.domains = {{0.40, 0.01}, {0.40, 0.01}};
+  EXPECT_EQ(verdicts(r)[2].kind, Kind::kYes);
+  r.uniform.trained.domains[1].value = 0.49;  // 0.01 ± 0.028
+  EXPECT_EQ(verdicts(r)[2].kind, Kind::kPartly);
+  EXPECT_NE(verdicts(r)[2].answer.find("general: better than both; code: better than natural."),
+            std::string::npos)
+      << verdicts(r)[2].answer;
+  r.found.trained.domains = {{0.41, 0.01}, {0.42, 0.01}};
+  r.uniform.trained.domains[1].value = 0.41;
+  EXPECT_EQ(verdicts(r)[2].kind, Kind::kNoEvidence);
+  r.found.trained.domains[0].value = 0.30;
+  EXPECT_EQ(verdicts(r)[2].kind, Kind::kNo);
+  r.found.trained.domains[0].standard_error = kUnknown;
+  EXPECT_EQ(verdicts(r)[2].kind, Kind::kNoEvidence) << "nothing is claimed without an error";
+}
+
+TEST(Difference, ErrorsAddInSquares) {
+  const Score gain = difference({0.4, 0.03}, {0.6, 0.04});
+  EXPECT_DOUBLE_EQ(gain.value, 0.2);
+  EXPECT_DOUBLE_EQ(gain.standard_error, 0.05);
+}
+
+TEST(AtChance, OnlyWhenNoModelIsClearlyBetterThanGuessing) {
+  TaskFacts task{.name = "piqa", .chance = 0.5};
+  EXPECT_TRUE(at_chance(task, {{0.51, 0.01}, {0.49, 0.01}}));
+  EXPECT_FALSE(at_chance(task, {{0.51, 0.01}, {0.53, 0.01}}));
+  EXPECT_FALSE(at_chance(task, {})) << "nothing is known";
+  task.higher_is_better = false;
+  EXPECT_FALSE(at_chance(task, {{0.40, 0.01}}));
+  task.chance = kUnknown;
+  EXPECT_FALSE(at_chance(task, {{0.51, 0.01}}));
+}
+
+}  // namespace
+}  // namespace demix
