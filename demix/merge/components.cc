@@ -57,7 +57,7 @@ void merge_flat(std::span<const at::Tensor> models,
   }
 }
 
-double norm(const at::Tensor& x) { return at::norm(x.to(at::kDouble)).item<double>(); }
+double l2_norm(const at::Tensor& x) { return at::norm(x.to(at::kDouble)).item<double>(); }
 
 }  // namespace
 
@@ -69,7 +69,7 @@ Components::Components(Architecture architecture,
                        at::Device device)
     : architecture_(std::move(architecture)), names_(std::move(names)) {
   DEMIX_CHECK(names_.size() == models.size() && !models.empty());
-  const double base_norm = norm(base.flat);
+  const double base_norm = l2_norm(base.flat);
   std::vector<at::Tensor> updates;
   for (size_t k = 0; k < models.size(); ++k) {
     if (models[k].flat.numel() != base.flat.numel()) {
@@ -80,12 +80,12 @@ Components::Components(Architecture architecture,
           base.flat.numel());
     }
     updates.push_back(models[k].flat.to(at::kFloat) - base.flat.to(at::kFloat));
-    drifts_.push_back(norm(updates[k]) / (norm(models[k].flat) + base_norm));
+    drifts_.push_back(l2_norm(updates[k]) / (l2_norm(models[k].flat) + base_norm));
   }
   cosines_.assign(models.size(), std::vector<double>(models.size(), 0));
   for (size_t a = 0; a < models.size(); ++a) {
     for (size_t b = a; b < models.size(); ++b) {
-      const double lengths = norm(updates[a]) * norm(updates[b]);
+      const double lengths = l2_norm(updates[a]) * l2_norm(updates[b]);
       const double dot =
           at::dot(updates[a].to(at::kDouble), updates[b].to(at::kDouble)).item<double>();
       cosines_[a][b] = cosines_[b][a] = lengths > 0 ? dot / lengths : 0;
