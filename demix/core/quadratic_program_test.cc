@@ -58,8 +58,8 @@ TEST(QuadraticProgram, AHandCalculationWithAnUpperBoundHolds) {
 }
 
 TEST(QuadraticProgram, AGeneralQuadraticMeetsItsOptimalityConditions) {
-  // min x² + y² + xy - 4x - 5y is at (1, 2). With x + y <= 2 it lies on the line y = 2 - x, where the
-  // objective is x² - x - 6, smallest at x = 0.5.
+  // min x² + y² + xy - 4x - 5y is at (1, 2). With x + y <= 2 it lies on the line y = 2 - x, where
+  // the objective is x² - x - 6, smallest at x = 0.5.
   const std::vector<double> h = {2, 1, 1, 2}, g = {-4, -5};
   const std::vector<LinearConstraint> constraints = {{{-1, -1}, -2}};
   const auto found = minimise_quadratic(h, g, constraints);

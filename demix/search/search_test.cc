@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "demix/core/config.h"
 #include "demix/core/error.h"
 
 namespace demix {
@@ -241,6 +242,36 @@ TEST(Search, BadSettingsAreErrorsBeforeAnythingIsEvaluated) {
   input = problem();
   input.prior[1] = -1;
   refuses(quick(), input);
+}
+
+TEST(SearchConfig, IsReadFromYamlAndItsChecksNameThePlace) {
+  const auto read = [](const char* text) {
+    return read_config<SearchConfig>(ConfigNode::parse(text, "run.yaml"));
+  };
+  const auto config = read(
+      "proxies: 16\n"
+      "predictor: ridge\n"
+      "sampler: {prior_power: 0.5}\n"
+      "constraints: {max_epochs: 4, max_share: {math: 0.3}}\n"
+      "predictors: {lightgbm: {learning_rate: 0.02}}\n");
+  EXPECT_EQ(config.proxies, 16);
+  EXPECT_EQ(config.rounds, 3);
+  EXPECT_EQ(config.sampler.prior_power, 0.5);
+  EXPECT_EQ(config.constraints.max_share.at("math"), 0.3);
+  EXPECT_EQ(config.predictors.lightgbm.learning_rate, 0.02);
+
+  const auto message = [&](const char* text) -> std::string {
+    try {
+      read(text);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  EXPECT_NE(message("proxys: 16\n").find("proxies"), std::string::npos);
+  EXPECT_NE(message("rounds: 0\n").find("rounds is 0, expected at least 1"), std::string::npos);
+  EXPECT_NE(message("constraints: {max_share: {math: 2}}\n").find("max_share.math is 2"),
+            std::string::npos);
 }
 
 }  // namespace
