@@ -1,31 +1,21 @@
 #include "demix/corpus/shard.h"
 
-#include <gtest/gtest.h>
-
-#include <cstring>
 #include <fstream>
 #include <vector>
 
-#include "demix/core/error.h"
 #include "demix/core/files.h"
+#include "demix/corpus/test_files.h"
 
 namespace demix {
 namespace {
 
 namespace fs = std::filesystem;
 
-class ShardFiles : public testing::Test {
+class ShardFiles : public FolderTest {
  protected:
-  void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) /
-              testing::UnitTest::GetInstance()->current_test_info()->name();
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  fs::path write(const std::string& name,
-                 int32_t vocabulary_size,
-                 const std::vector<std::vector<int32_t>>& documents) {
+  fs::path write_shard(const std::string& name,
+                       int32_t vocabulary_size,
+                       const std::vector<std::vector<int32_t>>& documents) {
     ShardWriter writer(folder_ / name, vocabulary_size, 0);
     for (const auto& document : documents) {
       writer.add(document, static_cast<int64_t>(3 * document.size()));
@@ -41,8 +31,6 @@ class ShardFiles : public testing::Test {
     file.seekp(place, place < 0 ? std::ios::end : std::ios::beg);
     file.write(reinterpret_cast<const char*>(&value), sizeof value);
   }
-
-  fs::path folder_;
 };
 
 std::vector<int32_t> all_tokens(const Shard& shard) {
@@ -53,7 +41,8 @@ std::vector<int32_t> all_tokens(const Shard& shard) {
 
 TEST_F(ShardFiles, WhatIsWrittenIsReadInBothWidths) {
   for (int32_t vocabulary_size : {1 << 16, (1 << 16) + 1, 200'000}) {
-    const Shard shard = Shard::open(write("x", vocabulary_size, {{0, 65'535, 3}, {0}, {0, 4}}));
+    const Shard shard =
+        Shard::open(write_shard("x", vocabulary_size, {{0, 65'535, 3}, {0}, {0, 4}}));
     EXPECT_EQ(all_tokens(shard), (std::vector<int32_t>{0, 65'535, 3, 0, 0, 4}));
     EXPECT_EQ(std::vector<uint64_t>(shard.offsets().begin(), shard.offsets().end()),
               (std::vector<uint64_t>{0, 3, 4, 6}));
@@ -69,18 +58,18 @@ TEST_F(ShardFiles, WhatIsWrittenIsReadInBothWidths) {
 }
 
 TEST_F(ShardFiles, AnEmptyShardIsAShard) {
-  const Shard shard = Shard::open(write("x", 100, {}));
+  const Shard shard = Shard::open(write_shard("x", 100, {}));
   EXPECT_EQ(shard.tokens(), 0);
   EXPECT_EQ(shard.documents(), 0);
   EXPECT_NO_THROW(shard.verify());
 }
 
 TEST_F(ShardFiles, TheHashDependsOnTokensAndBordersAlone) {
-  const std::string hash = Shard::open(write("x", 100, {{0, 1}, {0, 2}})).hash();
+  const std::string hash = Shard::open(write_shard("x", 100, {{0, 1}, {0, 2}})).hash();
   EXPECT_EQ(hash.size(), 64u);
-  EXPECT_EQ(Shard::open(write("y", 100, {{0, 1}, {0, 2}})).hash(), hash);
-  EXPECT_NE(Shard::open(write("y", 100, {{0, 1}, {0, 3}})).hash(), hash);
-  EXPECT_NE(Shard::open(write("y", 100, {{0, 1, 0, 2}})).hash(), hash);
+  EXPECT_EQ(Shard::open(write_shard("y", 100, {{0, 1}, {0, 2}})).hash(), hash);
+  EXPECT_NE(Shard::open(write_shard("y", 100, {{0, 1}, {0, 3}})).hash(), hash);
+  EXPECT_NE(Shard::open(write_shard("y", 100, {{0, 1, 0, 2}})).hash(), hash);
 }
 
 TEST_F(ShardFiles, WithoutFinishNothingAppears) {
@@ -93,8 +82,8 @@ TEST_F(ShardFiles, WithoutFinishNothingAppears) {
 }
 
 TEST_F(ShardFiles, FilesOfTwoWritesAreNotTakenForOneShard) {
-  write("x", 100, {{0, 1}, {0, 2}});
-  write("y", 100, {{0, 1}, {0, 3}});
+  write_shard("x", 100, {{0, 1}, {0, 2}});
+  write_shard("y", 100, {{0, 1}, {0, 3}});
   fs::rename(folder_ / "y.tokens", folder_ / "x.tokens");
   EXPECT_THROW(Shard::open(folder_ / "x"), Error);
 }
@@ -102,7 +91,7 @@ TEST_F(ShardFiles, FilesOfTwoWritesAreNotTakenForOneShard) {
 TEST_F(ShardFiles, DamagedFilesAreRefused) {
   const std::vector<std::vector<int32_t>> documents = {{0, 1}, {0, 2, 5}};
   const fs::path tokens = folder_ / "x.tokens", borders = folder_ / "x.documents";
-  write("x", 100, documents);
+  write_shard("x", 100, documents);
   const std::string good_tokens = read_file(tokens), good_borders = read_file(borders);
   const auto refused = [&](auto&& spoil) {
     std::ofstream(tokens, std::ios::binary) << good_tokens;
@@ -138,7 +127,7 @@ TEST_F(ShardFiles, DamagedFilesAreRefused) {
 }
 
 TEST_F(ShardFiles, VerifyFindsAFlippedBit) {
-  write("x", 100, {{0, 1}, {0, 2, 5}});
+  write_shard("x", 100, {{0, 1}, {0, 2, 5}});
   damage(folder_ / "x.tokens", -1, char{1});
   const Shard shard = Shard::open(folder_ / "x");
   EXPECT_THROW(shard.verify(), Error);

@@ -1,31 +1,20 @@
 #include "demix/corpus/stream.h"
 
-#include <gtest/gtest.h>
-
+#include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <map>
 
-#include "demix/core/error.h"
+#include "demix/corpus/test_files.h"
 
 namespace demix {
 namespace {
 
-namespace fs = std::filesystem;
 using Documents = std::vector<std::vector<int32_t>>;
 
 constexpr int32_t kSeparator = 0;
 constexpr int32_t kBegin = 1;
 
-class Stream : public testing::Test {
+class Stream : public FolderTest {
  protected:
-  void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) /
-              testing::UnitTest::GetInstance()->current_test_info()->name();
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   Shard shard(const std::string& name, const Documents& documents) {
     ShardWriter writer(folder_ / name, 100'000, kSeparator);
     for (const auto& document : documents) writer.add(document, 1);
@@ -44,8 +33,6 @@ class Stream : public testing::Test {
     }
     return result;
   }
-
-  fs::path folder_;
 };
 
 std::span<const int32_t> row_of(const PackedBatch& batch, int64_t row) {

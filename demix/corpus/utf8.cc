@@ -26,6 +26,25 @@ Continuation continuation_of(unsigned char lead) {
   return {-1, 0, 0};
 }
 
+// The code point or the maximal bad part that `text`, not empty, begins with.
+struct Part {
+  size_t bytes;
+  bool valid;
+};
+
+Part first_part(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  auto [count, low, high] = continuation_of(byte(0));
+  size_t bytes = 1;
+  while (count > 0 && bytes < text.size() && byte(bytes) >= low && byte(bytes) <= high) {
+    ++bytes;
+    --count;
+    low = 0x80;
+    high = 0xBF;
+  }
+  return {bytes, count == 0};
+}
+
 }  // namespace
 
 bool is_valid_utf8(std::string_view text) {
@@ -35,25 +54,22 @@ bool is_valid_utf8(std::string_view text) {
 std::string replace_invalid_utf8(std::string_view text) {
   std::string result;
   result.reserve(text.size());
-  size_t begin = 0;
-  while (begin < text.size()) {
-    const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-    auto [count, low, high] = continuation_of(byte(begin));
-    size_t end = begin + 1;
-    while (count > 0 && end < text.size() && byte(end) >= low && byte(end) <= high) {
-      ++end;
-      --count;
-      low = 0x80;
-      high = 0xBF;
-    }
-    if (count == 0) {
-      result.append(text.substr(begin, end - begin));
-    } else {
-      result.append("\xEF\xBF\xBD");
-    }
-    begin = end;
+  while (!text.empty()) {
+    const Part part = first_part(text);
+    result.append(part.valid ? text.substr(0, part.bytes) : "\xEF\xBF\xBD");
+    text.remove_prefix(part.bytes);
   }
   return result;
+}
+
+size_t valid_utf8_prefix(std::string_view text) {
+  size_t bytes = 0;
+  while (bytes < text.size()) {
+    const Part part = first_part(text.substr(bytes));
+    if (!part.valid) break;
+    bytes += part.bytes;
+  }
+  return bytes;
 }
 
 void append_utf8(char32_t code_point, std::string& text) {

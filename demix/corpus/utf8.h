@@ -8,6 +8,8 @@
 namespace demix {
 
 bool is_valid_utf8(std::string_view text);
+// Bytes before the first bad part; text.size() when there is none.
+size_t valid_utf8_prefix(std::string_view text);
 
 // `text` with each maximal bad part replaced by U+FFFD, as Python's errors="replace" and Unicode's
 // "substitution of maximal subparts" do.
