@@ -1,0 +1,141 @@
+#include <ATen/core/Tensor.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "demix/core/error.h"
+#include "demix/core/files.h"
+#include "demix/core/progress.h"
+#include "demix/corpus/tokenizer.h"
+#include "demix/evaluate/scorer.h"
+#include "demix/model/decoder.h"
+#include "demix/model/weights.h"
+#include "demix/run/device.h"
+
+namespace demix::cli {
+namespace {
+
+struct Options {
+  std::filesystem::path model, data = "data/demo/bench", tasks_folder, samples;
+  std::vector<std::string> tasks;
+  int64_t limit = 0;
+  std::string dtype = "float32", device = "auto";
+  ScorerConfig scorer;
+  bool json = false;
+};
+
+void write_samples(const std::filesystem::path& path,
+                   const std::vector<Task>& tasks,
+                   const std::vector<ItemScore>& scores) {
+  std::string lines;
+  auto score = scores.begin();
+  for (const Task& task : tasks) {
+    for (const Item& item : task.items) {
+      const Json line = {{"task", task.name},
+                         {"id", item.id},
+                         {"gold", item.gold},
+                         {"loglikelihoods", score->loglikelihoods},
+                         {"chars", item.chars},
+                         {"bytes", item.bytes}};
+      lines += line.dump() + "\n";
+      ++score;
+    }
+  }
+  write_file_atomically(path, lines);
+}
+
+void print_table(const std::vector<Task>& tasks, const Scores& scores) {
+  fmt::print("{:<16} {:<18} {:>10} {:>10} {:>7}\n", "task", "metric", "value", "± stderr", "n");
+  for (const Task& task : tasks) {
+    const auto& metrics = scores.tasks.at(task.name);
+    for (const std::string& name : task.metrics) {
+      const MetricValue& metric = metrics.at(name);
+      const bool guessed = name == "acc" && at_chance(task, metric);
+      fmt::print("{:<16} {:<18} {:>10.4f} {:>10.4f} {:>7}{}\n",
+                 task.name,
+                 name,
+                 metric.value,
+                 metric.stderr_,
+                 metric.n,
+                 guessed ? fmt::format("  at chance ({:.3f})", chance_level(task)) : "");
+    }
+  }
+}
+
+void evaluate(const Options& options) {
+  const std::filesystem::path tasks_folder =
+      options.tasks_folder.empty() ? default_tasks_folder() : options.tasks_folder;
+  std::vector<Task> tasks;
+  for (const std::string& name : options.tasks) {
+    tasks.push_back(load_task(name, tasks_folder, options.data, options.limit));
+  }
+  const at::Device device = resolve_device(options.device);
+  const at::ScalarType dtype = resolve_dtype(options.dtype, "--dtype");
+  const Architecture architecture = load_architecture(options.model);
+  const Tokenizer tokenizer = Tokenizer::load(options.model);
+  const Weights weights = load_weights(options.model, architecture, dtype, device);
+  const Decoder decoder(architecture, device);
+  const Scorer scorer(tasks, {}, tokenizer, decoder, options.scorer);
+
+  std::vector<ItemScore> samples;
+  Scores scores;
+  {
+    Progress progress("scoring", scorer.tokens(), "tokens");
+    scores = scorer.score(weights, &progress, options.samples.empty() ? nullptr : &samples);
+  }
+  if (!options.samples.empty()) write_samples(options.samples, tasks, samples);
+  if (options.json) {
+    const Json document = {{"model", "sha256:" + weights_hash(architecture, weights)},
+                           {"tasks", scores}};
+    fmt::print("{}\n", document.dump(2));
+  } else {
+    print_table(tasks, scores);
+  }
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      app.add_subcommand("evaluate", "Benchmark scores of a Hugging Face checkpoint");
+  command->add_option("--model", options->model, "checkpoint folder with its tokenizer")
+      ->required();
+  command->add_option("--tasks", options->tasks, "names, separated by commas")
+      ->required()
+      ->delimiter(',');
+  command->add_option("--data", options->data, "folder of the tasks' data files")
+      ->capture_default_str();
+  command->add_option(
+      "--tasks-dir", options->tasks_folder, "folder of task files, instead of ours");
+  command->add_option("--limit", options->limit, "the first N items of each task; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--samples", options->samples, "file for one JSON line per item");
+  command->add_option("--dtype", options->dtype, "float32 or bfloat16")->capture_default_str();
+  command->add_option("--device", options->device, "cpu, cuda, cuda:N or auto")
+      ->capture_default_str();
+  command
+      ->add_option("--max-length",
+                   options->scorer.max_length,
+                   "tokens that the model reads, longer prompts are cut from the left; 0: all of "
+                   "its positions")
+      ->capture_default_str();
+  command
+      ->add_option("--tokens-per-pass",
+                   options->scorer.tokens_per_pass,
+                   "tokens computed together; changes speed and memory, not results")
+      ->capture_default_str();
+  command->add_flag("--json", options->json, "one JSON document instead of a table");
+  command->footer(
+      "Example: demix evaluate --model runs/demo/base --tasks arc_easy,gsm8k --data "
+      "data/demo/bench "
+      "--limit 200");
+  command->callback([options] { evaluate(*options); });
+}
+
+}  // namespace demix::cli

@@ -1,0 +1,108 @@
+#include "demix/run/metrics.h"
+
+#include <algorithm>
+
+#include "demix/core/error.h"
+
+namespace demix {
+namespace {
+
+constexpr std::string_view kHeldOut = "held_out/";
+
+ScoredMetric parse(const std::string& domain,
+                   const std::string& text,
+                   const std::vector<Task>& tasks,
+                   const std::vector<std::string>& datasets) {
+  const size_t colon = text.find(':');
+  ScoredMetric scored;
+  scored.metric.name = text;
+  scored.metric.domain = domain;
+  scored.task = text.substr(0, colon);
+  if (colon != std::string::npos) scored.measure = text.substr(colon + 1);
+  const std::string where = fmt::format("evaluate.domains.{}: '{}'", domain, text);
+  if (scored.task.starts_with(kHeldOut)) {
+    const std::string dataset = scored.task.substr(kHeldOut.size());
+    if (std::find(datasets.begin(), datasets.end(), dataset) == datasets.end()) {
+      const std::string_view near = nearest(dataset, datasets);
+      throw Error("{}: there is no dataset '{}'; {}",
+                  where,
+                  dataset,
+                  near.empty() ? fmt::format("there are {}", fmt::join(datasets, ", "))
+                               : fmt::format("did you mean '{}'?", near));
+    }
+    if (scored.measure.empty()) scored.measure = "bpb";
+    if (scored.measure != "bpb") throw Error("{}: held-out text is measured by bpb only", where);
+  } else {
+    const auto task = std::find_if(tasks.begin(), tasks.end(), [&](const Task& candidate) {
+      return candidate.name == scored.task;
+    });
+    if (task == tasks.end()) throw Error("{}: the task is not in evaluate.tasks", where);
+    if (scored.measure.empty()) scored.measure = task->primary_metric;
+    if (std::find(task->metrics.begin(), task->metrics.end(), scored.measure) ==
+        task->metrics.end()) {
+      throw Error("{}: the task has no metric '{}'; it has {}",
+                  where,
+                  scored.measure,
+                  fmt::join(task->metrics, ", "));
+    }
+  }
+  scored.metric.higher_is_better = higher_is_better(scored.measure);
+  return scored;
+}
+
+}  // namespace
+
+std::vector<Task> load_tasks(const EvaluateConfig& config) {
+  const std::filesystem::path folder =
+      config.tasks_folder.empty() ? default_tasks_folder() : config.tasks_folder;
+  std::vector<Task> tasks;
+  for (const std::string& name : config.tasks) {
+    tasks.push_back(load_task(name, folder, config.data, config.limit));
+  }
+  return tasks;
+}
+
+std::vector<ScoredMetric> resolve_metrics(
+    const std::map<std::string, std::vector<std::string>>& written,
+    const std::vector<Task>& tasks,
+    const std::vector<std::string>& datasets) {
+  std::map<std::string, std::vector<std::string>> domains = written;
+  if (domains.empty()) {
+    for (const Task& task : tasks) domains[task.domain].push_back(task.name);
+  }
+  if (domains.empty()) {
+    throw Error(
+        "evaluate: nothing to score; list tasks, or held_out/DATASET under evaluate.domains");
+  }
+  std::vector<ScoredMetric> metrics;
+  for (const auto& [domain, entries] : domains) {
+    if (entries.empty()) throw Error("evaluate.domains.{}: has no scores", domain);
+    for (const std::string& entry : entries)
+      metrics.push_back(parse(domain, entry, tasks, datasets));
+  }
+  return metrics;
+}
+
+Objective objective_of(const std::vector<ScoredMetric>& metrics) {
+  std::vector<Metric> plain;
+  for (const ScoredMetric& scored : metrics) plain.push_back(scored.metric);
+  return Objective(std::move(plain));
+}
+
+Measurements measurements_of(const Scores& scores,
+                             const std::vector<ScoredMetric>& metrics,
+                             const std::string& model) {
+  Measurements measurements;
+  for (const ScoredMetric& scored : metrics) {
+    const auto task = scores.tasks.find(scored.task);
+    if (task == scores.tasks.end()) throw Error("{}: no scores of task '{}'", model, scored.task);
+    const auto value = task->second.find(scored.measure);
+    if (value == task->second.end()) {
+      throw Error("{}: task '{}' has no metric '{}'", model, scored.task, scored.measure);
+    }
+    measurements[scored.metric.name] = {value->second.value, value->second.stderr_};
+  }
+  return measurements;
+}
+
+}  // namespace demix

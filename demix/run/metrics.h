@@ -1,0 +1,41 @@
+// Which scores of the evaluation count, and for which domain.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "demix/evaluate/scorer.h"
+#include "demix/run/run_config.h"
+#include "demix/search/objective.h"
+
+namespace demix {
+
+// A metric of the objective and where the evaluation keeps it.
+struct ScoredMetric {
+  Metric metric;  // its name is the task's, or "task:metric" where it is not the task's primary one
+  std::string task;     // "arc_easy", "held_out/code_high"
+  std::string measure;  // "bpb", "choice_prob", …
+};
+
+// All tasks that the configuration names, with their data.
+std::vector<Task> load_tasks(const EvaluateConfig& config);
+
+// Grouped by domain, domains in the order of their names. `written` is the configuration's
+// evaluate.domains
+// ("gsm8k", "arc_easy:choice_prob", "held_out/code_high"); when it is empty every task stands under
+// its own domain with its primary metric. Throws Error on tasks, datasets and metrics that are not
+// there.
+std::vector<ScoredMetric> resolve_metrics(
+    const std::map<std::string, std::vector<std::string>>& written,
+    const std::vector<Task>& tasks,
+    const std::vector<std::string>& datasets);
+
+Objective objective_of(const std::vector<ScoredMetric>& metrics);
+
+// One measurement per metric. Throws Error, naming the model, when one is missing.
+Measurements measurements_of(const Scores& scores,
+                             const std::vector<ScoredMetric>& metrics,
+                             const std::string& model);
+
+}  // namespace demix

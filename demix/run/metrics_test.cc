@@ -1,0 +1,74 @@
+#include "demix/run/metrics.h"
+
+#include <gtest/gtest.h>
+
+#include "demix/core/error.h"
+
+namespace demix {
+namespace {
+
+std::vector<Task> tasks() {
+  Task arc, gsm;
+  arc.name = "arc_easy";
+  arc.domain = "general";
+  arc.primary_metric = "bpb";
+  arc.metrics = {"acc", "bpb"};
+  gsm.name = "gsm8k";
+  gsm.domain = "math";
+  gsm.primary_metric = "bpb";
+  gsm.metrics = {"bpb"};
+  return {arc, gsm};
+}
+
+std::string message(const std::map<std::string, std::vector<std::string>>& written) {
+  try {
+    resolve_metrics(written, tasks(), {"code_high", "wiki"});
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Metrics, WithoutDomainsEveryTaskStandsUnderItsOwn) {
+  const auto metrics = resolve_metrics({}, tasks(), {});
+  ASSERT_EQ(metrics.size(), 2u);
+  EXPECT_EQ(metrics[0].metric.name, "arc_easy");
+  EXPECT_EQ(metrics[0].metric.domain, "general");
+  EXPECT_EQ(metrics[0].measure, "bpb");
+  EXPECT_FALSE(metrics[0].metric.higher_is_better);
+}
+
+TEST(Metrics, EntriesNameTasksMeasuresAndHeldOutText) {
+  const auto metrics =
+      resolve_metrics({{"all", {"arc_easy:acc", "held_out/code_high"}}}, tasks(), {"code_high"});
+  EXPECT_EQ(metrics[0].measure, "acc");
+  EXPECT_TRUE(metrics[0].metric.higher_is_better);
+  EXPECT_EQ(metrics[1].task, "held_out/code_high");
+  EXPECT_EQ(metrics[1].measure, "bpb");
+}
+
+TEST(Metrics, WhatIsNotThereIsRefusedByName) {
+  EXPECT_EQ(message({{"g", {"piqa"}}}),
+            "evaluate.domains.g: 'piqa': the task is not in evaluate.tasks");
+  EXPECT_EQ(message({{"g", {"arc_easy:f1"}}}),
+            "evaluate.domains.g: 'arc_easy:f1': the task has no metric 'f1'; it has acc, bpb");
+  EXPECT_EQ(
+      message({{"g", {"held_out/code_hihg"}}}),
+      "evaluate.domains.g: 'held_out/code_hihg': there is no dataset 'code_hihg'; did you mean "
+      "'code_high'?");
+  EXPECT_EQ(message({{"g", {}}}), "evaluate.domains.g: has no scores");
+}
+
+TEST(Metrics, AMissingScoreIsAnErrorAndNotZero) {
+  const auto metrics = resolve_metrics({}, tasks(), {});
+  Scores scores;
+  scores.tasks["arc_easy"]["bpb"] = {1.5, 0.1, 3};
+  EXPECT_THROW(measurements_of(scores, metrics, "proxy 1"), Error);
+  scores.tasks["gsm8k"]["bpb"] = {2.5, 0.2, 3};
+  const Measurements measurements = measurements_of(scores, metrics, "proxy 1");
+  EXPECT_EQ(measurements.at("gsm8k").value, 2.5);
+  EXPECT_EQ(measurements.at("gsm8k").standard_error, 0.2);
+}
+
+}  // namespace
+}  // namespace demix

@@ -1,0 +1,319 @@
+#include "demix/run/models.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "demix/core/error.h"
+#include "demix/core/hash.h"
+#include "demix/core/progress.h"
+#include "demix/model/weights.h"
+#include "demix/run/device.h"
+#include "demix/train/external.h"
+
+namespace demix {
+namespace {
+
+// Raised whenever training would give other weights from the same inputs.
+constexpr std::string_view kTrainingVersion = "training 1";
+
+// Below this size one core per model beats several cores on one model's small products.
+constexpr int64_t kSmallModel = 20'000'000;
+
+// A model that shares no history with the base lies at about 0.7 from it; training rarely passes
+// 0.3.
+constexpr double kUnrelatedDrift = 0.5;
+
+Architecture configured_architecture(const ModelConfig& model, int32_t vocabulary_size) {
+  Architecture architecture;
+  architecture.family = model.family == "qwen2"   ? Family::kQwen2
+                        : model.family == "qwen3" ? Family::kQwen3
+                                                  : Family::kLlama;
+  // A multiple of 64 suits the products; the surplus rows are never read.
+  architecture.vocabulary = (vocabulary_size + 63) / 64 * 64;
+  architecture.hidden = model.hidden;
+  architecture.layers = model.layers;
+  architecture.heads = model.heads;
+  architecture.kv_heads = model.kv_heads;
+  architecture.head_dim = model.head_dim;
+  architecture.intermediate = model.intermediate;
+  architecture.max_positions = model.max_positions;
+  architecture.tied_embeddings = model.tied_embeddings;
+  architecture.rope_theta = model.rope_theta;
+  architecture.rms_eps = model.rms_eps;
+  architecture.qkv_bias = architecture.family == Family::kQwen2;
+  architecture.qk_norm = architecture.family == Family::kQwen3;
+  return architecture;
+}
+
+Json result_json(const TrainResult& result) {
+  return {{"steps", result.steps},
+          {"tokens", result.tokens},
+          {"final_loss", result.final_loss},
+          {"datasets", result.datasets},
+          {"consumed_tokens", result.consumed.tokens},
+          {"consumed_epochs", result.consumed.epochs},
+          {"seconds", result.seconds},
+          {"weights_hash", result.weights_hash}};
+}
+
+TrainResult result_from(const Json& json) {
+  TrainResult result;
+  json.at("steps").get_to(result.steps);
+  json.at("tokens").get_to(result.tokens);
+  json.at("final_loss").get_to(result.final_loss);
+  json.at("datasets").get_to(result.datasets);
+  json.at("consumed_tokens").get_to(result.consumed.tokens);
+  json.at("consumed_epochs").get_to(result.consumed.epochs);
+  json.at("seconds").get_to(result.seconds);
+  json.at("weights_hash").get_to(result.weights_hash);
+  return result;
+}
+
+double drift(const Weights& model, const Weights& base) {
+  const auto norm = [](const at::Tensor& x) { return at::norm(x.to(at::kDouble)).item<double>(); };
+  return norm(model.flat - base.flat) / (norm(model.flat) + norm(base.flat));
+}
+
+}  // namespace
+
+void to_json(Json& json, const ModelFacts& facts) {
+  json = {{"name", facts.name},
+          {"folder", facts.folder.string()},
+          {"weights_hash", facts.weights_hash},
+          {"data_shares", facts.data_shares},
+          {"imported", facts.imported},
+          {"result", result_json(facts.result)}};
+}
+
+void from_json(const Json& json, ModelFacts& facts) {
+  json.at("name").get_to(facts.name);
+  facts.folder = json.at("folder").get<std::string>();
+  json.at("weights_hash").get_to(facts.weights_hash);
+  json.at("data_shares").get_to(facts.data_shares);
+  json.at("imported").get_to(facts.imported);
+  facts.result = result_from(json.at("result"));
+}
+
+Architecture run_architecture(const RunConfig& config, int32_t vocabulary_size) {
+  Architecture architecture;
+  if (config.base.import.empty()) {
+    architecture = configured_architecture(config.model, vocabulary_size);
+  } else {
+    architecture = load_architecture(config.base.import);
+    if (architecture.vocabulary < vocabulary_size) {
+      throw Error("base.import: {} has a vocabulary of {}, but the tokenizer {} gives ids up to {}",
+                  config.base.import.string(),
+                  architecture.vocabulary,
+                  config.tokenizer.string(),
+                  vocabulary_size - 1);
+    }
+  }
+  if (config.train.sequence_length > architecture.max_positions) {
+    throw Error("train.sequence_length is {}, but the model has {} positions",
+                config.train.sequence_length,
+                architecture.max_positions);
+  }
+  return architecture;
+}
+
+int parallel_models(const RunConfig& config, const Architecture& architecture) {
+  if (config.parallel_models > 0) return config.parallel_models;
+  const bool one_each = resolve_device(config.device).is_cpu() &&
+                        parameter_count(architecture) < kSmallModel &&
+                        config.components.command.empty();
+  return one_each ? resolve_threads(config.threads) : 1;
+}
+
+Models::Models(Workspace& workspace,
+               const std::map<std::string, DatasetShards>& datasets,
+               int32_t vocabulary_size)
+    : workspace_(workspace),
+      datasets_(datasets),
+      architecture_(run_architecture(workspace.config(), vocabulary_size)) {}
+
+const ModelFacts& Models::base() {
+  if (!base_.name.empty()) return base_;
+  const RunConfig& config = workspace_.config();
+  if (!config.base.import.empty()) {
+    ModelFacts facts;
+    facts.name = "base";
+    facts.folder = config.base.import;
+    facts.imported = true;
+    facts.weights_hash = weights_hash(
+        architecture_, load_weights(facts.folder, architecture_, at::kFloat, at::Device(at::kCPU)));
+    return base_ = facts;
+  }
+  ModelRequest request{"base", {}, config.base};
+  for (const std::string& name : config.dataset_names()) {
+    const auto share = config.base.mixture.find(name);
+    request.data_shares.push_back(config.base.mixture.empty() ? (name == config.anchor ? 1 : 0)
+                                  : share == config.base.mixture.end() ? 0
+                                                                       : share->second);
+  }
+  return base_ = train({request}, "base").front();
+}
+
+std::string Models::key_of(const ModelRequest& request, const std::string& initial) const {
+  const RunConfig& config = workspace_.config();
+  TrainConfig training = training_of(config.train, request.training);
+  Hasher hasher;
+  hasher.field(kTrainingVersion).field(architecture_.to_json("float32").dump()).field(initial);
+  hasher.field(write_config(training)).field(request.training.tokens);
+  hasher.field(static_cast<int64_t>(config.seed)).field(config.components.command);
+  size_t i = 0;
+  for (const std::string& name : config.dataset_names()) {
+    hasher.field(name).field(request.data_shares[i++]);
+    hasher.field(datasets_.at(name).train.hash());
+  }
+  return hasher.hex();
+}
+
+std::vector<ModelFacts> Models::train(const std::vector<ModelRequest>& requests,
+                                      const std::string& label) {
+  const RunConfig& config = workspace_.config();
+  const bool from_base = label != "base";
+  const std::string initial_hash = from_base ? base_.weights_hash : "initial";
+  StageClock clock(workspace_.journal(), "train " + label);
+
+  std::vector<ModelFacts> models(requests.size());
+  std::vector<std::string> keys(requests.size());
+  std::vector<size_t> missing;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    keys[i] = key_of(requests[i], initial_hash);
+    const auto found = workspace_.journal().find("model", keys[i]);
+    if (found) models[i] = found->get<ModelFacts>();
+    if (!found || !std::filesystem::exists(models[i].folder / "config.json")) missing.push_back(i);
+  }
+  if (missing.empty()) return models;
+
+  const Weights initial =
+      from_base ? load(base_)
+                : initial_weights(architecture_, Rng(config.seed).stream("initial weights"));
+  // Results are bit-identical only for the same number of threads, so a worker's share does not
+  // depend on how many models are left.
+  const int planned = parallel_models(config, architecture_);
+  const int threads_each = std::max(1, resolve_threads(config.threads) / planned);
+  const int workers = std::min<int>(planned, static_cast<int>(missing.size()));
+
+  std::mutex mutex;
+  std::exception_ptr failure;
+  std::atomic<size_t> next = 0;
+  const auto work = [&] {
+    at::set_num_threads(threads_each);
+    for (size_t turn; (turn = next++) < missing.size();) {
+      {
+        const std::lock_guard lock(mutex);
+        if (failure) return;
+      }
+      const size_t i = missing[turn];
+      try {
+        const bool outside = from_base && !config.components.command.empty();
+        ModelFacts facts =
+            outside ? train_outside(requests[i]) : train_here(requests[i], keys[i], initial);
+        workspace_.journal().put("model", keys[i], facts.name, facts);
+        const std::lock_guard lock(mutex);
+        models[i] = std::move(facts);
+        clock.lap();
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!failure) failure = std::current_exception();
+      }
+    }
+  };
+  std::vector<std::thread> pool;
+  for (int i = 0; i < workers; ++i) pool.emplace_back(work);
+  for (std::thread& thread : pool) thread.join();
+  if (failure) std::rethrow_exception(failure);
+  return models;
+}
+
+ModelFacts Models::train_here(const ModelRequest& request,
+                              const std::string& key,
+                              const Weights& initial) {
+  const RunConfig& config = workspace_.config();
+  TrainJob job;
+  job.name = request.name;
+  job.key = key;
+  job.architecture = architecture_;
+  job.tokens = request.training.tokens;
+  job.seed = config.seed;
+  job.folder = workspace_.folder() / request.name;
+  job.tokenizer = config.tokenizer;
+  job.device = config.device;
+  const std::vector<std::string> names = config.dataset_names();
+  for (size_t i = 0; i < names.size(); ++i) {
+    job.sources.push_back({names[i], datasets_.at(names[i]).train, request.data_shares[i]});
+  }
+  Progress progress("train " + request.name, job.tokens, "tokens");
+  ModelFacts facts;
+  facts.name = request.name;
+  facts.folder = job.folder;
+  facts.data_shares = request.data_shares;
+  try {
+    facts.result =
+        demix::train(job, training_of(config.train, request.training), initial, progress);
+  } catch (const std::exception&) {
+    std::throw_with_nested(Error("training {} failed", request.name));
+  }
+  facts.weights_hash = facts.result.weights_hash;
+  return facts;
+}
+
+ModelFacts Models::train_outside(const ModelRequest& request) {
+  const RunConfig& config = workspace_.config();
+  ExternalJob job;
+  job.name = request.name;
+  job.command = config.components.command;
+  job.mixture = {config.dataset_names(), request.data_shares};
+  job.base = base_.folder;
+  job.output = workspace_.folder() / request.name;
+  job.tokens = request.training.tokens;
+  job.seed = config.seed;
+  train_externally(job);
+  ModelFacts facts = import(request.name, job.output, request.data_shares);
+  facts.result.tokens = request.training.tokens;
+  return facts;
+}
+
+ModelFacts Models::import(const std::string& name,
+                          const std::filesystem::path& folder,
+                          std::vector<double> data_shares) {
+  const Architecture found = load_architecture(folder);
+  if (const auto differing = differences(architecture_, found); !differing.empty()) {
+    throw Error("{}: {} does not have the base's architecture: {}",
+                name,
+                folder.string(),
+                fmt::join(differing, "; "));
+  }
+  const Weights weights = load_weights(folder, architecture_, at::kFloat, at::Device(at::kCPU));
+  if (const double distance = drift(weights, load(base_)); distance > kUnrelatedDrift) {
+    throw Error(
+        "{}: {} was not trained from this base: its distance from it is {:.2f} of their lengths "
+        "(unrelated "
+        "models lie at about 0.7, components below 0.3). Train it from {}, or import its own base",
+        name,
+        folder.string(),
+        distance,
+        base_.folder.string());
+  }
+  ModelFacts facts;
+  facts.name = name;
+  facts.folder = folder;
+  facts.weights_hash = weights_hash(architecture_, weights);
+  facts.data_shares = std::move(data_shares);
+  facts.imported = true;
+  return facts;
+}
+
+Weights Models::load(const ModelFacts& facts) const {
+  return load_weights(facts.folder, architecture_, at::kFloat, at::Device(at::kCPU));
+}
+
+}  // namespace demix

@@ -1,0 +1,84 @@
+// The run's models: base, components and references, trained here, outside, or imported.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "demix/corpus/corpus.h"
+#include "demix/model/architecture.h"
+#include "demix/run/workspace.h"
+#include "demix/train/trainer.h"
+
+namespace demix {
+
+struct Weights;
+
+// A dataset's shards as the corpus stage left them.
+struct DatasetShards {
+  DatasetSummary summary;
+  Shard train, held_out;
+};
+
+// One model wanted: the mixture that it is trained on, from the base.
+struct ModelRequest {
+  std::string name;                 // "components/math_high"; its folder inside the run
+  std::vector<double> data_shares;  // by dataset
+  StageTraining training;
+};
+
+// One model there is.
+struct ModelFacts {
+  std::string name;
+  std::filesystem::path folder;     // Hugging Face layout
+  std::string weights_hash;         // of the float32 weights
+  std::vector<double> data_shares;  // asked
+  bool imported = false;            // not trained here: what it consumed is not known
+  TrainResult result;
+};
+void to_json(Json& json, const ModelFacts& facts);
+void from_json(const Json& json, ModelFacts& facts);
+
+// The imported base's architecture, or the configured one with the tokenizer's vocabulary.
+Architecture run_architecture(const RunConfig& config, int32_t vocabulary_size);
+// Models trained at once, each on its share of the threads: one core each for small models on the
+// CPU.
+int parallel_models(const RunConfig& config, const Architecture& architecture);
+
+class Models {
+ public:
+  Models(Workspace& workspace,
+         const std::map<std::string, DatasetShards>& datasets,
+         int32_t vocabulary_size);
+
+  const Architecture& architecture() const { return architecture_; }
+  // Trains or imports the base; call before any other model.
+  const ModelFacts& base();
+  const ModelFacts& base_facts() const { return base_; }
+  // The models asked for, in that order; those in the journal whose folder is still there are taken
+  // from it, the others are trained, several at a time.
+  std::vector<ModelFacts> train(const std::vector<ModelRequest>& requests,
+                                const std::string& label);
+  // Imports `folder` as model `name`. Throws Error, with what differs, unless it has the
+  // architecture of the base and descends from it.
+  ModelFacts import(const std::string& name,
+                    const std::filesystem::path& folder,
+                    std::vector<double> data_shares);
+
+  Weights load(const ModelFacts& facts) const;  // float32, CPU
+
+ private:
+  std::string key_of(const ModelRequest& request, const std::string& initial) const;
+  ModelFacts train_here(const ModelRequest& request,
+                        const std::string& key,
+                        const Weights& initial);
+  ModelFacts train_outside(const ModelRequest& request);
+
+  Workspace& workspace_;
+  const std::map<std::string, DatasetShards>& datasets_;
+  Architecture architecture_;
+  ModelFacts base_;
+};
+
+}  // namespace demix

@@ -1,0 +1,340 @@
+#include "demix/run/plan.h"
+
+#include <ATen/Parallel.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "demix/core/error.h"
+#include "demix/core/files.h"
+#include "demix/core/progress.h"
+#include "demix/corpus/readers.h"
+#include "demix/corpus/tokenizer.h"
+#include "demix/evaluate/scorer.h"
+#include "demix/model/decoder.h"
+#include "demix/model/weights.h"
+#include "demix/run/device.h"
+#include "demix/run/metrics.h"
+#include "demix/run/models.h"
+
+namespace demix {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Time that the sampling of all datasets, the timed steps and the timed scoring may each take.
+constexpr double kSampleSeconds = 4, kScoreSeconds = 4;
+constexpr int kTimedSteps = 3;
+
+// A folder of the probe's own, gone when the probe is.
+class ScratchFolder {
+ public:
+  ScratchFolder() : path_((std::filesystem::temp_directory_path() / "demix-plan-XXXXXX").string()) {
+    if (!mkdtemp(path_.data())) throw Error("{}: cannot be created", path_);
+  }
+  ~ScratchFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  std::filesystem::path path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+struct CorpusSample {
+  std::map<std::string, int64_t> tokens;  // of each dataset, extrapolated
+  double seconds = 0;                     // to tokenise all of it, all cores
+  int64_t total_tokens = 0;
+};
+
+// Reads and tokenises the beginning of every dataset and extrapolates by the bytes of its files.
+CorpusSample sample_corpus(const RunConfig& config, const Tokenizer& tokenizer) {
+  CorpusSample sample;
+  const int threads = resolve_threads(config.threads);
+  const double share = kSampleSeconds / static_cast<double>(config.datasets.size());
+  for (const auto& [name, dataset] : config.datasets) {
+    double file_bytes = 0;
+    const auto files = dataset_files(name, dataset);
+    const ReaderOptions options{dataset.text_field,
+                                invalid_utf8_policy(dataset.invalid_utf8),
+                                config.corpus.max_document_bytes};
+    for (const auto& file : files)
+      file_bytes += static_cast<double>(std::filesystem::file_size(file));
+    const auto start = Clock::now();
+    double seconds = 0, read_bytes = 0;
+    int64_t tokens = 0;
+    std::vector<int32_t> ids;
+    for (const auto& file : files) {
+      const auto reader = open_documents(file, options);
+      while (const auto text = reader->next()) {
+        ids.clear();
+        tokenizer.encode(*text, false, ids);
+        tokens += static_cast<int64_t>(ids.size()) + 1;
+        if ((seconds = seconds_since(start)) > share) break;
+      }
+      read_bytes += static_cast<double>(reader->file_bytes());
+      if (seconds > share) break;
+    }
+    seconds = seconds_since(start);
+    const double factor = read_bytes > 0 ? std::max(1.0, file_bytes / read_bytes) : 1;
+    const auto extrapolated = static_cast<int64_t>(factor * static_cast<double>(tokens));
+    sample.tokens[name] = extrapolated;
+    sample.total_tokens += extrapolated;
+    sample.seconds += factor * seconds / threads;
+  }
+  return sample;
+}
+
+// A shard of random tokens in documents of 200, which costs a model what text costs it.
+Shard random_shard(const std::filesystem::path& path, int64_t vocabulary, int64_t tokens, Rng rng) {
+  ShardWriter writer(path, static_cast<int32_t>(vocabulary), 0);
+  std::vector<int32_t> document(200);
+  for (int64_t written = 0; written < tokens; written += static_cast<int64_t>(document.size())) {
+    for (int32_t& id : document)
+      id = static_cast<int32_t>(rng.below(static_cast<uint64_t>(vocabulary)));
+    writer.add(document, 800);
+  }
+  writer.finish();
+  return Shard::open(path);
+}
+
+// Seconds of one optimiser step while as many models train at once as the run trains.
+double time_training_step(const RunConfig& config,
+                          const Architecture& architecture,
+                          const std::filesystem::path& scratch) {
+  const int threads = resolve_threads(config.threads);
+  const int workers = parallel_models(config, architecture);
+  const Weights initial = initial_weights(architecture, Rng(config.seed));
+  const int64_t step_tokens = config.train.rows_per_step * config.train.sequence_length;
+  const Shard shard = random_shard(scratch / "train",
+                                   architecture.vocabulary,
+                                   (kTimedSteps + 1) * step_tokens,
+                                   Rng(config.seed));
+  std::vector<double> step_seconds(static_cast<size_t>(workers));
+  std::vector<std::thread> pool;
+  for (int worker = 0; worker < workers; ++worker) {
+    pool.emplace_back([&, worker] {
+      at::set_num_threads(std::max(1, threads / workers));
+      TrainJob job;
+      job.name = fmt::format("probe {}", worker);
+      job.key = "probe";
+      job.architecture = architecture;
+      job.sources = {{"random", shard, 1.0}};
+      job.tokens = kTimedSteps * step_tokens;
+      job.folder = scratch / fmt::format("model_{}", worker);
+      job.device = config.device;
+      Progress progress("time training", job.tokens, "tokens");
+      demix::train(job, config.train, initial, progress);
+      // The first step also pays for allocations; the last is what most steps cost.
+      std::ifstream metrics(job.folder / "metrics.jsonl");
+      std::string line;
+      while (std::getline(metrics, line)) {
+        const Json step = Json::parse(line);
+        if (step.contains("tokens_per_second")) {
+          step_seconds[static_cast<size_t>(worker)] =
+              static_cast<double>(step_tokens) / step.at("tokens_per_second").get<double>();
+        }
+      }
+    });
+  }
+  for (std::thread& thread : pool) thread.join();
+  return *std::max_element(step_seconds.begin(), step_seconds.end());
+}
+
+struct ScoringCost {
+  double seconds = 0, flops = 0;
+  int64_t tokens = 0;
+};
+
+// One model on all tasks and held-out text: counted in full, timed on as many items as fit the
+// time.
+ScoringCost time_scoring(const RunConfig& config,
+                         const Architecture& architecture,
+                         const Tokenizer& tokenizer,
+                         const std::vector<Task>& tasks,
+                         const std::filesystem::path& scratch) {
+  const at::Device device = resolve_device(config.device);
+  const Decoder decoder(architecture, device);
+  const Weights initial = initial_weights(architecture, Rng(config.seed));
+  const Weights weights =
+      weights_over(architecture,
+                   initial.flat.to(device, resolve_dtype(config.evaluate.dtype, "evaluate.dtype")));
+  const int64_t held_out_tokens = std::max<int64_t>(config.evaluate.held_out_tokens, 1);
+  const Shard shard = random_shard(
+      scratch / "held_out", architecture.vocabulary, held_out_tokens, Rng(config.seed));
+  const auto scorer_of = [&](size_t items, size_t datasets) {
+    std::vector<Task> first = tasks;
+    for (Task& task : first) task.items.resize(std::min(task.items.size(), items));
+    std::vector<Scorer::HeldOut> held_out;
+    for (const auto& [name, dataset] : config.datasets) {
+      if (held_out.size() < datasets && config.evaluate.held_out_tokens > 0) {
+        held_out.push_back({name, shard, held_out_tokens});
+      }
+    }
+    ScorerConfig scorer;
+    scorer.tokens_per_pass = config.evaluate.tokens_per_pass;
+    return Scorer(std::move(first), std::move(held_out), tokenizer, decoder, scorer);
+  };
+  const Scorer whole = scorer_of(static_cast<size_t>(-1), config.datasets.size());
+  ScoringCost cost{0, whole.flops(), whole.tokens()};
+  // Twice as many items each time until the time suffices to extrapolate, or until everything was
+  // timed.
+  for (size_t items = 4;; items *= 2) {
+    const Scorer part = scorer_of(items, 1);
+    const bool everything = part.tokens() >= whole.tokens();
+    const auto start = Clock::now();
+    part.score(weights, nullptr);
+    const double seconds = seconds_since(start);
+    cost.seconds =
+        seconds * static_cast<double>(whole.tokens()) / static_cast<double>(part.tokens());
+    if (everything || seconds > kScoreSeconds / 8 || items > (size_t{1} << 30)) return cost;
+  }
+}
+
+std::string hours(double seconds) {
+  if (seconds < 120) return fmt::format("{:.0f} s", seconds);
+  if (seconds < 7200) return fmt::format("{:.1f} min", seconds / 60);
+  return fmt::format("{:.1f} h", seconds / 3600);
+}
+
+std::string bytes_text(int64_t bytes) {
+  return bytes < 2'000'000'000 ? fmt::format("{:.0f} MB", static_cast<double>(bytes) * 1e-6)
+                               : fmt::format("{:.1f} GB", static_cast<double>(bytes) * 1e-9);
+}
+
+}  // namespace
+
+Plan make_plan(const RunConfig& config) {
+  at::set_num_threads(resolve_threads(config.threads));
+  const Tokenizer tokenizer = Tokenizer::load(config.tokenizer);
+  const std::vector<Task> tasks = load_tasks(config.evaluate);
+  resolve_metrics(config.evaluate.domains, tasks, config.dataset_names());
+  const Architecture architecture = run_architecture(config, tokenizer.vocabulary_size());
+  const ScratchFolder scratch;
+
+  Plan plan;
+  plan.parameters = parameter_count(architecture);
+  const CorpusSample corpus = sample_corpus(config, tokenizer);
+  plan.stages.push_back({"corpus", 0, corpus.total_tokens, 0, corpus.seconds});
+
+  const int64_t step_tokens = config.train.rows_per_step * config.train.sequence_length;
+  plan.train_step_seconds = time_training_step(config, architecture, scratch.path());
+  const int workers = parallel_models(config, architecture);
+  const double train_flops = 3 * forward_flops_per_token(architecture, true);
+  const auto add_training = [&](const std::string& name, int64_t models, int64_t tokens) {
+    const int64_t steps = (tokens + step_tokens - 1) / step_tokens;
+    const int64_t waves = (models + workers - 1) / workers;
+    plan.stages.push_back({name,
+                           models,
+                           models * tokens,
+                           train_flops * static_cast<double>(models * tokens),
+                           static_cast<double>(waves * steps) * plan.train_step_seconds});
+  };
+  const auto datasets = static_cast<int64_t>(config.datasets.size());
+  const auto components = datasets - static_cast<int64_t>(config.components.import.size());
+  const int64_t references = config.validate.references > 0 ? config.validate.references + 1 : 0;
+  add_training("train base", config.base.import.empty(), config.base.tokens);
+  add_training("train components", components, config.components.tokens);
+
+  const ScoringCost scoring = time_scoring(config, architecture, tokenizer, tasks, scratch.path());
+  plan.score_seconds = scoring.seconds;
+  const auto add_scoring = [&](const std::string& name, int64_t models) {
+    const auto count = static_cast<double>(models);
+    plan.stages.push_back(
+        {name, models, models * scoring.tokens, count * scoring.flops, count * scoring.seconds});
+  };
+  // Components, the proxies of the rounds, and the proxies of the references.
+  add_scoring("search", datasets + config.search.total_proxies() + config.validate.references);
+  add_training(
+      "train references", references, config.validate.tokens.value_or(config.components.tokens));
+  add_scoring("validate", references);
+
+  for (const PlanStage& stage : plan.stages) plan.seconds += stage.seconds;
+  const int64_t model_bytes = 4 * plan.parameters,
+                token_bytes = tokenizer.vocabulary_size() > 65536 ? 4 : 2;
+  const int64_t kept_models = (config.base.import.empty() ? 1 : 0) + components + references;
+  // Every model in training also keeps a checkpoint of weights and two moments.
+  plan.disk_bytes =
+      corpus.total_tokens * token_bytes + kept_models * model_bytes + 3 * workers * model_bytes;
+  // Master weights, moments and gradients of the models in training, or the resident components;
+  // and the program with its libraries.
+  const int64_t activations =
+      step_tokens * workers *
+      (architecture.vocabulary + 40 * architecture.hidden * architecture.layers) * 2;
+  plan.memory_bytes = 500'000'000 + std::max<int64_t>(6 * workers * model_bytes + activations,
+                                                      (2 * datasets + 3) * model_bytes);
+  for (const std::string& name : config.dataset_names()) {
+    const double asked = static_cast<double>(config.components.tokens) *
+                         (name == config.anchor ? 1.0 : 1 - config.components.anchor_share);
+    const double epochs = asked / static_cast<double>(std::max<int64_t>(1, corpus.tokens.at(name)));
+    if (epochs > 1) {
+      plan.warnings.push_back(
+          fmt::format("dataset {} has about {} tokens; its component would read it {:.1f} times",
+                      name,
+                      corpus.tokens.at(name),
+                      epochs));
+    }
+  }
+  if (config.search.total_proxies() < 3 * (datasets + 1)) {
+    plan.warnings.push_back(
+        fmt::format("{} proxies are few for {} datasets; at least {} are advised",
+                    config.search.total_proxies(),
+                    datasets,
+                    3 * (datasets + 1)));
+  }
+  return plan;
+}
+
+Json to_json(const Plan& plan) {
+  Json stages = Json::array();
+  for (const PlanStage& stage : plan.stages) {
+    stages.push_back({{"name", stage.name},
+                      {"models", stage.models},
+                      {"tokens", stage.tokens},
+                      {"flops", stage.flops},
+                      {"seconds", stage.seconds}});
+  }
+  return {{"stages", stages},
+          {"seconds", plan.seconds},
+          {"parameters", plan.parameters},
+          {"disk_bytes", plan.disk_bytes},
+          {"memory_bytes", plan.memory_bytes},
+          {"train_step_seconds", plan.train_step_seconds},
+          {"score_seconds", plan.score_seconds},
+          {"warnings", plan.warnings}};
+}
+
+std::string plan_table(const Plan& plan) {
+  std::string text =
+      fmt::format("{:<18}{:>8}{:>14}{:>12}{:>12}\n", "stage", "models", "tokens", "TFLOP", "time");
+  for (const PlanStage& stage : plan.stages) {
+    text += fmt::format("{:<18}{:>8}{:>14}{:>12.2f}{:>12}\n",
+                        stage.name,
+                        stage.models > 0 ? fmt::format("{}", stage.models) : "",
+                        stage.tokens,
+                        stage.flops * 1e-12,
+                        hours(stage.seconds));
+  }
+  text += fmt::format("{:<18}{:>46}\n", "together", hours(plan.seconds));
+  text += fmt::format(
+      "\n{} parameters per model; disk {}, memory {}\none training step {:.3f} s, scoring one "
+      "model {:.2f} s",
+      plan.parameters,
+      bytes_text(plan.disk_bytes),
+      bytes_text(plan.memory_bytes),
+      plan.train_step_seconds,
+      plan.score_seconds);
+  for (const std::string& warning : plan.warnings) text += "\nwarning: " + warning;
+  return text;
+}
+
+}  // namespace demix

@@ -1,0 +1,164 @@
+#include "demix/run/references.h"
+
+#include <cmath>
+#include <numeric>
+
+#include "demix/core/error.h"
+#include "demix/validate/statistics.h"
+
+namespace demix {
+namespace {
+
+MixtureFacts reference(std::string name,
+                       std::vector<double> merge_weights,
+                       const Composition& composition) {
+  MixtureFacts facts;
+  facts.name = std::move(name);
+  facts.mixture = composition.data_shares(merge_weights);
+  facts.merge_weights = std::move(merge_weights);
+  return facts;
+}
+
+double or_unknown(const std::optional<double>& value) { return value ? *value : kUnknown; }
+
+Estimate estimate(const Evidence& evidence) {
+  return {or_unknown(evidence.value), or_unknown(evidence.low), or_unknown(evidence.high)};
+}
+
+Agreement agreement_facts(const AgreementEvidence& evidence) {
+  return {estimate(evidence.spearman),
+          estimate(evidence.spearman_top_quartile),
+          estimate(evidence.pearson),
+          estimate(evidence.capability_recovery),
+          estimate(evidence.regret)};
+}
+
+// [domain][reference], or empty when a score is unknown.
+using Table = std::vector<std::vector<double>>;
+
+ChooserFidelity chooser_fidelity(const Table& chooser,
+                                 const Table& trained,
+                                 const BootstrapConfig& config,
+                                 const Rng& rng) {
+  ChooserFidelity fidelity;
+  bool complete = true;
+  for (size_t d = 0; d < trained.size(); ++d) {
+    const bool known = chooser[d].size() == trained[d].size();
+    complete &= known;
+    // One stream for all choosers: they see the same resamples, so their differences are paired.
+    fidelity.domains.push_back(
+        known ? agreement_facts(agreement(chooser[d], trained[d], rng.stream("domain"), config))
+              : Agreement{});
+  }
+  if (complete) {
+    fidelity.macro =
+        agreement_facts(macro_agreement(chooser, trained, rng.stream("macro"), config));
+  }
+  return fidelity;
+}
+
+}  // namespace
+
+std::vector<MixtureFacts> choose_references(const ValidateConfig& config,
+                                            const Composition& composition,
+                                            std::span<const int64_t> dataset_tokens,
+                                            std::span<const double> found,
+                                            Rng rng) {
+  if (config.references == 0) return {};
+  const size_t components = composition.components().size();
+  const double total = std::accumulate(dataset_tokens.begin(), dataset_tokens.end(), 0.0);
+  std::vector<double> natural;
+  for (const int64_t tokens : dataset_tokens)
+    natural.push_back(static_cast<double>(tokens) / total);
+  const Projection projected = composition.project(natural);
+
+  std::vector<MixtureFacts> references;
+  references.push_back(
+      reference("uniform",
+                std::vector<double>(components, 1.0 / static_cast<double>(components)),
+                composition));
+  references.push_back(reference("natural", projected.merge_weights, composition));
+  const bool moved = projected.total_variation > 1e-6;
+  if (moved) {
+    references.back().note = fmt::format(
+        "token counts, projected onto what the components can express: {:.1f} % of the data "
+        "differs",
+        100 * projected.total_variation);
+  }
+  references.push_back(reference("found", {found.begin(), found.end()}, composition));
+  const std::vector<double> concentrations(components, config.spread);
+  for (int i = static_cast<int>(references.size()); i < config.references; ++i) {
+    references.push_back(
+        reference(fmt::format("random_{:02}", i - 2), rng.dirichlet(concentrations), composition));
+  }
+  if (moved) {
+    MixtureFacts facts;
+    facts.name = "natural_unprojected";
+    facts.mixture = natural;
+    facts.in_correlations = false;
+    facts.note = "token counts as they are; no weighted merge of the components has this data";
+    references.push_back(std::move(facts));
+  }
+  return references;
+}
+
+std::vector<Score> interpolated_scores(std::span<const double> merge_weights,
+                                       const std::vector<std::vector<Score>>& components) {
+  DEMIX_CHECK(merge_weights.size() == components.size() && !components.empty());
+  std::vector<Score> scores(components[0].size(), Score{0, 0});
+  for (size_t d = 0; d < scores.size(); ++d) {
+    double variance = 0;
+    for (size_t k = 0; k < components.size(); ++k) {
+      scores[d].value += merge_weights[k] * components[k][d].value;
+      const double error = merge_weights[k] * components[k][d].standard_error;
+      variance += error * error;
+    }
+    scores[d].standard_error = std::sqrt(variance);
+  }
+  return scores;
+}
+
+std::vector<Score> own_shares(std::span<const double> data_shares,
+                              const std::vector<DatasetFacts>& datasets,
+                              const std::vector<DomainFacts>& domains) {
+  std::vector<Score> shares;
+  for (const DomainFacts& domain : domains) {
+    Score share;
+    for (size_t i = 0; i < datasets.size(); ++i) {
+      if (datasets[i].domain != domain.name) continue;
+      if (std::isnan(share.value)) share = {0, 0};
+      share.value += data_shares[i];
+    }
+    shares.push_back(share);
+  }
+  return shares;
+}
+
+Fidelity measure_fidelity(const std::vector<MixtureFacts>& references,
+                          size_t domains,
+                          int resamples,
+                          const Rng& rng) {
+  Table trained(domains), proxy(domains), share(domains), interpolation(domains);
+  Fidelity fidelity;
+  for (const MixtureFacts& facts : references) {
+    if (!facts.in_correlations) continue;
+    ++fidelity.references;
+    for (size_t d = 0; d < domains; ++d) {
+      trained[d].push_back(facts.trained.domains[d].value);
+      proxy[d].push_back(facts.proxy.domains[d].value);
+      interpolation[d].push_back(facts.interpolation[d].value);
+      if (const double own = facts.own_share[d].value; !std::isnan(own)) share[d].push_back(own);
+    }
+  }
+  BootstrapConfig config;
+  config.resamples = resamples;
+  fidelity.proxy = chooser_fidelity(proxy, trained, config, rng);
+  fidelity.interpolation = chooser_fidelity(interpolation, trained, config, rng);
+  fidelity.own_share = chooser_fidelity(share, trained, config, rng);
+  // A share is no score, so its ratio to one means nothing.
+  fidelity.own_share.macro.capability_recovery = {};
+  for (Agreement& agreement : fidelity.own_share.domains) agreement.capability_recovery = {};
+  return fidelity;
+}
+
+}  // namespace demix

@@ -1,0 +1,45 @@
+// Which mixtures are really trained, and what their scores say about the proxies.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "demix/core/mixture.h"
+#include "demix/core/rng.h"
+#include "demix/report/result.h"
+#include "demix/run/run_config.h"
+
+namespace demix {
+
+// The mixtures to train: uniform (equal merge weights), natural (token counts as data shares,
+// projected onto what the components can express), found, then random ones that the search never
+// saw, drawn from Dirichlet(spread, …, spread); `config.references` in all. Where the natural
+// mixture had to be projected, the unprojected one follows last, without merge weights and outside
+// every correlation. Names, notes, merge weights and data shares are filled in; scores are not.
+std::vector<MixtureFacts> choose_references(const ValidateConfig& config,
+                                            const Composition& composition,
+                                            std::span<const int64_t> dataset_tokens,
+                                            std::span<const double> found,
+                                            Rng rng);
+
+// The components' own domain scores, averaged by merge weight: what one would foretell without
+// merging. `components`: one vector of domain scores per component. Errors are taken as
+// independent.
+std::vector<Score> interpolated_scores(std::span<const double> merge_weights,
+                                       const std::vector<std::vector<Score>>& components);
+
+// Share of the data that belongs to each domain: what one would foretell without any model. Unknown
+// for a domain that no dataset names as its own.
+std::vector<Score> own_shares(std::span<const double> data_shares,
+                              const std::vector<DatasetFacts>& datasets,
+                              const std::vector<DomainFacts>& domains);
+
+// Agreement of proxies and free baselines with the trained references inside the correlations, by
+// domain and macro, with bootstrap intervals over the references.
+Fidelity measure_fidelity(const std::vector<MixtureFacts>& references,
+                          size_t domains,
+                          int resamples,
+                          const Rng& rng);
+
+}  // namespace demix

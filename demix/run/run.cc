@@ -1,0 +1,378 @@
+#include "demix/run/run.h"
+
+#include <ATen/Parallel.h>
+#include <torch/version.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "demix/core/error.h"
+#include "demix/core/mixture.h"
+#include "demix/core/progress.h"
+#include "demix/corpus/tokenizer.h"
+#include "demix/merge/components.h"
+#include "demix/model/weights.h"
+#include "demix/report/report.h"
+#include "demix/run/device.h"
+#include "demix/run/metrics.h"
+#include "demix/run/models.h"
+#include "demix/run/proxies.h"
+#include "demix/run/references.h"
+#include "demix/run/workspace.h"
+#include "demix/search/search.h"
+
+namespace demix {
+namespace {
+
+// The run while it goes through its stages. Each stage fills its part of `result_`.
+class Loop {
+ public:
+  Loop(RunConfig config, const std::filesystem::path& out)
+      : workspace_(std::move(config), out),
+        config_(workspace_.config()),
+        names_(config_.dataset_names()),
+        tokenizer_(Tokenizer::load(config_.tokenizer)),
+        tasks_(load_tasks(config_.evaluate)),
+        metrics_(resolve_metrics(config_.evaluate.domains, tasks_, names_)),
+        objective_(objective_of(metrics_)),
+        composition_(
+            Composition::anchored(names_, config_.anchor, config_.components.anchor_share)) {
+    for (const std::string& name : names_) dataset_files(name, config_.datasets.at(name));
+    resolve_device(config_.device);
+    at::set_num_threads(resolve_threads(config_.threads));
+    describe();
+  }
+
+  void corpus();
+  void train();
+  void search();
+  void validate();
+  // Writes the files that the run hands over; `unfinished` says what is still to come.
+  RunResult report(const std::string& unfinished);
+
+ private:
+  void describe();
+  Rng reference_rng() const;
+  // Fills in what can be said of a mixture before it is trained.
+  void foretell(MixtureFacts& facts);
+  void place_baselines(const std::vector<MixtureFacts>& references);
+  TrainedModel trained_model(const ModelFacts& facts, const std::string& kind) const;
+  ModelScores model_scores(const Scores& scores, const std::string& model) const;
+  std::vector<int64_t> dataset_tokens() const;
+
+  Workspace workspace_;
+  const RunConfig& config_;
+  const std::vector<std::string> names_;
+  const Tokenizer tokenizer_;
+  const std::vector<Task> tasks_;
+  const std::vector<ScoredMetric> metrics_;
+  const Objective objective_;
+  const Composition composition_;
+
+  std::map<std::string, DatasetShards> datasets_;
+  std::unique_ptr<Models> models_;
+  std::vector<ModelFacts> components_;
+  std::unique_ptr<Proxies> proxies_;
+  std::vector<std::vector<Score>> component_scores_;  // by component and domain
+  std::vector<MixtureFacts> references_;
+  RunResult result_;
+};
+
+void Loop::describe() {
+  result_.name = workspace_.folder().filename().string();
+  for (const std::string& domain : objective_.domains()) {
+    std::set<std::string> measures;
+    for (const ScoredMetric& scored : metrics_) {
+      if (scored.metric.domain == domain) measures.insert(scored.measure);
+    }
+    result_.domains.push_back(
+        {domain,
+         measures == std::set<std::string>{"bpb"}
+             ? "negative bits per byte"
+             : fmt::format("mean of {}, higher is better", fmt::join(measures, ", "))});
+  }
+  for (const ScoredMetric& scored : metrics_) {
+    TaskFacts facts;
+    facts.name = scored.metric.name;
+    facts.domain = scored.metric.domain;
+    facts.metric = scored.measure;
+    facts.higher_is_better = scored.metric.higher_is_better;
+    result_.tasks.push_back(facts);
+  }
+  result_.objective = "mean percentile rank over domains";
+  if (config_.target_tokens) result_.target_tokens = *config_.target_tokens;
+  result_.seed = config_.seed;
+  result_.device = fmt::format("{}, {} threads, {} products",
+                               config_.device,
+                               resolve_threads(config_.threads),
+                               config_.evaluate.dtype);
+  result_.command = "demix run " + (workspace_.folder() / "config.yaml").string();
+  result_.config_yaml = workspace_.config_text();
+  result_.versions = {{"demix", DEMIX_VERSION}, {"libtorch", TORCH_VERSION}};
+}
+
+void Loop::corpus() {
+  StageClock clock(workspace_.journal(), "corpus");
+  for (const std::string& name : names_) {
+    const DatasetConfig& config = config_.datasets.at(name);
+    const std::filesystem::path folder = workspace_.folder() / "corpus" / name;
+    const std::string key = dataset_key(name, config, config_.corpus, tokenizer_);
+    DatasetShards shards;
+    const auto found = workspace_.journal().find("dataset", key);
+    if (found && std::filesystem::exists(folder)) {
+      shards.summary = found->get<DatasetSummary>();
+    } else {
+      Progress progress("corpus " + name, 0, "bytes");
+      shards.summary = build_dataset(name, config, config_.corpus, tokenizer_, folder, progress);
+      workspace_.journal().put("dataset", key, name, shards.summary);
+    }
+    shards.train = Shard::open(folder / "train");
+    shards.held_out = Shard::open(folder / "held_out");
+    const DatasetSummary& summary = shards.summary;
+    DatasetFacts facts;
+    facts.name = name;
+    facts.domain = config.domain;
+    facts.path = (folder / "train").string();
+    facts.documents = summary.train_documents + summary.held_out_documents;
+    facts.duplicates_removed = summary.duplicates;
+    facts.train_tokens = summary.train_tokens;
+    facts.heldout_tokens = summary.held_out_tokens;
+    facts.bytes = summary.train_bytes + summary.held_out_bytes;
+    result_.datasets.push_back(facts);
+    datasets_.emplace(name, std::move(shards));
+    clock.lap();
+  }
+}
+
+std::vector<int64_t> Loop::dataset_tokens() const {
+  std::vector<int64_t> tokens;
+  for (const DatasetFacts& dataset : result_.datasets) tokens.push_back(dataset.train_tokens);
+  return tokens;
+}
+
+TrainedModel Loop::trained_model(const ModelFacts& facts, const std::string& kind) const {
+  TrainedModel model;
+  model.name = facts.name;
+  model.kind = kind;
+  model.tokens = facts.result.tokens;
+  model.asked_shares = facts.data_shares;
+  model.tokens_by_dataset = facts.result.consumed.tokens;
+  model.epochs_by_dataset = facts.result.consumed.epochs;
+  if (!facts.imported) {
+    model.final_loss = facts.result.final_loss;
+    model.seconds = facts.result.seconds;
+  }
+  return model;
+}
+
+void Loop::train() {
+  models_ = std::make_unique<Models>(workspace_, datasets_, tokenizer_.vocabulary_size());
+  result_.models.push_back(trained_model(models_->base(), "base"));
+
+  std::vector<ModelRequest> requests;
+  for (size_t i = 0; i < names_.size(); ++i) {
+    if (config_.components.import.contains(names_[i])) continue;
+    std::vector<double> only(names_.size(), 0);
+    only[i] = 1;
+    requests.push_back(
+        {"components/" + names_[i], composition_.data_shares(only), config_.components});
+  }
+  std::vector<ModelFacts> trained = models_->train(requests, "components");
+  for (size_t i = 0, next = 0; i < names_.size(); ++i) {
+    const auto import = config_.components.import.find(names_[i]);
+    if (import == config_.components.import.end()) {
+      components_.push_back(std::move(trained[next++]));
+    } else {
+      std::vector<double> only(names_.size(), 0);
+      only[i] = 1;
+      components_.push_back(models_->import(
+          "components/" + names_[i], import->second, composition_.data_shares(only)));
+    }
+  }
+
+  proxies_ = std::make_unique<Proxies>(workspace_, *models_, datasets_, tasks_, tokenizer_);
+  proxies_->load_components(*models_, components_);
+  for (size_t i = 0; i < components_.size(); ++i) {
+    TrainedModel model = trained_model(components_[i], "component");
+    model.drift = proxies_->components().drifts()[i];
+    result_.models.push_back(model);
+    for (size_t d = 0; d < model.epochs_by_dataset.size(); ++d) {
+      if (model.epochs_by_dataset[d] > 4) {
+        warn(
+            fmt::format("{} read dataset {} {:.1f} times: it is smaller than what was asked of it. "
+                        "More text, or "
+                        "fewer tokens per component, would make its result more typical.",
+                        model.name,
+                        names_[d],
+                        model.epochs_by_dataset[d]));
+      }
+    }
+  }
+}
+
+ModelScores Loop::model_scores(const Scores& scores, const std::string& model) const {
+  const Measurements measurements = measurements_of(scores, metrics_, model);
+  const std::vector<double> domains =
+      objective_.domain_scores(objective_.oriented(measurements, model));
+  const std::vector<double> errors = objective_.domain_errors(measurements);
+  ModelScores result;
+  for (size_t d = 0; d < domains.size(); ++d) result.domains.push_back({domains[d], errors[d]});
+  for (const ScoredMetric& scored : metrics_) {
+    const Measurement& measured = measurements.at(scored.metric.name);
+    result.tasks.push_back({measured.value, measured.standard_error});
+  }
+  return result;
+}
+
+void Loop::search() {
+  StageClock clock(workspace_.journal(), "search");
+  {
+    Progress progress("score components", static_cast<int64_t>(components_.size()), "models");
+    for (const ModelFacts& component : components_) {
+      const Scores scores = proxies_->score_model(*models_, component);
+      component_scores_.push_back(model_scores(scores, component.name).domains);
+      for (size_t i = 0; i < metrics_.size(); ++i) {
+        result_.tasks[i].items = scores.tasks.at(metrics_[i].task).at(metrics_[i].measure).n;
+      }
+      progress.add(1);
+      clock.lap();
+    }
+  }
+
+  SearchProblem problem{composition_, {}, {}, dataset_tokens(), 0, config_.seed};
+  for (const ScoredMetric& scored : metrics_) problem.metrics.push_back(scored.metric);
+  for (const int64_t tokens : dataset_tokens())
+    problem.prior.push_back(static_cast<double>(tokens));
+  if (config_.target_tokens) problem.target_tokens = *config_.target_tokens;
+
+  int64_t proxies = 0;
+  const SearchResult found =
+      search_mixture(config_.search, problem, [&](std::span<const Mixture> mixtures) {
+        Progress progress("score proxies", static_cast<int64_t>(mixtures.size()), "proxies");
+        std::vector<Measurements> measured;
+        for (const Mixture& mixture : mixtures) {
+          const std::string name = fmt::format("proxy {}", ++proxies);
+          const Scores scores = proxies_->score_merge(mixture.weights, name);
+          measured.push_back(measurements_of(scores, metrics_, name));
+          progress.add(1);
+          clock.lap();
+        }
+        return measured;
+      });
+
+  result_.mixture = found.data_shares;
+  result_.merge_weights = found.merge_weights;
+  for (const Prediction& prediction : found.predicted) {
+    result_.predicted.push_back({prediction.value, prediction.standard_error.value_or(kUnknown)});
+  }
+  for (const EvaluatedMixture& evaluated : found.evaluated) {
+    SearchedProxy proxy;
+    proxy.round = evaluated.round;
+    proxy.mixture = evaluated.data_shares;
+    proxy.merge_weights = evaluated.merge_weights;
+    for (size_t d = 0; d < evaluated.domain_scores.size(); ++d) {
+      proxy.domains.push_back({evaluated.domain_scores[d], evaluated.domain_errors[d]});
+    }
+    proxy.objective = evaluated.objective;
+    proxy.predicted_objective = evaluated.predicted_objective.value_or(kUnknown);
+    result_.search.push_back(std::move(proxy));
+  }
+  for (const PredictorTrial& trial : found.trials) {
+    result_.predictors.push_back({trial.predictor,
+                                  trial.target,
+                                  trial.cv_spearman.value_or(kUnknown),
+                                  trial.cv_mae.value_or(kUnknown),
+                                  trial.chosen});
+  }
+  for (const std::string& warning : found.warnings) warn(warning);
+
+  // The mixtures that the report compares are merged and measured, not only foretold.
+  references_ = choose_references(
+      config_.validate, composition_, dataset_tokens(), result_.merge_weights, reference_rng());
+  for (MixtureFacts& facts : references_) foretell(facts);
+  place_baselines(references_);
+}
+
+Rng Loop::reference_rng() const { return Rng(config_.seed).stream("references"); }
+
+void Loop::foretell(MixtureFacts& facts) {
+  if (!facts.merge_weights.empty()) {
+    facts.proxy = model_scores(proxies_->score_merge(facts.merge_weights, "proxy of " + facts.name),
+                               "the proxy of " + facts.name);
+    facts.interpolation = interpolated_scores(facts.merge_weights, component_scores_);
+  }
+  facts.own_share = own_shares(facts.mixture, result_.datasets, result_.domains);
+}
+
+void Loop::place_baselines(const std::vector<MixtureFacts>& references) {
+  for (const MixtureFacts& facts : references) {
+    if (facts.name == "uniform") result_.uniform = facts;
+    if (facts.name == "natural") result_.natural = facts;
+    if (facts.name == "found") result_.found = facts;
+  }
+}
+
+void Loop::validate() {
+  if (config_.validate.references == 0) {
+    warn(
+        "No reference was trained (validate.references: 0), so nothing says how far the proxies "
+        "can be trusted.");
+    return;
+  }
+  std::vector<ModelRequest> requests;
+  for (const MixtureFacts& facts : references_) {
+    StageTraining training = config_.components;
+    if (config_.validate.tokens) training.tokens = *config_.validate.tokens;
+    requests.push_back({"references/" + facts.name, facts.mixture, training});
+  }
+  const std::vector<ModelFacts> trained = models_->train(requests, "references");
+
+  StageClock clock(workspace_.journal(), "validate");
+  Progress progress("score references", static_cast<int64_t>(trained.size()), "models");
+  for (size_t i = 0; i < trained.size(); ++i) {
+    references_[i].trained =
+        model_scores(proxies_->score_model(*models_, trained[i]), trained[i].name);
+    result_.models.push_back(trained_model(trained[i], "reference"));
+    progress.add(1);
+    clock.lap();
+  }
+  result_.references = references_;
+  place_baselines(references_);
+  result_.fidelity = measure_fidelity(references_,
+                                      result_.domains.size(),
+                                      config_.validate.bootstrap,
+                                      Rng(config_.seed).stream("bootstrap"));
+}
+
+RunResult Loop::report(const std::string& unfinished) {
+  result_.unfinished = unfinished;
+  for (const TrainedModel& model : result_.models) result_.cost.tokens_trained += model.tokens;
+  if (proxies_) {
+    result_.cost.proxies = proxies_->proxies_scored();
+    result_.cost.items_scored = proxies_->items_scored();
+  }
+  for (const char* stage :
+       {"corpus", "train base", "train components", "search", "train references", "validate"}) {
+    result_.cost.seconds.emplace_back(stage, workspace_.journal().seconds(stage));
+  }
+  result_.warnings = warnings();
+  write_report(workspace_.folder(), result_);
+  return result_;
+}
+
+}  // namespace
+
+RunResult run_stages(RunConfig config, const std::filesystem::path& out, Stage last) {
+  Loop loop(std::move(config), out);
+  loop.corpus();
+  if (last == Stage::kCorpus) return loop.report("base and components are to be trained");
+  loop.train();
+  if (last == Stage::kTrain) return loop.report("the mixture is still to be searched for");
+  loop.search();
+  if (last == Stage::kSearch) return loop.report("the references are still to be trained");
+  loop.validate();
+  return loop.report("");
+}
+
+}  // namespace demix

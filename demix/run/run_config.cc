@@ -1,0 +1,149 @@
+#include "demix/run/run_config.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "demix/core/error.h"
+#include "demix/core/mixture.h"
+
+namespace demix {
+namespace {
+
+namespace fs = std::filesystem;
+
+void require(bool condition, std::string_view message) {
+  if (!condition) throw Error("{}", message);
+}
+
+void require_one_of(std::string_view key,
+                    const std::string& value,
+                    const std::vector<std::string>& allowed) {
+  if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return;
+  const std::string_view near = nearest(value, allowed);
+  throw Error("{}: '{}' is not known; {}",
+              key,
+              value,
+              near.empty() ? fmt::format("expected one of {}", fmt::join(allowed, ", "))
+                           : fmt::format("did you mean '{}'?", near));
+}
+
+// Paths in a configuration are relative to the working directory, or else to the file's own folder.
+void resolve(fs::path& path, const fs::path& folder) {
+  if (path.empty() || path.is_absolute()) return;
+  const std::string text = path.string();
+  const size_t glob = text.find_first_of("*?[");
+  const fs::path probe =
+      glob == std::string::npos ? path : fs::path(text.substr(0, glob)).parent_path();
+  if (!fs::exists(probe) && fs::exists(folder / probe)) path = folder / path;
+  path = fs::absolute(path).lexically_normal();
+}
+
+}  // namespace
+
+void ModelConfig::check() const {
+  require_one_of("family", family, {"llama", "qwen2", "qwen3"});
+  require(hidden > 0 && layers > 0 && heads > 0 && kv_heads > 0 && head_dim > 0 &&
+              intermediate > 0 && max_positions > 0,
+          "every size must be positive");
+  require(head_dim % 2 == 0, "head_dim must be even, for RoPE");
+  require(heads % kv_heads == 0, "heads must be a multiple of kv_heads");
+}
+
+void ComponentsConfig::check() const {
+  if (!(anchor_share >= 0 && anchor_share < 1)) {
+    throw Error("anchor_share is {}, expected 0 <= anchor_share < 1", anchor_share);
+  }
+}
+
+void EvaluateConfig::check() const {
+  require_one_of("dtype", dtype, {"float32", "bfloat16"});
+  require(limit >= 0, "limit must not be negative; 0 means all items");
+  require(held_out_tokens >= 0, "held_out_tokens must not be negative");
+  require(tokens_per_pass > 0, "tokens_per_pass must be positive");
+  require(tasks.empty() || !data.empty(), "data: name the folder that holds the tasks' data files");
+}
+
+void ValidateConfig::check() const {
+  require(references == 0 || references >= 4,
+          "references must be 0 or at least 4: uniform, natural and found are among them, and no "
+          "agreement can be "
+          "measured on fewer");
+  require(spread > 0, "spread must be positive");
+  require(bootstrap >= 100, "bootstrap must be at least 100");
+}
+
+void RunConfig::check() const {
+  require(!tokenizer.empty(), "tokenizer: name a tokenizer.json or the folder that holds one");
+  if (datasets.size() < 2)
+    throw Error("datasets: found {}, a mixture needs at least 2", datasets.size());
+  std::vector<std::string> names = dataset_names();
+  for (const std::string& name : names) {
+    require(
+        name.find_first_of("/\\\n,\"") == std::string::npos && name != "." && name != "..",
+        fmt::format("datasets: '{}' cannot be a folder name; use letters, digits, '_', '-' and '.'",
+                    name));
+  }
+  const auto known = [&](const std::string& key, const std::string& name) {
+    if (datasets.contains(name)) return;
+    const std::string_view near = nearest(name, names);
+    throw Error("{}: there is no dataset '{}'; {}",
+                key,
+                name,
+                near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
+                             : fmt::format("did you mean '{}'?", near));
+  };
+  require(!anchor.empty() || components.anchor_share == 0,
+          "anchor: name the dataset that every component is mixed with, or set "
+          "components.anchor_share: 0");
+  if (!anchor.empty()) known("anchor", anchor);
+  require(base.import.empty() || base.mixture.empty(),
+          "base: give either import or mixture, not both");
+  require(!base.import.empty() || base.tokens > 0,
+          "base.tokens must be positive (or import a base)");
+  if (!base.mixture.empty()) {
+    std::vector<std::string> base_names;
+    std::vector<double> weights;
+    for (const auto& [name, weight] : base.mixture) {
+      known("base.mixture", name);
+      base_names.push_back(name);
+      weights.push_back(weight);
+    }
+    checked_mixture(base_names, weights, "base.mixture");
+  }
+  require(!base.import.empty() || !base.mixture.empty() || !anchor.empty(),
+          "base.mixture: needed where there is no anchor");
+  for (const auto& [name, folder] : components.import) known("components.import", name);
+  require(components.import.size() == datasets.size() || components.tokens > 0,
+          "components.tokens must be positive");
+  require(threads >= 0 && parallel_models >= 0, "threads and parallel_models must not be negative");
+  if (target_tokens) require(*target_tokens > 0, "target_tokens must be positive");
+}
+
+std::vector<std::string> RunConfig::dataset_names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, dataset] : datasets) names.push_back(name);
+  return names;
+}
+
+RunConfig load_run_config(const fs::path& path) {
+  RunConfig config = read_config<RunConfig>(ConfigNode::parse_file(path));
+  const fs::path folder = fs::absolute(path).parent_path();
+  resolve(config.tokenizer, folder);
+  for (auto& [name, dataset] : config.datasets) {
+    for (fs::path& file : dataset.paths) resolve(file, folder);
+  }
+  resolve(config.base.import, folder);
+  for (auto& [name, import] : config.components.import) resolve(import, folder);
+  resolve(config.evaluate.data, folder);
+  resolve(config.evaluate.tasks_folder, folder);
+  return config;
+}
+
+TrainConfig training_of(const TrainConfig& common, const StageTraining& stage) {
+  TrainConfig training = common;
+  if (stage.learning_rate) training.learning_rate = *stage.learning_rate;
+  if (stage.schedule) training.schedule = *stage.schedule;
+  return training;
+}
+
+}  // namespace demix

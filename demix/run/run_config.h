@@ -1,0 +1,174 @@
+// The configuration of a run: one YAML file, every key with its default, checked before any work.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "demix/core/config.h"
+#include "demix/corpus/corpus.h"
+#include "demix/search/search.h"
+#include "demix/train/trainer.h"
+
+namespace demix {
+
+// Shapes of a base that is trained here. An imported base brings its own.
+struct ModelConfig {
+  std::string family = "llama";  // llama | qwen2 | qwen3
+  int64_t hidden = 128, layers = 4, heads = 4, kv_heads = 2, head_dim = 32, intermediate = 352;
+  int64_t max_positions = 1024;
+  bool tied_embeddings = true;
+  double rope_theta = 10000;
+  double rms_eps = 1e-5;
+  template <class V>
+  void visit(V& v) {
+    v("family", family);
+    v("hidden", hidden);
+    v("layers", layers);
+    v("heads", heads);
+    v("kv_heads", kv_heads);
+    v("head_dim", head_dim);
+    v("intermediate", intermediate);
+    v("max_positions", max_positions);
+    v("tied_embeddings", tied_embeddings);
+    v("rope_theta", rope_theta);
+    v("rms_eps", rms_eps);
+  }
+  void check() const;
+};
+
+// What a stage of training changes of the common `train` settings.
+struct StageTraining {
+  int64_t tokens = 0;
+  std::optional<double> learning_rate;
+  std::optional<ScheduleConfig> schedule;
+  template <class V>
+  void visit(V& v) {
+    v("tokens", tokens);
+    v("learning_rate", learning_rate);
+    v("schedule", schedule);
+  }
+};
+
+struct BaseConfig : StageTraining {
+  std::map<std::string, double> mixture;  // of datasets; empty: the anchor alone
+  std::filesystem::path import;           // a Hugging Face folder instead of training
+  template <class V>
+  void visit(V& v) {
+    StageTraining::visit(v);
+    v("mixture", mixture);
+    v("import", import);
+  }
+};
+
+struct ComponentsConfig : StageTraining {
+  double anchor_share = 0.5;  // β: share of the anchor dataset in every component
+  std::map<std::string, std::filesystem::path> import;  // dataset -> Hugging Face folder
+  std::string command;  // trains a model outside: placeholders {mixture} {base} {output} {tokens}
+                        // {seed} {name}
+  template <class V>
+  void visit(V& v) {
+    StageTraining::visit(v);
+    v("anchor_share", anchor_share);
+    v("import", import);
+    v("command", command);
+  }
+  void check() const;
+};
+
+struct EvaluateConfig {
+  std::vector<std::string> tasks;
+  std::filesystem::path data;          // folder of the tasks' data files
+  std::filesystem::path tasks_folder;  // empty: the tasks that come with demix
+  int64_t limit = 0;                   // items per task; 0: all
+  int64_t held_out_tokens = 20'000;    // per dataset, for bits per byte of held-out text
+  std::string dtype = "bfloat16";      // of merged weights and products
+  int64_t tokens_per_pass = 4096;
+  // Domain -> scores whose mean is the domain's: "gsm8k", "arc_easy:choice_prob",
+  // "held_out/code_high". Empty: every task under its own domain by its primary metric.
+  std::map<std::string, std::vector<std::string>> domains;
+  template <class V>
+  void visit(V& v) {
+    v("tasks", tasks);
+    v("data", data);
+    v("tasks_folder", tasks_folder);
+    v("limit", limit);
+    v("held_out_tokens", held_out_tokens);
+    v("dtype", dtype);
+    v("tokens_per_pass", tokens_per_pass);
+    v("domains", domains);
+  }
+  void check() const;
+};
+
+struct ValidateConfig {
+  int references =
+      12;  // really trained models inside the statistics, uniform, natural and found among them
+  std::optional<int64_t> tokens;  // per reference; default: the components' budget
+  double spread = 1.0;            // Dirichlet strength of the random references
+  int bootstrap = 2000;           // resamples of the intervals
+  template <class V>
+  void visit(V& v) {
+    v("references", references);
+    v("tokens", tokens);
+    v("spread", spread);
+    v("bootstrap", bootstrap);
+  }
+  void check() const;
+};
+
+struct RunConfig {
+  uint64_t seed = 1;
+  std::string device = "cpu";  // cpu | cuda | auto
+  int threads = 0;             // 0: all cores
+  int parallel_models =
+      0;  // models trained at once, each on its share of the threads; 0: by model size
+  std::filesystem::path tokenizer;
+  ModelConfig model;
+  std::map<std::string, DatasetConfig> datasets;
+  std::string anchor;  // the general dataset that every component is mixed with
+  CorpusConfig corpus;
+  TrainConfig train;
+  BaseConfig base;
+  ComponentsConfig components;
+  EvaluateConfig evaluate;
+  SearchConfig search;
+  ValidateConfig validate;
+  std::optional<double> target_tokens;  // budget of the training that the mixture is for
+
+  template <class V>
+  void visit(V& v) {
+    v("seed", seed);
+    v("device", device);
+    v("threads", threads);
+    v("parallel_models", parallel_models);
+    v("tokenizer", tokenizer);
+    v("model", model);
+    v("datasets", datasets);
+    v("anchor", anchor);
+    v("corpus", corpus);
+    v("train", train);
+    v("base", base);
+    v("components", components);
+    v("evaluate", evaluate);
+    v("search", search);
+    v("validate", validate);
+    v("target_tokens", target_tokens);
+  }
+  void check() const;
+
+  // Names of the datasets, in the order used everywhere in the run.
+  std::vector<std::string> dataset_names() const;
+};
+
+// Reads, checks, and resolves paths that are relative to the configuration file's folder or,
+// failing that, to the working directory.
+RunConfig load_run_config(const std::filesystem::path& path);
+
+// The common training settings as `stage` changes them.
+TrainConfig training_of(const TrainConfig& common, const StageTraining& stage);
+
+}  // namespace demix

@@ -1,0 +1,75 @@
+#include "demix/run/run_config.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+namespace demix {
+namespace {
+
+constexpr const char* kGood = R"(
+tokenizer: tokenizer.json
+datasets:
+  wiki: {paths: [wiki.jsonl], domain: general}
+  code: {paths: [code.jsonl], domain: code}
+anchor: wiki
+base: {tokens: 1000}
+components: {tokens: 1000}
+)";
+
+std::string message(const std::string& text) {
+  try {
+    read_config<RunConfig>(ConfigNode::parse(text, "run.yaml"));
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+std::string with(std::string_view from, std::string_view to) {
+  std::string text = kGood;
+  text.replace(text.find(from), from.size(), to);
+  return text;
+}
+
+TEST(RunConfig, ReadsWhatItWrites) {
+  RunConfig config = read_config<RunConfig>(ConfigNode::parse(kGood, "run.yaml"));
+  const std::string text = write_config(config);
+  RunConfig again = read_config<RunConfig>(ConfigNode::parse(text, "again.yaml"));
+  EXPECT_EQ(write_config(again), text);
+  EXPECT_EQ(again.components.tokens, 1000);
+}
+
+TEST(RunConfig, BadValuesAreRefusedBeforeAnyWork) {
+  EXPECT_EQ(message(kGood), "no error");
+  EXPECT_NE(message(with("anchor: wiki", "anchor: wikk")).find("did you mean 'wiki'?"),
+            std::string::npos);
+  EXPECT_NE(
+      message(with("base: {tokens: 1000}", "base: {tokens: 10, mixture: {wiki: 0.5, code: 0.4}}"))
+          .find("base.mixture"),
+      std::string::npos);
+  EXPECT_NE(message(with("anchor: wiki", "anchr: wiki"))
+                .find("unknown key 'anchr'; did you mean 'anchor'?"),
+            std::string::npos);
+  EXPECT_NE(message(with("components: {tokens: 1000}", "components: {tokens: 1, anchor_share: 1}"))
+                .find("anchor_share is 1"),
+            std::string::npos);
+  EXPECT_NE(message(with("  code:", "  ../code:")).find("cannot be a folder name"),
+            std::string::npos);
+  EXPECT_NE(message(std::string(kGood) + "validate: {references: 2}\n").find("at least 4"),
+            std::string::npos);
+}
+
+TEST(RunConfig, AStageChangesOnlyWhatItNames) {
+  TrainConfig common;
+  common.learning_rate = 1;
+  common.clip_norm = 7;
+  StageTraining stage;
+  stage.learning_rate = 2;
+  EXPECT_EQ(training_of(common, stage).learning_rate, 2);
+  EXPECT_EQ(training_of(common, stage).clip_norm, 7);
+  EXPECT_EQ(training_of(common, {}).learning_rate, 1);
+}
+
+}  // namespace
+}  // namespace demix
