@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "demix/core/error.h"
+#include "demix/model/kernels.h"
 
 namespace demix {
 namespace {
@@ -39,20 +40,6 @@ Tensor inverse_frequencies(const Architecture& a) {
     out[i] = static_cast<float>(frequency);
   }
   return result;
-}
-
-Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps) {
-  const Tensor x32 = x.to(at::kFloat);
-  const Tensor scale = at::rsqrt(x32.square().mean(-1, true) + eps);
-  return (x32 * scale).to(x.scalar_type()) * weight;
-}
-
-// Rotates pairs (x[i], x[i + D/2]) of x [N, heads, D] by the angles of their positions.
-Tensor rotate(const Tensor& x, const Tensor& cos, const Tensor& sin) {
-  const int64_t half = x.size(-1) / 2;
-  const Tensor a = x.narrow(-1, 0, half).to(at::kFloat);
-  const Tensor b = x.narrow(-1, half, half).to(at::kFloat);
-  return at::cat({a * cos - b * sin, b * cos + a * sin}, -1).to(x.scalar_type());
 }
 
 }  // namespace
@@ -115,7 +102,7 @@ Tensor Decoder::hidden(const Weights& weights,
       (positions_N.to(at::kFloat).unsqueeze(1) * inverse_frequencies_).unsqueeze(1);
   const Tensor cos = at::cos(angles), sin = at::sin(angles);  // [N, 1, D/2]
 
-  Tensor x_NC = at::embedding(tensor(embedding_), ids_N);
+  Tensor x_NC = embed(tensor(embedding_), ids_N);
   for (int64_t i = 0; i < a.layers; ++i) {
     const Layer& layer = layers_[i];
     const Tensor h_NC = norm(x_NC, layer.input_norm);
@@ -127,13 +114,13 @@ Tensor Decoder::hidden(const Weights& weights,
       k_NGD = norm(k_NGD, layer.k_norm);
     }
     const Tensor mixed_NHD =
-        policy.attend(i, rotate(q_NHD, cos, sin), rotate(k_NGD, cos, sin), v_NGD);
+        policy.attend(i, apply_rope(q_NHD, cos, sin), apply_rope(k_NGD, cos, sin), v_NGD);
     x_NC = x_NC + linear(mixed_NHD.reshape({n, a.heads * a.head_dim}), layer.out, layer.out_bias);
 
     const Tensor m_NC = norm(x_NC, layer.post_norm);
     const Tensor gate = linear(m_NC, layer.gate, layer.gate_bias);
     const Tensor up = linear(m_NC, layer.up, layer.up_bias);
-    x_NC = x_NC + linear(at::silu(gate) * up, layer.down, layer.down_bias);
+    x_NC = x_NC + linear(swiglu(gate, up), layer.down, layer.down_bias);
   }
   return norm(x_NC, final_norm_);
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "demix/core/json.h"
 #include "demix/corpus/stream.h"
 #include "demix/model/architecture.h"
 
@@ -37,7 +38,7 @@ double schedule_factor(const ScheduleConfig& schedule, int64_t step, int64_t ste
 struct TrainConfig {
   int64_t sequence_length = 256;
   int64_t rows_per_step = 32;  // sequences per optimiser step
-  int64_t rows_per_pass = 0;   // sequences per forward pass (gradient accumulation); 0: all
+  int64_t rows_per_pass = 0;   // sequences per forward pass; 0: chosen for the device
   double learning_rate = 3e-4;
   ScheduleConfig schedule;
   double weight_decay = 0.1;  // on matrices only
@@ -75,6 +76,8 @@ struct TrainJob {
   std::filesystem::path folder;     // result and checkpoints
   std::filesystem::path tokenizer;  // copied beside the result; may be empty
   std::string device = "cpu";
+  // Called after every optimiser step, when its metrics are written; may throw to stop.
+  std::function<void(int64_t step)> after_step = {};
 };
 
 struct TrainResult {
@@ -85,13 +88,16 @@ struct TrainResult {
   double seconds = 0;        // accumulated over resumes
   std::string weights_hash;  // of the float32 weights
 };
+void to_json(Json& json, const TrainResult& result);
+void from_json(const Json& json, TrainResult& result);
 
 // Trains from `initial` (float32, CPU) and writes a Hugging Face folder (float32) with
-// metrics.jsonl beside it. A checkpoint in `job.folder` of the same key is taken up; the result is
-// bit-identical to that of an uninterrupted run (on the CPU with the same number of threads; on
-// CUDA with `deterministic`). Runs on the calling thread's share of cores: set at::set_num_threads
-// before; several jobs may run in parallel, one per thread. Throws Error when the loss is not
-// finite, with step, rate and datasets of the step.
+// metrics.jsonl beside it, and result.json last of all: a folder with that file of the same key is
+// finished and only read. A checkpoint in `job.folder` of the same key is taken up; the result is
+// bit-identical to that of an uninterrupted run (on the CPU with any number of threads; on CUDA
+// with `deterministic`). Uses the calling thread's number of threads (at::set_num_threads); several
+// jobs may run in parallel, one per thread, each with one. Throws Error when loss or gradient are
+// not finite, with step, rate and datasets of the step.
 TrainResult train(const TrainJob& job,
                   const TrainConfig& config,
                   const Weights& initial,

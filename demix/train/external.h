@@ -1,0 +1,45 @@
+// Models trained by somebody else's program: a command template that gets a mixture and leaves a
+// Hugging Face folder.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "demix/core/mixture.h"
+#include "demix/model/architecture.h"
+
+namespace demix {
+
+struct ExternalJob {
+  std::string name;  // "components/math_high"
+  // For /bin/sh, with placeholders: {mixture} a CSV file "dataset,share", {output} the folder to
+  // write, {base} the folder to start from (empty for the base itself), {tokens}, {seed}, {name}.
+  // Values are quoted for the shell; {{ and }} stand for braces.
+  std::string command;
+  Mixture mixture;  // data shares
+  std::filesystem::path output, base;
+  int64_t tokens = 0;
+  uint64_t seed = 0;
+};
+
+// Runs the command and waits. Beside OUTPUT lie OUTPUT.mixture.csv and OUTPUT.log with all that the
+// command printed. Throws Error on an unknown placeholder, with the log's last lines when the
+// command fails, and when OUTPUT holds no checkpoint that can be opened. OUTPUT is not emptied
+// before: the program may resume there.
+void train_externally(const ExternalJob& job);
+
+// The template with its placeholders replaced by shell-quoted values. Throws Error on an unknown
+// one.
+std::string expand_command(std::string_view command,
+                           const std::vector<std::pair<std::string, std::string>>& values);
+
+// Tensors of two checkpoint folders that only one has, or whose shapes differ, by name. Empty when
+// names and shapes are equal.
+std::vector<std::string> tensor_differences(const std::filesystem::path& a,
+                                            const std::filesystem::path& b);
+
+}  // namespace demix

@@ -1,0 +1,96 @@
+#include "demix/train/external.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "demix/core/error.h"
+#include "demix/core/files.h"
+#include "demix/core/json.h"
+#include "demix/model/safetensors.h"
+#include "demix/train/pico.h"
+
+namespace demix {
+namespace {
+
+std::string message_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const std::exception& error) {
+    return error_chain(error);
+  }
+  return "";
+}
+
+// A checkpoint folder with one small tensor.
+void write_checkpoint_folder(const std::filesystem::path& folder, std::vector<int64_t> shape) {
+  std::filesystem::create_directories(folder);
+  write_file_atomically(folder / "config.json", pico_architecture().to_json("float32").dump());
+  const std::vector<float> values(6);
+  const TensorView view{"a.weight", "F32", std::move(shape), std::as_bytes(std::span(values))};
+  write_safetensors(folder / "model.safetensors", {&view, 1});
+}
+
+class External : public testing::Test {
+ protected:
+  ExternalJob job(std::string command) const {
+    return {.name = "components/it's",
+            .command = std::move(command),
+            .mixture = {{"code", "math"}, {0.25, 0.75}},
+            .output = folder_.path() / "out put",
+            .base = folder_.path() / "base",
+            .tokens = 1000,
+            .seed = 7};
+  }
+  TemporaryFolder folder_;
+};
+
+TEST(ExpandCommand, QuotesValuesForTheShell) {
+  EXPECT_EQ(expand_command("run {name} ${{HOME}} {tokens}", {{"name", "it's"}, {"tokens", "5"}}),
+            "run 'it'\\''s' ${HOME} '5'");
+}
+
+TEST(ExpandCommand, RefusesAnUnknownPlaceholderByName) {
+  EXPECT_NE(message_of([] { expand_command("run {token}", {{"tokens", "5"}}); }).find("'{token}'"),
+            std::string::npos);
+  EXPECT_NE(message_of([] { expand_command("run {tokens", {{"tokens", "5"}}); }).find("without"),
+            std::string::npos);
+}
+
+TEST_F(External, TheCommandGetsMixtureAndFoldersAndLeavesACheckpoint) {
+  write_checkpoint_folder(folder_.path() / "base", {2, 3});
+  train_externally(
+      job("cp {base}/* {output}/ && echo seed {seed} tokens {tokens} of {name} && cat {mixture}"));
+  EXPECT_EQ(read_file(folder_.path() / "out put.log"),
+            "seed 7 tokens 1000 of components/it's\ndataset,share\ncode,0.25\nmath,0.75\n");
+  EXPECT_TRUE(std::filesystem::exists(folder_.path() / "out put/model.safetensors"));
+}
+
+TEST_F(External, AFailingCommandIsReportedWithItsStatusAndLastLines) {
+  const std::string message = message_of(
+      [&] { train_externally(job("for i in $(seq 100); do echo line $i; done; exit 3")); });
+  EXPECT_NE(message.find("exit status 3"), std::string::npos) << message;
+  EXPECT_NE(message.find("line 100"), std::string::npos) << message;
+  EXPECT_NE(message.find("line 81\n"), std::string::npos) << message;
+  EXPECT_EQ(message.find("line 80\n"), std::string::npos) << message;
+  EXPECT_NE(message_of([&] { train_externally(job("kill -9 $$")); }).find("signal 9"),
+            std::string::npos);
+}
+
+TEST_F(External, ACommandThatLeavesNoCheckpointIsReported) {
+  EXPECT_NE(message_of([&] { train_externally(job("true")); }).find("no usable checkpoint"),
+            std::string::npos);
+}
+
+TEST_F(External, TensorsOfAnotherShapeAreNamed) {
+  write_checkpoint_folder(folder_.path() / "a", {2, 3});
+  write_checkpoint_folder(folder_.path() / "b", {3, 2});
+  EXPECT_TRUE(tensor_differences(folder_.path() / "a", folder_.path() / "a").empty());
+  EXPECT_EQ(tensor_differences(folder_.path() / "a", folder_.path() / "b"),
+            std::vector<std::string>{"a.weight: shape [2, 3] against [3, 2]"});
+}
+
+}  // namespace
+}  // namespace demix
