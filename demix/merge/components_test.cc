@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+#include "demix/core/error.h"
+
 namespace demix {
 namespace {
 
