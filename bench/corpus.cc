@@ -6,7 +6,7 @@
 //
 // Every FILE is one dataset. Prints megabytes of text per second of processor time (which other
 // programs on the machine disturb less than the clock on the wall) for reading alone, tokenising
-// alone from memory and the whole of build_dataset; the tokenizer's share of the whole; wall time;
+// alone and the whole of build_dataset; the tokenizer's share of the whole; wall time;
 // the peak of resident memory; then the stream's tokens per second and the time of a seek to the
 // end of three epochs.
 #include "demix/corpus/corpus.h"
@@ -41,19 +41,6 @@ long peak_mb() {
   return usage.ru_maxrss / 1024;
 }
 
-// A few megabytes of a file's documents, in memory.
-std::vector<std::string> sample(const fs::path& file, size_t bytes) {
-  std::vector<std::string> texts;
-  const auto reader = demix::open_documents(file, {});
-  for (size_t size = 0; size < bytes;) {
-    const auto text = reader->next();
-    if (!text) break;
-    texts.emplace_back(*text);
-    size += text->size();
-  }
-  return texts;
-}
-
 void run(const std::vector<std::string>& arguments) {
   std::vector<std::string> files;
   int threads = 0;
@@ -81,23 +68,22 @@ void run(const std::vector<std::string>& arguments) {
   double total_mb = 0, total_cpu_s = 0, total_wall_s = 0;
   for (const std::string& file : files) {
     const std::string name = fs::path(file).filename().string();
-    double begin = cpu_s(), read_bytes = 0;
+    double begin = cpu_s(), bytes = 0;
     {
       const auto reader = demix::open_documents(file, {});
-      while (const auto text = reader->next()) read_bytes += static_cast<double>(text->size());
+      while (const auto text = reader->next()) bytes += static_cast<double>(text->size());
     }
-    const double read_rate = read_bytes / 1e6 / (cpu_s() - begin);
+    const double mb = bytes / 1e6, read_s = cpu_s() - begin;
 
-    double sample_bytes = 0;
-    const auto texts = sample(file, 8'000'000);
+    double tokenise_s = 0;
     std::vector<int32_t> ids;
-    begin = cpu_s();
-    for (const std::string& text : texts) {
+    const auto reader = demix::open_documents(file, {});
+    while (const auto text = reader->next()) {
       ids.clear();
-      tokenizer.encode(text, false, ids);
-      sample_bytes += static_cast<double>(text.size());
+      begin = cpu_s();
+      tokenizer.encode(*text, false, ids);
+      tokenise_s += cpu_s() - begin;
     }
-    const double tokenise_rate = sample_bytes / 1e6 / (cpu_s() - begin);
 
     demix::DatasetConfig dataset;
     dataset.paths = {file};
@@ -110,14 +96,13 @@ void run(const std::vector<std::string>& arguments) {
           demix::build_dataset(name, dataset, {}, tokenizer, folder / name, progress, threads);
     }
     const double whole_s = cpu_s() - begin;
-    const double mb = read_bytes / 1e6;
     fmt::print("{:28} {:8.1f} {:9.0f} {:9.1f} {:9.1f} {:9.2f} {:8.2f} {:9}\n",
                name,
                mb,
-               read_rate,
-               tokenise_rate,
+               mb / read_s,
+               mb / tokenise_s,
                mb / whole_s,
-               mb / tokenise_rate / whole_s,
+               tokenise_s / whole_s,
                wall_s() - begin_wall,
                peak_mb());
     total_mb += mb;
