@@ -1,8 +1,30 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
+#include <string>
+#include <vector>
 
 #include "cli/commands.h"
 #include "demix/core/error.h"
+
+namespace {
+
+// CLI11 would only say that a command is required.
+void refuse_unknown_command(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return;
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(command->get_name());
+  }
+  if (std::find(names.begin(), names.end(), argv[1]) != names.end()) return;
+  const std::string_view near = demix::nearest(argv[1], names);
+  throw demix::Error("there is no command '{}'; {}",
+                     argv[1],
+                     near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
+                                  : fmt::format("did you mean '{}'?", near));
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app(
@@ -18,6 +40,7 @@ int main(int argc, char** argv) {
   demix::cli::add_evaluate(app);
   demix::cli::add_report(app);
   try {
+    refuse_unknown_command(app, argc, argv);
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 1;
