@@ -78,7 +78,8 @@ TrainResult result_from(const Json& json) {
   return result;
 }
 
-// |Θ − base| / (|Θ| + |base|) over the matrices: norms begin as ones in every model, related or not.
+// |Θ − base| / (|Θ| + |base|) over the matrices: norms begin as ones in every model, related or
+// not.
 double matrix_drift(const Weights& model, const Weights& base) {
   double apart = 0, lengths[2] = {0, 0};
   const auto squares = [](const at::Tensor& x) {
