@@ -64,8 +64,9 @@ def normalization():
                 if nfc(probe) != probe:
                     active.add(c)
         else:
-            # Compositions are of the last code point with all before it composed.
-            first.add(ord(nfc(decomposed[:-1])))
+            # Compositions are of the last code point with all before it composed; and a mark that
+            # sorts before the last takes the whole apart again (à and a dot below: ạ and a grave).
+            first |= {c, ord(nfc(decomposed[:-1]))}
             active.add(ord(decomposed[-1]))
     assert {0x1100, 0xAC00} <= first and {0x1161, 0x11A8, 0x0301} <= active
     return active, first

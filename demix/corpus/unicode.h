@@ -37,7 +37,7 @@ struct CodePointProperties {
   bool word : 1;        // \w at the borders of added tokens
   bool numeric : 1;     // a digit to the Digits pre-tokenizer
   bool nfc_active : 1;  // NFC may change or move it, or join it to what stands before
-  bool nfc_first : 1;   // NFC may join it with what follows
+  bool nfc_first : 1;   // NFC may join it with what follows, or take it apart before that
   // The classes that the known patterns tell apart.
   bool letter : 1;
   bool number : 1;
