@@ -14,7 +14,8 @@ namespace demix {
 // Backtracking matcher for the subset of Oniguruma's Ruby syntax in which tokenizers are written:
 //   literals, escapes (\r \n \t \f \v \xHH \x{H…} \uHHHH, escaped punctuation), '.', \s \S \d \D,
 //   \p{…} \P{…} \p{^…} with general categories, [...] with ranges, negation and nesting,
-//   (?:…) (…) (?i:…) of ASCII, (?=…) (?!…), '|', ? * + {n} {n,} {n,m}, lazy and possessive forms.
+//   (?:…) (…) (?i:…) of ASCII, (?=…) (?!…), '^' and '$' at the borders of lines, '|',
+//   ? * + {n} {n,} {n,m}, lazy and possessive forms.
 // Everything else is refused, as is an expression that matches empty text. Why not PCRE2: it reads
 // some of these differently (nested classes, '^', \h) and has tables of other Unicode versions.
 class Regex {
@@ -43,7 +44,16 @@ class Regex {
     std::vector<std::pair<char32_t, char32_t>> ranges;
     std::vector<CodePointClass> nested;
   };
-  enum class Op : uint8_t { kClass, kSplit, kJump, kLook, kPossessive, kMatch };
+  enum class Op : uint8_t {
+    kClass,
+    kSplit,
+    kJump,
+    kLook,
+    kPossessive,
+    kLineBegin,
+    kLineEnd,
+    kMatch
+  };
   enum class Greed : uint8_t { kGreedy, kLazy, kPossessive };
   struct Instruction {
     Op op;
