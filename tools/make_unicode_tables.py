@@ -3,7 +3,7 @@
 
 Every table is asked of the library itself, code point by code point, because its parts carry tables
 of different Unicode versions (tokenizers 0.23.1: Oniguruma and the regex crate 16, the standard
-library of Rust 17, the NFC crate 9) and ids must be the same as the library's.
+library of Rust 17, the NFC crate and that of Punctuation 9) and ids must be the same as the library's.
 
     .venv/bin/python tools/make_unicode_tables.py > demix/corpus/unicode_tables.inc
 """
@@ -47,6 +47,12 @@ def numeric():
     """Code points that the Digits pre-tokenizer splits off."""
     digits = pre_tokenizers.Digits(True)
     return {c for c in CODE_POINTS if len(digits.pre_tokenize_str("€" + chr(c))) == 2}
+
+
+def punctuation():
+    """Code points that the Punctuation pre-tokenizer splits off."""
+    split = pre_tokenizers.Punctuation()
+    return {c for c in CODE_POINTS if len(split.pre_tokenize_str("a" + chr(c))) == 2}
 
 
 def normalization():
@@ -131,6 +137,7 @@ def main():
         "Numeric for the Digits pre-tokenizer beyond N: assigned in Unicode 17.",
         number - of("Nd", "Nl", "No"),
     )
+    print_ranges("kPunctuation", "Split off by the Punctuation pre-tokenizer.", punctuation())
     active, first = normalization()
     print_ranges("kNfcActive", "NFC may change or move these, or join them to what stands before.", active)
     print_ranges("kNfcFirst", "NFC may join these with what follows.", first)

@@ -51,8 +51,8 @@ bool Regex::CodePointClass::matches(char32_t c) const {
   for (const auto& [low, high] : ranges) found |= c >= low && c <= high;
   if (!found) {
     const CodePointProperties properties = properties_of(c);
-    found =
-        (set_of(properties.category) & categories) != 0 || (properties.space ? space : not_space);
+    found = (set_of(properties.category) & categories) != 0 ||
+            (properties.space ? space : not_space) || (properties.punctuation && punctuation);
   }
   for (const CodePointClass& inner : nested) found = found || inner.matches(c);
   return found != negated;
@@ -433,6 +433,13 @@ Regex Regex::literal(std::string_view text) {
     i += bytes;
   }
   regex.program_.push_back({.op = Op::kMatch});
+  return regex;
+}
+
+Regex Regex::punctuation() {
+  Regex regex;
+  regex.program_ = {{.op = Op::kClass}, {.op = Op::kMatch}};
+  regex.classes_.emplace_back().punctuation = true;
   return regex;
 }
 

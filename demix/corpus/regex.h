@@ -28,6 +28,8 @@ class Regex {
   explicit Regex(std::string_view pattern);
   // Matches exactly this text.
   static Regex literal(std::string_view text);
+  // Matches one code point of what the library's Punctuation pre-tokenizer takes for such.
+  static Regex punctuation();
 
   // The leftmost match at or after `from`, which must be a border of code points in valid UTF-8.
   std::optional<Match> search(std::string_view text, size_t from) const;
@@ -40,6 +42,7 @@ class Regex {
     CategorySet categories = 0;
     bool space = false;
     bool not_space = false;
+    bool punctuation = false;
     bool negated = false;
     std::vector<std::pair<char32_t, char32_t>> ranges;
     std::vector<CodePointClass> nested;

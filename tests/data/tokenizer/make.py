@@ -142,6 +142,7 @@ def base_model():
     tokenizer.train_from_iterator(
         texts, trainers.BpeTrainer(vocab_size=500, initial_alphabet=alphabet, max_token_length=6, show_progress=False)
     )
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     return json.loads(tokenizer.to_str())
 
@@ -177,8 +178,10 @@ def all_tokenizers():
     kinds = [
         added("<m>", size, lstrip=True), added("</b>", size + 1, rstrip=True), added("me", size + 2, single_word=True),
         added("it", size + 3, normalized=True, single_word=True), added("cafe\u0301", size + 4, normalized=True),
-        added("\u00c5", size + 5, normalized=True), added("A\u030ang", size + 6), added("   ", size + 7), added("<m>x", size + 8, lstrip=True, rstrip=True),
-        added("\u00df", size + 9, normalized=True), added("ab", model["vocab"]["ab"], rstrip=True), added("  ", size + 10, normalized=True),
+        added("A\u030ang", size + 5), added("   ", size + 6), added("<m>x", size + 7, lstrip=True, rstrip=True),
+        added("\u212b", size + 8, normalized=True), added("  ", size + 9, normalized=True),
+        # Tokens of the vocabulary.
+        added("\u00df", model["vocab"]["\u00df"], normalized=True), added("ab", model["vocab"]["ab"], rstrip=True),
     ]  # fmt: skip
     variants = {
         "byte level with GPT-2's pattern": {},
@@ -222,6 +225,8 @@ def all_tokenizers():
             if value is None:
                 del place[key]
         tokenizer = Tokenizer.from_str(json.dumps(file))
+        # The library numbers added tokens itself.
+        assert all(tokenizer.token_to_id(token["content"]) == token["id"] for token in file["added_tokens"])
         encodings = [tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
         around = [tokenizer.encode(text, add_special_tokens=True).ids for text in texts]
         decoded = [tokenizer.decode(ids, skip_special_tokens=False) for ids in around]
