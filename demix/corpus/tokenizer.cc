@@ -6,6 +6,7 @@
 #include "demix/core/error.h"
 #include "demix/corpus/added_tokens.h"
 #include "demix/corpus/bpe.h"
+#include "demix/corpus/byte_alphabet.h"
 #include "demix/corpus/nfc.h"
 #include "demix/corpus/pretokenizer.h"
 #include "demix/corpus/tokenizer_file.h"

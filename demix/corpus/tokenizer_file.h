@@ -36,10 +36,4 @@ TokenizerFile read_tokenizer_file(const std::filesystem::path& path);
 // eos_token of a tokenizer_config.json; empty when there is none.
 std::string read_eos_token(const std::filesystem::path& path);
 
-// The character that stands for `byte` in GPT-2's byte alphabet, in UTF-8.
-std::string symbol_of_byte(unsigned char byte);
-
-// The bytes that a token stands for; nothing if one of its characters is not in that alphabet.
-std::optional<std::string> bytes_of_symbols(std::string_view token);
-
 }  // namespace demix
