@@ -12,6 +12,7 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include <cmath>
 #include <ctime>
 #include <functional>
 #include <thread>
@@ -76,20 +77,25 @@ std::vector<TokenTree> random_items(int64_t count, int64_t vocabulary) {
   return trees;
 }
 
-// FLOP/s of all threads, each with its own products [rows, in] x [in, out].
+// FLOP/s of all threads, each with its own products [rows, in] x [in, out]: the best of five runs,
+// each of at least `kLeastFlops` per thread.
 double product_rate(int64_t rows, int64_t in, int64_t out, at::ScalarType dtype) {
+  constexpr double kLeastFlops = 2e10;
   const int threads = at::get_num_threads();
   const double flops = 2.0 * static_cast<double>(rows * in * out);
-  const int64_t repeats = std::max<int64_t>(1, static_cast<int64_t>(5e8 / flops));
+  const auto repeats = static_cast<int64_t>(std::ceil(kLeastFlops / flops));
   const at::Tensor weight = at::randn({out, in}).to(dtype);
+  std::vector<at::Tensor> x, y;
+  for (int t = 0; t < threads; ++t) {
+    x.push_back(at::randn({rows, in}).to(dtype));
+    y.push_back(at::empty({rows, out}, dtype));
+  }
   const double elapsed = best_of(5, [&] {
     std::vector<std::jthread> workers;
-    for (int t = 0; t < threads; ++t) {
-      workers.emplace_back([&] {
+    for (size_t t = 0; t < x.size(); ++t) {
+      workers.emplace_back([&, t] {
         at::set_num_threads(1);
-        const at::Tensor x = at::randn({rows, in}).to(dtype);
-        at::Tensor y = at::empty({rows, out}, dtype);
-        for (int64_t i = 0; i < repeats; ++i) at::mm_out(y, x, weight.t());
+        for (int64_t i = 0; i < repeats; ++i) at::mm_out(y[t], x[t], weight.t());
       });
     }
   });

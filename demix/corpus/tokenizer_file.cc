@@ -531,12 +531,12 @@ TokenizerFile read_tokenizer_file(const std::filesystem::path& path) {
   return Reader(path, root).read();
 }
 
-std::string read_eos_token(const std::filesystem::path& path) {
+std::string read_special_token(const std::filesystem::path& path, std::string_view role) {
   dom::parser parser;
   const dom::element root = parse(parser, path);
   std::string_view token;
-  if (root["eos_token"].get(token) == simdjson::SUCCESS ||
-      root["eos_token"]["content"].get(token) == simdjson::SUCCESS) {
+  if (root[role].get(token) == simdjson::SUCCESS ||
+      root[role]["content"].get(token) == simdjson::SUCCESS) {
     return std::string(token);
   }
   return "";

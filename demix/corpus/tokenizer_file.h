@@ -33,7 +33,8 @@ struct TokenizerFile {
 // place.
 TokenizerFile read_tokenizer_file(const std::filesystem::path& path);
 
-// eos_token of a tokenizer_config.json; empty when there is none.
-std::string read_eos_token(const std::filesystem::path& path);
+// The token that a tokenizer_config.json names as `role` ("bos_token", "eos_token"); empty when
+// there is none.
+std::string read_special_token(const std::filesystem::path& path, std::string_view role);
 
 }  // namespace demix
