@@ -70,6 +70,7 @@ void merge_updates(const TensorMerge& tensor,
                    const Pruning* pruning,
                    bool elect_signs,
                    float* out) {
+  if (tensor.count == 0) return;
   DEMIX_CHECK(tensor.base != nullptr);
   const size_t K = tensor.models.size();
   const MergeParameters& parameters = tensor.parameters;
