@@ -148,12 +148,12 @@ void MagnitudeRankPruning::prune(size_t k, int64_t begin, int64_t size, float* u
     return keep_marked(marks_[k / kMarks] + begin, 1U << (k % kMarks), size, update);
   }
   if (densities_[k] >= 1) return;
-  if (densities_[k] <= 0) return std::fill_n(update, size, 0.F), void();
+  if (densities_[k] <= 0) return multiply(0.F, size, update);
   Row scratch(row_);
   for (int64_t done = 0; done < size; done += row_) {
     float* const row = update + done;
     visit_row(k, begin + done, row, scratch, [row](uint32_t index, uint32_t kept, double p) {
-      row[index] = kept != 0 ? static_cast<float>(row[index] / p) : 0.F;
+      row[index] = kept != 0 ? static_cast<float>(row[index] / p) : row[index] * 0.F;
     });
   }
 }

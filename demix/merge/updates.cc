@@ -53,9 +53,8 @@ std::vector<float> norm_factors(const TensorMerge& tensor,
       whole = std::sqrt(whole);
       kept = std::sqrt(kept);
     }
-    if (whole >= kSmallestNorm && kept >= kSmallestNorm) {
-      factors[k] = static_cast<float>(whole / kept);
-    }
+    if (whole < kSmallestNorm || kept < kSmallestNorm) continue;
+    factors[k] = static_cast<float>(whole / kept);
   }
   return factors;
 }
