@@ -151,12 +151,6 @@ Checkpoint Checkpoint::open(const std::filesystem::path& folder) {
   return result;
 }
 
-const Checkpoint::Place& Checkpoint::place(std::string_view name) const {
-  const auto found = tensors_.find(name);
-  DEMIX_CHECK(found != tensors_.end());
-  return found->second;
-}
-
 const TensorEntry* Checkpoint::find(std::string_view name) const {
   const auto found = tensors_.find(name);
   return found == tensors_.end() ? nullptr : found->second.entry;
@@ -168,14 +162,10 @@ std::vector<std::string> Checkpoint::names() const {
   return result;
 }
 
-void Checkpoint::read(std::string_view name, std::span<std::byte> out, uint64_t offset) const {
-  const Place& found = place(name);
-  files_[found.file].read(*found.entry, out, offset);
-}
-
-std::vector<std::byte> Checkpoint::read(std::string_view name) const {
-  const Place& found = place(name);
-  return files_[found.file].read(*found.entry);
+StoredTensor Checkpoint::tensor(std::string_view name) const {
+  const auto found = tensors_.find(name);
+  DEMIX_CHECK(found != tensors_.end());
+  return {&files_[found->second.file], found->second.entry};
 }
 
 void Checkpoint::check_unchanged() const {

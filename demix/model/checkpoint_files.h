@@ -19,6 +19,17 @@ constexpr const char* kIndexFile = "model.safetensors.index.json";
 std::vector<std::pair<std::string, std::string>> parse_weight_map(std::string_view text,
                                                                   const std::string& file);
 
+// A tensor of a checkpoint; valid while that lives.
+struct StoredTensor {
+  const SafetensorsFile* file;
+  const TensorEntry* entry;
+
+  // As SafetensorsFile::read.
+  void read(std::span<std::byte> out, uint64_t offset = 0) const {
+    file->read(*entry, out, offset);
+  }
+};
+
 // All tensors of a folder: model.safetensors, or the shards that model.safetensors.index.json
 // names.
 class Checkpoint {
@@ -31,19 +42,15 @@ class Checkpoint {
   const std::filesystem::path& folder() const { return folder_; }
   const TensorEntry* find(std::string_view name) const;
   std::vector<std::string> names() const;  // sorted
-  const std::vector<SafetensorsFile>& files() const { return files_; }
 
-  // As in SafetensorsFile; the tensor must be here.
-  void read(std::string_view name, std::span<std::byte> out, uint64_t offset = 0) const;
-  std::vector<std::byte> read(std::string_view name) const;
-  void check_unchanged() const;
+  StoredTensor tensor(std::string_view name) const;  // must be here
+  void check_unchanged() const;                      // as SafetensorsFile
 
  private:
   struct Place {
     size_t file;
     const TensorEntry* entry;
   };
-  const Place& place(std::string_view name) const;
 
   std::filesystem::path folder_;
   std::vector<SafetensorsFile> files_;

@@ -32,7 +32,7 @@ TEST(CheckpointFiles, ShardsAreReadThroughTheirIndex) {
   const Checkpoint checkpoint = Checkpoint::open(folder.path());
   EXPECT_EQ(checkpoint.names(), (std::vector<std::string>{"a", "b"}));
   float value;
-  checkpoint.read("a", std::as_writable_bytes(std::span(&value, 1)));
+  checkpoint.tensor("a").read(std::as_writable_bytes(std::span(&value, 1)));
   EXPECT_EQ(value, 2);
   EXPECT_EQ(checkpoint.find("c"), nullptr);
 }

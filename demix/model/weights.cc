@@ -46,9 +46,9 @@ std::string listed(const std::vector<std::string>& names) {
 }
 
 bool same_content(const Checkpoint& checkpoint, std::string_view a, std::string_view b) {
-  const TensorEntry &left = *checkpoint.find(a), &right = *checkpoint.find(b);
-  return left.dtype == right.dtype && left.shape == right.shape &&
-         checkpoint.read(a) == checkpoint.read(b);
+  const StoredTensor left = checkpoint.tensor(a), right = checkpoint.tensor(b);
+  return left.entry->dtype == right.entry->dtype && left.entry->shape == right.entry->shape &&
+         left.file->read(*left.entry) == right.file->read(*right.entry);
 }
 
 // Whether a tensor that no parameter asks for may be passed over.
@@ -102,9 +102,8 @@ at::Tensor read_values(const Checkpoint& checkpoint,
     if (tensor.dtype != entry.safetensors) continue;
     const auto count = static_cast<int64_t>(tensor.size_bytes) / dtype_bytes(tensor.dtype);
     at::Tensor values = at::empty({count}, entry.type);
-    checkpoint.read(name,
-                    {static_cast<std::byte*>(values.mutable_data_ptr()),
-                     static_cast<size_t>(tensor.size_bytes)});
+    checkpoint.tensor(name).read({static_cast<std::byte*>(values.mutable_data_ptr()),
+                                  static_cast<size_t>(tensor.size_bytes)});
     return values;
   }
   throw Error(
