@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,7 +40,8 @@ struct MergeParameter {
   Scope scope = Scope::kTensor;
   Type type = Type::kNumber;
   double default_value = 0;  // NaN: there is none, it must be set
-  double least = -1e30, most = 1e30;
+  double least = -std::numeric_limits<double>::infinity();
+  double most = std::numeric_limits<double>::infinity();
   std::span<const std::string_view> choices = {};  // the value is the index of one
 
   bool required() const { return default_value != default_value; }
@@ -69,6 +71,7 @@ class MergeParameters {
   double number(std::string_view name) const;
   bool flag(std::string_view name) const { return number(name) != 0; }
   int64_t integer(std::string_view name) const { return static_cast<int64_t>(number(name)); }
+  std::string_view choice(std::string_view name) const;
   std::span<const double> of_models(std::string_view name) const;
   // A required parameter that is still without a value, or empty.
   std::string_view missing() const;
@@ -105,7 +108,7 @@ struct MergeMethod {
   // normalisation and λ; the base has the rest to 1). Null where the values of the models decide.
   std::vector<double> (*effective_weights)(const MergeParameters& parameters) = nullptr;
   // What parameters must fulfil together; throws Error. May be null.
-  void (*check)(const MergeParameters& parameters) = nullptr;
+  void (*check)(const MergeParameters& parameters, bool has_base) = nullptr;
 
   // Element i of the result depends on elements i of the inputs and on the parameters alone: a
   // tensor may be merged piece by piece, each piece as a tensor of one dimension.
