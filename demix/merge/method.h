@@ -110,6 +110,10 @@ struct MergeMethod {
   // What parameters must fulfil together; throws Error. May be null.
   void (*check)(const MergeParameters& parameters, bool has_base) = nullptr;
 
+  // Element i of the result depends on elements i of the inputs and on the parameters alone: a
+  // tensor may be merged piece by piece, each piece as a tensor of one dimension.
+  bool elementwise = false;
+
   const MergeParameter* find_parameter(std::string_view name) const;  // or null
   bool uses_weights() const { return find_parameter("weight") != nullptr; }
 };

@@ -1,4 +1,4 @@
-#include "demix/corpus/parallel.h"
+#include "demix/core/parallel.h"
 
 #include <gtest/gtest.h>
 
