@@ -323,6 +323,23 @@ def make_cases(inputs):
     add("sce", "matrix", [1], ELEMENTWISE, select_topk=0.5)
     add("sce", "matrix", [1, 2], ELEMENTWISE, int8_mask=True)
 
+    for t in (0.0, 0.05, 0.1, 1.0, -0.5):
+        add("nearswap", "matrix", [1], ELEMENTWISE, t=t)
+    for of in ["sparse", "small", "unchanged", *shapes]:
+        add("nearswap", of, [1], ELEMENTWISE, t=1e-4)
+    for of in ["matrix", "bfloat16", *shapes]:
+        add("passthrough", of, [1], ELEMENTWISE, base=False)
+        add("passthrough", of, [1], ELEMENTWISE, base=False, scale=[-0.75])
+    for method in ("ram", "ramplus_tl"):
+        for of, models in (("matrix", [1, 2, 3]), ("sparse", [1, 2, 3]), ("sparse", [2]),
+                           ("equal", [1, 2, 3, 4]), ("small", [1, 2, 3]), ("unchanged", [1, 2])):
+            add(method, of, models, ELEMENTWISE)
+            add(method, of, models, ELEMENTWISE, epsilon=0.05)
+        for of in shapes:
+            add(method, of, [1, 2], ELEMENTWISE)
+    add("ramplus_tl", "sparse", [1, 2, 3], ELEMENTWISE, r=1.0, alpha=0.05)
+    add("ramplus_tl", "sparse", [1, 2, 3], ELEMENTWISE, r=2.0, alpha=10.0)
+
     # bfloat16 checkpoints, computed in float32 and written as bfloat16.
     for method, parameters in (
             ("linear", {"weight": [0.1, 0.2, 0.3, 0.4]}),
