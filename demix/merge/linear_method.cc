@@ -87,6 +87,7 @@ const MergeMethod linear = {.name = "linear",
                             .parameters = kParameters,
                             .merge = merge,
                             .effective_weights = update_weights,
-                            .check = check};
+                            .check = check,
+                            .elementwise = true};
 }  // namespace merge_method
 }  // namespace demix

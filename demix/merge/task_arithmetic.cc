@@ -32,6 +32,7 @@ const MergeMethod task_arithmetic = {
     .base = BaseUse::kRequired,
     .parameters = kParameters,
     .merge = merge,
-    .effective_weights = update_weights};
+    .effective_weights = update_weights,
+    .elementwise = true};
 }  // namespace merge_method
 }  // namespace demix
