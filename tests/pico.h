@@ -14,6 +14,7 @@ inline Architecture pico() {
   a.kv_heads = 2;
   a.head_dim = 8;
   a.intermediate = 48;
+  a.max_positions = 512;
   return a;
 }
 

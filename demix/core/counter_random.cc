@@ -1,5 +1,7 @@
 #include "demix/core/counter_random.h"
 
+#include <algorithm>
+
 #include "demix/core/simd.h"
 
 namespace demix {
@@ -16,6 +18,14 @@ DEMIX_CPU_CLONES void outputs(uint64_t key, uint64_t position, int64_t size, uin
   for (int64_t i = 0; i < size; ++i) out[i] = output(key, position + static_cast<uint64_t>(i));
 }
 
+// The lower half of each number first.
+DEMIX_CPU_CLONES void split(const uint64_t* numbers, int64_t size, uint32_t* words) {
+  for (int64_t i = 0; i < size; ++i) {
+    words[2 * i] = static_cast<uint32_t>(numbers[i]);
+    words[2 * i + 1] = static_cast<uint32_t>(numbers[i] >> 32);
+  }
+}
+
 }  // namespace
 
 void random_words(uint64_t key, int64_t begin, int64_t size, uint32_t* words) {
@@ -28,10 +38,7 @@ void random_words(uint64_t key, int64_t begin, int64_t size, uint32_t* words) {
   while (done < size) {
     const int64_t left = size - done, pairs = left < 2 * kChunk ? (left + 1) / 2 : kChunk;
     outputs(key, static_cast<uint64_t>((begin + done) / 2), pairs, chunk);
-    for (int64_t i = 0; i < left / 2 && i < pairs; ++i) {
-      words[done + 2 * i] = static_cast<uint32_t>(chunk[i]);
-      words[done + 2 * i + 1] = static_cast<uint32_t>(chunk[i] >> 32);
-    }
+    split(chunk, std::min(pairs, left / 2), words + done);
     if (2 * pairs > left) words[size - 1] = static_cast<uint32_t>(chunk[pairs - 1]);
     done += 2 * pairs;
   }

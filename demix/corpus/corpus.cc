@@ -221,6 +221,9 @@ void DatasetConfig::check() const {
   if (paths.empty()) throw Error("paths: at least one file, folder or glob is needed");
   if (text_field.empty()) throw Error("text_field: the name of a key or column is needed");
   invalid_utf8_policy(invalid_utf8);
+  if (tokens && !(*tokens >= 1 && *tokens <= 1e18)) {
+    throw Error("tokens: {}, expected the number of tokens of the whole dataset", *tokens);
+  }
 }
 
 void CorpusConfig::check() const {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,12 +21,18 @@ struct DatasetConfig {
   std::string domain;  // the objective's group for its held-out text; empty: none
   std::string text_field = "text";     // column or key that holds the document
   std::string invalid_utf8 = "error";  // error | replace | skip
+  // Of the whole dataset, where `paths` are a sample of it: what the natural mixture and epochs
+  // count. Default: the tokens that are read.
+  std::optional<double> tokens;
+  std::string blend;  // its name in the Megatron blend line; empty: our own shard
   template <class V>
   void visit(V& v) {
     v("paths", paths);
     v("domain", domain);
     v("text_field", text_field);
     v("invalid_utf8", invalid_utf8);
+    v("tokens", tokens);
+    v("blend", blend);
   }
   void check() const;
 };

@@ -10,14 +10,12 @@
 #include "demix/corpus/shard.h"
 #include "demix/corpus/test_files.h"
 #include "demix/corpus/tokenizer.h"
-#include "demix/corpus/utf8.h"
+#include "tests/byte_tokenizer.h"
 
 namespace demix {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int32_t kEnd = 256;
 
 class Corpus : public FolderTest {
  protected:
@@ -26,52 +24,8 @@ class Corpus : public FolderTest {
     fs::create_directories(folder_ / "raw");
   }
 
-  // A tokenizer without merges whose ids are the bytes, and 256 for the end of a text.
   Tokenizer byte_tokenizer(const std::string& post_processor = "null") {
-    Json vocabulary = Json::object();
-    // The printable stand-ins of GPT-2: other bytes are 256, 257, … in order.
-    char32_t other = 256;
-    for (int byte = 0; byte < 256; ++byte) {
-      const bool printable = (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte != 0xAD);
-      std::string name;
-      append_utf8(printable ? static_cast<char32_t>(byte) : other++, name);
-      vocabulary[name] = byte;
-    }
-    Json byte_level = {{"type", "ByteLevel"},
-                       {"add_prefix_space", false},
-                       {"trim_offsets", true},
-                       {"use_regex", true}};
-    Json added = Json::array();
-    for (const auto& [id, content] : {std::pair(kEnd, "<|end|>"), {kEnd + 1, "<|begin|>"}}) {
-      added.push_back({{"id", id},
-                       {"content", content},
-                       {"single_word", false},
-                       {"lstrip", false},
-                       {"rstrip", false},
-                       {"normalized", false},
-                       {"special", true}});
-    }
-    const Json file = {{"version", "1.0"},
-                       {"truncation", nullptr},
-                       {"padding", nullptr},
-                       {"added_tokens", added},
-                       {"normalizer", nullptr},
-                       {"pre_tokenizer", byte_level},
-                       {"post_processor", Json::parse(post_processor)},
-                       {"decoder", byte_level},
-                       {"model",
-                        {{"type", "BPE"},
-                         {"dropout", nullptr},
-                         {"unk_token", nullptr},
-                         {"continuing_subword_prefix", nullptr},
-                         {"end_of_word_suffix", nullptr},
-                         {"fuse_unk", false},
-                         {"byte_fallback", false},
-                         {"ignore_merges", false},
-                         {"vocab", vocabulary},
-                         {"merges", Json::array()}}}};
-    write("tokenizer/tokenizer.json", file.dump());
-    write("tokenizer/tokenizer_config.json", R"({"eos_token": "<|end|>"})");
+    write_byte_tokenizer(folder_ / "tokenizer", post_processor);
     return Tokenizer::load(folder_ / "tokenizer");
   }
 

@@ -6,6 +6,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <numbers>
+#include <numeric>
 
 #include "demix/core/error.h"
 
@@ -64,14 +65,17 @@ double choice_value(std::string_view metric, const Item& item, const ItemScore& 
   DEMIX_CHECK(false);
 }
 
-MetricValue bits_per_byte(const Task& task, std::span<const ItemScore> scores) {
-  std::vector<double> bits, bytes;
-  for (size_t i = 0; i < scores.size(); ++i) {
-    const int gold = task.items[i].gold;
-    bits.push_back(-scores[i].loglikelihoods[gold] / std::numbers::ln2);
-    bytes.push_back(static_cast<double>(task.items[i].bytes[gold]));
-  }
-  return ratio_with_error(bits, bytes);
+// Standard error of Σ residuals / n, over ȳ; the residuals of a ratio or a difference sum to zero.
+double error_of(std::span<const double> residuals, double mean_y) {
+  const auto n = static_cast<double>(residuals.size());
+  if (n < 2) return std::numeric_limits<double>::quiet_NaN();
+  double squares = 0;
+  for (double residual : residuals) squares += residual * residual;
+  return std::sqrt(squares / (n * (n - 1))) / mean_y;
+}
+
+double sum_of(std::span<const double> values) {
+  return std::accumulate(values.begin(), values.end(), 0.0);
 }
 
 }  // namespace
@@ -86,35 +90,40 @@ std::vector<std::string> known_metrics() {
   return names;
 }
 
-MetricValue mean_with_error(std::span<const double> values) {
-  const auto n = static_cast<double>(values.size());
-  DEMIX_CHECK(n > 0);
-  double sum = 0, squares = 0;
-  for (double value : values) sum += value;
-  const double mean = sum / n;
-  for (double value : values) squares += (value - mean) * (value - mean);
-  const double error =
-      n < 2 ? std::numeric_limits<double>::quiet_NaN() : std::sqrt(squares / (n - 1) / n);
-  return {mean, error, static_cast<int64_t>(n)};
+ItemTerms item_terms(const Task& task,
+                     const std::string& metric,
+                     std::span<const ItemScore> scores) {
+  DEMIX_CHECK(scores.size() == task.items.size());
+  const bool chooses = needs_choices(metric);
+  ItemTerms terms;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    const Item& item = task.items[i];
+    terms.x.push_back(chooses ? choice_value(metric, item, scores[i])
+                              : -scores[i].loglikelihoods[item.gold] / std::numbers::ln2);
+    terms.y.push_back(chooses ? 1 : static_cast<double>(item.bytes[item.gold]));
+  }
+  return terms;
 }
 
-MetricValue ratio_with_error(std::span<const double> numerators,
-                             std::span<const double> denominators) {
-  const auto n = static_cast<double>(numerators.size());
-  DEMIX_CHECK(n > 0 && numerators.size() == denominators.size());
-  double x_sum = 0, y_sum = 0, squares = 0;
-  for (size_t i = 0; i < numerators.size(); ++i) {
-    x_sum += numerators[i];
-    y_sum += denominators[i];
-  }
-  const double ratio = x_sum / y_sum;
-  for (size_t i = 0; i < numerators.size(); ++i) {
-    const double residual = numerators[i] - ratio * denominators[i];
-    squares += residual * residual;
-  }
-  const double error = n < 2 ? std::numeric_limits<double>::quiet_NaN()
-                             : std::sqrt(squares / (n * (n - 1))) / (y_sum / n);
-  return {ratio, error, static_cast<int64_t>(n)};
+MetricValue metric_value(const ItemTerms& terms) {
+  const size_t n = terms.x.size();
+  DEMIX_CHECK(n > 0 && terms.y.size() == n);
+  const double y = sum_of(terms.y), ratio = sum_of(terms.x) / y;
+  std::vector<double> residuals;
+  for (size_t i = 0; i < n; ++i) residuals.push_back(terms.x[i] - ratio * terms.y[i]);
+  return {ratio, error_of(residuals, y / static_cast<double>(n)), static_cast<int64_t>(n)};
+}
+
+MetricValue paired_difference(const ItemTerms& a, const ItemTerms& b) {
+  const size_t n = a.x.size();
+  if (n == 0 || a.y != b.y)
+    throw Error("scores of different items ({} and {}) cannot be paired", n, b.x.size());
+  const double y = sum_of(a.y), ratio_a = sum_of(a.x) / y, ratio_b = sum_of(b.x) / y;
+  std::vector<double> residuals;
+  for (size_t i = 0; i < n; ++i)
+    residuals.push_back((b.x[i] - ratio_b * b.y[i]) - (a.x[i] - ratio_a * a.y[i]));
+  return {
+      ratio_b - ratio_a, error_of(residuals, y / static_cast<double>(n)), static_cast<int64_t>(n)};
 }
 
 std::map<std::string, MetricValue> task_metrics(const Task& task,
@@ -130,17 +139,8 @@ std::map<std::string, MetricValue> task_metrics(const Task& task,
             score.id,
             loglikelihood);
   std::map<std::string, MetricValue> metrics;
-  for (const std::string& name : task.metrics) {
-    if (!needs_choices(name)) {
-      metrics[name] = bits_per_byte(task, scores);
-      continue;
-    }
-    std::vector<double> values;
-    values.reserve(scores.size());
-    for (size_t i = 0; i < scores.size(); ++i)
-      values.push_back(choice_value(name, task.items[i], scores[i]));
-    metrics[name] = mean_with_error(values);
-  }
+  for (const std::string& name : task.metrics)
+    metrics[name] = metric_value(item_terms(task, name, scores));
   return metrics;
 }
 
@@ -189,6 +189,13 @@ void from_json(const Json& json, Scores& scores) {
         metrics[key] = {
             number(value), number(fields.at(key + "_stderr")), fields.at("n").get<int64_t>()};
   }
+}
+
+void to_json(Json& json, const ItemTerms& terms) { json = {{"x", terms.x}, {"y", terms.y}}; }
+
+void from_json(const Json& json, ItemTerms& terms) {
+  json.at("x").get_to(terms.x);
+  json.at("y").get_to(terms.y);
 }
 
 }  // namespace demix

@@ -57,12 +57,25 @@ std::vector<std::string> known_metrics();
 std::map<std::string, MetricValue> task_metrics(const Task& task,
                                                 std::span<const ItemScore> scores);
 
-// Mean with its standard error over independent values: sample standard deviation / √n.
-MetricValue mean_with_error(std::span<const double> values);
-// Σ numerators / Σ denominators with the delta method's standard error:
-// √(Σ (xᵢ − R yᵢ)² / (n (n − 1))) / ȳ.
-MetricValue ratio_with_error(std::span<const double> numerators,
-                             std::span<const double> denominators);
+// What each item (or document) adds to a metric, whose value is R = Σ x / Σ y; a mean has y = 1.
+struct ItemTerms {
+  std::vector<double> x, y;
+};
+void to_json(Json& json, const ItemTerms& terms);
+void from_json(const Json& json, ItemTerms& terms);
+// By task, then metric.
+using TermsByMetric = std::map<std::string, std::map<std::string, ItemTerms>>;
+ItemTerms item_terms(const Task& task,
+                     const std::string& metric,
+                     std::span<const ItemScore> scores);
+
+// R with the delta method's standard error: √(Σ (xᵢ − R yᵢ)² / (n (n − 1))) / ȳ; for a mean the
+// sample standard deviation / √n.
+MetricValue metric_value(const ItemTerms& terms);
+// The value of b minus that of a, both measured on the same items: what makes an item hard for both
+// cancels, so the standard error is smaller than that of independent scores. Throws Error when they
+// are of different items.
+MetricValue paired_difference(const ItemTerms& a, const ItemTerms& b);
 
 // Expected acc of guessing: the mean over items of 1 / choices. 0 for a task without choices.
 double chance_level(const Task& task);

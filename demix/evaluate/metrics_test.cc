@@ -61,11 +61,24 @@ TEST(Metrics, OfEqualScoresTheFirstChoiceIsTheModels) {
 }
 
 TEST(Metrics, BitsPerByteIsARatioOfSumsWithTheDeltaMethodsError) {
-  const std::vector<double> bits{2, 9}, bytes{1, 3};
-  const MetricValue value = ratio_with_error(bits, bytes);
+  const MetricValue value = metric_value({{2, 9}, {1, 3}});
   EXPECT_DOUBLE_EQ(value.value, 11.0 / 4);
   // Residuals 2 - 2.75 and 9 - 8.25; √(2 · 0.75² / 2) / 2.
   EXPECT_DOUBLE_EQ(value.stderr_, 0.75 / 2);
+}
+
+TEST(Metrics, APairedDifferenceIsThatOfTheItemsDifferences) {
+  // Means: differences 1, 1, 4; their mean 2, their sample deviation √3.
+  const ItemTerms a{{5, 1, 9}, {1, 1, 1}}, b{{6, 2, 13}, {1, 1, 1}};
+  const MetricValue gain = paired_difference(a, b);
+  EXPECT_DOUBLE_EQ(gain.value, 2);
+  EXPECT_DOUBLE_EQ(gain.stderr_, 1);
+  EXPECT_EQ(gain.n, 3);
+  // Ratios: what is twice as long counts twice. R is 2 and 3; residuals of the difference vanish.
+  const MetricValue ratio = paired_difference({{2, 4}, {1, 2}}, {{3, 6}, {1, 2}});
+  EXPECT_DOUBLE_EQ(ratio.value, 1);
+  EXPECT_DOUBLE_EQ(ratio.stderr_, 0);
+  EXPECT_THROW(paired_difference({{2, 4}, {1, 2}}, {{2, 4}, {1, 3}}), Error);
 }
 
 TEST(Metrics, ANonFiniteLogLikelihoodNamesTaskAndItem) {

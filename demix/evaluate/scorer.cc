@@ -15,7 +15,7 @@ namespace demix {
 namespace {
 
 // Raised when the numbers that scoring gives change: scores of an older version are not reused.
-constexpr int64_t kScoringVersion = 1;
+constexpr int64_t kScoringVersion = 2;
 
 // A range of slots: the continuations of an item, or the windows of a document.
 struct Slots {
@@ -133,6 +133,7 @@ Scorer::Scorer(std::vector<Task> tasks,
 
   Hasher hasher;
   hasher.field(kScoringVersion).field(tokenizer.fingerprint()).field(plan_->max_length);
+  hasher.field(int64_t{start_token(tokenizer).value_or(-1)});
   std::set<std::string> names;
   for (Task& task : tasks) {
     if (!names.insert(task.name).second) throw Error("task {} is named twice", task.name);
@@ -158,7 +159,8 @@ Scorer::~Scorer() = default;
 
 Scores Scorer::score(const Weights& weights,
                      Progress* progress,
-                     std::vector<ItemScore>* samples) const {
+                     std::vector<ItemScore>* samples,
+                     TermsByMetric* terms) const {
   const Plan& plan = *plan_;
   const auto passes =
       pack(plan.trees, rows_per_pass(plan.rows_wanted, plan.rows, weights.flat.is_cpu()));
@@ -179,10 +181,13 @@ Scores Scorer::score(const Weights& weights,
       tokens += range.count;
     }
     scores.tasks[task.name] = task_metrics(task, items);
+    if (terms)
+      for (const std::string& metric : task.metrics)
+        (*terms)[task.name][metric] = item_terms(task, metric, items);
     if (samples) std::move(items.begin(), items.end(), std::back_inserter(*samples));
   }
   for (const Plan::Text& text : plan.texts) {
-    std::vector<double> bits, bytes;
+    ItemTerms bits;
     for (const Document& document : text.documents) {
       double loglikelihood = 0;
       for (int64_t i = 0; i < document.windows.count; ++i)
@@ -193,12 +198,14 @@ Scores Scorer::score(const Weights& weights,
             "weights "
             "give no finite logits here",
             text.dataset,
-            bits.size(),
+            bits.x.size(),
             loglikelihood);
-      bits.push_back(-loglikelihood / std::numbers::ln2);
-      bytes.push_back(document.bytes);
+      bits.x.push_back(-loglikelihood / std::numbers::ln2);
+      bits.y.push_back(document.bytes);
     }
-    scores.tasks["held_out/" + text.dataset]["bpb"] = ratio_with_error(bits, bytes);
+    const std::string name = "held_out/" + text.dataset;
+    scores.tasks[name]["bpb"] = metric_value(bits);
+    if (terms) (*terms)[name]["bpb"] = std::move(bits);
   }
   return scores;
 }

@@ -42,10 +42,11 @@ class Scorer {
   ~Scorer();
 
   // Throws Error naming task and item when a score is not finite. `samples` receives the items'
-  // scores if not null.
+  // scores if not null, `terms` what each item and document adds to each metric.
   Scores score(const Weights& weights,
                Progress* progress,
-               std::vector<ItemScore>* samples = nullptr) const;
+               std::vector<ItemScore>* samples = nullptr,
+               TermsByMetric* terms = nullptr) const;
 
   // Tokens computed per call of `score`, and floating-point operations of their products.
   int64_t tokens() const;

@@ -54,7 +54,7 @@ int64_t collect_between(
 DEMIX_CPU_CLONES void keep_between(uint32_t least, uint32_t end, int64_t size, float* values) {
   const uint32_t width = end - least;
   for (int64_t i = 0; i < size; ++i) {
-    values[i] = magnitude(values[i]) - least < width ? values[i] : 0.0F;
+    values[i] *= magnitude(values[i]) - least < width ? 1.0F : 0.0F;
   }
 }
 
@@ -62,17 +62,17 @@ DEMIX_CPU_CLONES void keep_below(const uint32_t* words,
                                  uint32_t limit,
                                  int64_t size,
                                  float* values) {
-  for (int64_t i = 0; i < size; ++i) values[i] = words[i] < limit ? values[i] : 0.0F;
+  for (int64_t i = 0; i < size; ++i) values[i] *= words[i] < limit ? 1.0F : 0.0F;
 }
 
 DEMIX_CPU_CLONES void keep_marked(const float* words, uint32_t bits, int64_t size, float* values) {
   for (int64_t i = 0; i < size; ++i) {
-    values[i] = (std::bit_cast<uint32_t>(words[i]) & bits) != 0 ? values[i] : 0.0F;
+    values[i] *= (std::bit_cast<uint32_t>(words[i]) & bits) != 0 ? 1.0F : 0.0F;
   }
 }
 
 DEMIX_CPU_CLONES void keep_where(const float* mask, int64_t size, float* values) {
-  for (int64_t i = 0; i < size; ++i) values[i] = mask[i] != 0 ? values[i] : 0.0F;
+  for (int64_t i = 0; i < size; ++i) values[i] *= mask[i] != 0 ? 1.0F : 0.0F;
 }
 
 DEMIX_CPU_CLONES double sum_of_magnitudes(const float* values, int64_t size) {
@@ -145,8 +145,8 @@ DEMIX_CPU_CLONES void add_where_agreed(const float* update,
   for (int64_t i = 0; i < size; ++i) {
     const float x = update[i];
     const float along = vote[i] >= 0 ? x : -x;
-    sum[i] += along > 0 ? factor * x : 0.0F;
-    share[i] += along > 0 ? weight : 0.0F;
+    sum[i] += along <= 0 ? 0.0F : factor * x;
+    share[i] += along <= 0 ? 0.0F : weight;
   }
 }
 

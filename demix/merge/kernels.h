@@ -24,6 +24,8 @@ int64_t count_at_least(const uint32_t* bits, uint32_t limit, int64_t size);
 int64_t collect_between(
     const uint32_t* bits, uint32_t least, uint32_t end, int64_t size, uint32_t* found);
 
+// Dropping multiplies by zero, so that NaN and infinity are seen in the result, not lost.
+
 // Zeroes all values but those whose magnitude lies in [least, end).
 void keep_between(uint32_t least, uint32_t end, int64_t size, float* values);
 // Zeroes all values but those whose word is below `limit`.
@@ -48,7 +50,7 @@ void variance_of_updates(std::span<const float* const> models,
                          float* variance);
 
 // TIES' election for one model: where `update` is not zero and has the sign of `vote` (zero counts
-// as positive): sum[i] += factor · update[i], share[i] += weight.
+// as positive): sum[i] += factor · update[i], share[i] += weight. NaN always takes part.
 void add_where_agreed(const float* update,
                       const float* vote,
                       float factor,

@@ -14,18 +14,15 @@ namespace {
 
 constexpr size_t kMarks = 32;  // to a word
 
-struct Element {
-  uint32_t magnitude;  // bits
-  uint32_t index;      // in the row
-  bool operator<(const Element& other) const { return magnitude < other.magnitude; }
-};
+constexpr uint32_t kManyInABin = 32;
 
 }  // namespace
 
 // Memory to rank one row, kept from row to row.
 struct MagnitudeRankPruning::Row {
   std::vector<uint32_t> bins, words, starts;
-  std::vector<Element> sorted;
+  // Magnitude's bits, then the element's index in the row: one number to sort by.
+  std::vector<uint64_t> sorted;
 
   explicit Row(int64_t size) : bins(size), words(size), sorted(size) {
     starts.resize(std::min<int64_t>(std::bit_ceil(static_cast<uint64_t>(size)), 1 << 16) + 1);
@@ -47,39 +44,47 @@ struct MagnitudeRankPruning::Row {
       bins[i] = place < top ? static_cast<uint32_t>(place) : static_cast<uint32_t>(last);
       ++starts[bins[i] + 1];
     }
+    const uint32_t most = *std::ranges::max_element(starts);
     for (size_t bin = 1; bin < starts.size(); ++bin) starts[bin] += starts[bin - 1];
     for (int64_t i = 0; i < n; ++i) {
-      sorted[starts[bins[i]]++] = {std::bit_cast<uint32_t>(values[i]) & 0x7fffffff,
-                                   static_cast<uint32_t>(i)};
+      const uint64_t magnitude = std::bit_cast<uint32_t>(values[i]) & 0x7fffffff;
+      sorted[starts[bins[i]]++] = magnitude << 32 | static_cast<uint64_t>(i);
     }
-    // Each start has moved to its bin's end.
-    int64_t begin = 0;
-    for (int64_t bin = 0; bin <= last; ++bin) {
-      const int64_t end = starts[bin];
-      if (end - begin > 1) std::sort(sorted.begin() + begin, sorted.begin() + end);
-      begin = end;
+    // Each start has moved to its bin's end. Equal magnitudes are in order already.
+    if (most > kManyInABin) {
+      int64_t begin = 0;
+      for (int64_t bin = 0; bin <= last; begin = starts[bin++]) {
+        const auto from = sorted.begin() + begin, to = sorted.begin() + starts[bin];
+        if (to - from > kManyInABin && !std::is_sorted(from, to)) std::sort(from, to);
+      }
+    }
+    for (int64_t i = 1; i < n; ++i) {
+      const uint64_t element = sorted[i];
+      int64_t place = i;
+      for (; place > 0 && sorted[place - 1] > element; --place) sorted[place] = sorted[place - 1];
+      sorted[place] = element;
     }
   }
 };
 
-// Calls visit(index, kept, p) for all elements of the row that begins at `begin`.
+// Calls visit(index, kept: 0 or 1, p) for all elements of the row that begins at `begin`.
 template <typename Visit>
 void MagnitudeRankPruning::visit_row(
     size_t k, int64_t begin, const float* update, Row& scratch, const Visit& visit) const {
   scratch.sort(update);
   random_words(keys_[k], begin, row_, scratch.words.data());
-  const std::vector<Element>& sorted = scratch.sorted;
+  const std::vector<uint64_t>& sorted = scratch.sorted;
   const double least = densities_[k] - epsilons_[k];
   const double step = row_ > 1 ? 2 * epsilons_[k] / static_cast<double>(row_ - 1) : 0;
   for (int64_t first = 0; first < row_;) {
     int64_t last = first;
-    while (last + 1 < row_ && sorted[last + 1].magnitude == sorted[first].magnitude) ++last;
+    while (last + 1 < row_ && (sorted[last + 1] >> 32) == (sorted[first] >> 32)) ++last;
     const double mean_rank = static_cast<double>(first + last) / 2;
     const double p = row_ > 1 ? least + step * mean_rank : densities_[k];
     const uint32_t limit = static_cast<uint32_t>(p * 0x1p32);
     for (; first <= last; ++first) {
-      const uint32_t index = sorted[first].index;
-      visit(index, scratch.words[index] < limit, p);
+      const uint32_t index = static_cast<uint32_t>(sorted[first]);
+      visit(index, static_cast<uint32_t>(scratch.words[index] < limit), p);
     }
   }
 }
@@ -118,14 +123,15 @@ MagnitudeRankPruning::MagnitudeRankPruning(const TensorMerge& tensor, float* out
     const int64_t begin = row * row_;
     for (size_t k = 0; k < K; ++k) {
       if (k % kMarks == 0) std::ranges::fill(mine.bits, 0);
-      const uint32_t bit = 1U << (k % kMarks);
+      const uint32_t place = static_cast<uint32_t>(k % kMarks);
       if (densities_[k] >= 1) {
-        for (uint32_t& bits : mine.bits) bits |= bit;
+        for (uint32_t& bits : mine.bits) bits |= 1U << place;
       } else if (densities_[k] > 0) {
         subtract(tensor.models[k] + begin, tensor.base + begin, row_, mine.update.data());
-        visit_row(k, begin, mine.update.data(), mine.row, [&](uint32_t index, bool kept, double) {
-          mine.bits[index] |= kept ? bit : 0;
-        });
+        visit_row(
+            k, begin, mine.update.data(), mine.row, [&](uint32_t index, uint32_t kept, double) {
+              mine.bits[index] |= kept << place;
+            });
       }
       if (k % kMarks == kMarks - 1 || k + 1 == K) {
         float* const to = marks[k / kMarks] + begin;
@@ -142,12 +148,12 @@ void MagnitudeRankPruning::prune(size_t k, int64_t begin, int64_t size, float* u
     return keep_marked(marks_[k / kMarks] + begin, 1U << (k % kMarks), size, update);
   }
   if (densities_[k] >= 1) return;
-  if (densities_[k] <= 0) return std::fill_n(update, size, 0.F), void();
+  if (densities_[k] <= 0) return multiply(0.F, size, update);
   Row scratch(row_);
   for (int64_t done = 0; done < size; done += row_) {
     float* const row = update + done;
-    visit_row(k, begin + done, row, scratch, [row](uint32_t index, bool kept, double p) {
-      row[index] = kept ? static_cast<float>(row[index] / p) : 0.F;
+    visit_row(k, begin + done, row, scratch, [row](uint32_t index, uint32_t kept, double p) {
+      row[index] = kept != 0 ? static_cast<float>(row[index] / p) : row[index] * 0.F;
     });
   }
 }

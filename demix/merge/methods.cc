@@ -19,7 +19,11 @@
   X(breadcrumbs)               \
   X(breadcrumbs_ties)          \
   X(model_stock)               \
-  X(sce)
+  X(sce)                       \
+  X(nearswap)                  \
+  X(passthrough)               \
+  X(ram)                       \
+  X(ramplus_tl)
 
 namespace demix {
 namespace merge_method {

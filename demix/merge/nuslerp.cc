@@ -5,7 +5,8 @@
 //   t = w_2 / (w_1 + w_2),   W = o + (sin((1 − t)θ) a + sin(tθ) b) / sin θ
 //
 // a = Θ_1 − o, b = Θ_2 − o, θ the angle between them, o the base or without one zero. Parallel and
-// opposite vectors are interpolated in a straight line.
+// opposite vectors are interpolated in a straight line (in mergekit rounding may keep opposite ones
+// from it, and gives values without bound).
 //
 // Parameters:
 //   weight            of each model, required; if the two sum to less than 1e-6, t = 0.5

@@ -53,9 +53,8 @@ std::vector<float> norm_factors(const TensorMerge& tensor,
       whole = std::sqrt(whole);
       kept = std::sqrt(kept);
     }
-    if (whole >= kSmallestNorm && kept >= kSmallestNorm) {
-      factors[k] = static_cast<float>(whole / kept);
-    }
+    if (whole < kSmallestNorm || kept < kSmallestNorm) continue;
+    factors[k] = static_cast<float>(whole / kept);
   }
   return factors;
 }
@@ -70,6 +69,7 @@ void merge_updates(const TensorMerge& tensor,
                    const Pruning* pruning,
                    bool elect_signs,
                    float* out) {
+  if (tensor.count == 0) return;
   DEMIX_CHECK(tensor.base != nullptr);
   const size_t K = tensor.models.size();
   const MergeParameters& parameters = tensor.parameters;

@@ -69,8 +69,9 @@ Html row(const RunResult& r, size_t i, const Scale& shares, const Scale& weights
                uniform = at(r.uniform.mixture, i);
   const double alpha = at(r.merge_weights, i);
   const double tokens = p * r.target_tokens;
-  const double epochs =
-      dataset.train_tokens > 0 ? tokens / static_cast<double>(dataset.train_tokens) : kUnknown;
+  const double epochs = dataset.available_tokens > 0
+                            ? tokens / static_cast<double>(dataset.available_tokens)
+                            : kUnknown;
   return html(
       R"(<tr><th scope="row" class="name">{}{}</th>)"
       R"(<td class="chart">{}</td><td class="num strong">{}</td><td class="num wide">{}</td>)"
@@ -139,7 +140,7 @@ Html mixture_chart(const RunResult& r) {
              table(r, {order.begin() + static_cast<ptrdiff_t>(shown), order.end()}));
   }
   for (size_t i = 0; i < r.mixture.size(); ++i) {
-    const auto available = static_cast<double>(r.datasets[i].train_tokens);
+    const auto available = static_cast<double>(r.datasets[i].available_tokens);
     if (available <= 0 || !(r.mixture[i] * r.target_tokens > kManyEpochs * available)) continue;
     chart += html(
         R"(<p class="note"><span class="alert">Marked epochs</span>: above {:.0f}, where repeated )"

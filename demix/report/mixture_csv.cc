@@ -41,7 +41,8 @@ std::string mixture_csv(const RunResult& result) {
   for (size_t i = 0; i < result.mixture.size(); ++i) {
     const DatasetFacts& dataset = result.datasets[i];
     const double tokens = result.mixture[i] * result.target_tokens;
-    const double epochs = dataset.train_tokens > 0 ? tokens / dataset.train_tokens : kUnknown;
+    const double epochs =
+        dataset.available_tokens > 0 ? tokens / dataset.available_tokens : kUnknown;
     csv +=
         fmt::format("{},{},{},{},{}\n",
                     csv_field(dataset.name),

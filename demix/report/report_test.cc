@@ -27,8 +27,8 @@ std::string slurp(const fs::path& path) {
 
 RunResult two_datasets() {
   RunResult r;
-  r.datasets = {{.name = "a, \"b\"", .path = "/data/a b", .train_tokens = 200},
-                {.name = "c", .path = "shards/c", .train_tokens = 1000},
+  r.datasets = {{.name = "a, \"b\"", .path = "/data/a b", .available_tokens = 200},
+                {.name = "c", .path = "shards/c", .available_tokens = 1000},
                 {.name = "d"}};
   r.mixture = {0.25, 0.75, 0.0};
   r.merge_weights = {0.5, 0.5, 0.0};

@@ -32,6 +32,11 @@ struct Estimate {
   double low = kUnknown, high = kUnknown;
 };
 
+// Entry i of scores that may not be known yet.
+inline Score score_at(const std::vector<Score>& scores, size_t i) {
+  return scores.empty() ? Score{} : scores[i];
+}
+
 struct DatasetFacts {
   std::string name;
   std::string domain;     // the domain whose scores its data serve; empty if none
@@ -39,6 +44,9 @@ struct DatasetFacts {
   int64_t documents = 0;  // after removal of duplicates
   int64_t duplicates_removed = 0;
   int64_t train_tokens = 0, heldout_tokens = 0;
+  // Of the whole dataset, which our shards may be a sample of: what natural shares and the epochs
+  // of the real training count.
+  int64_t available_tokens = 0;
   int64_t bytes = 0;  // of text, train and held-out
 };
 
@@ -70,6 +78,9 @@ struct MixtureFacts {
   std::vector<double> merge_weights;  // α, by dataset; empty where no α ≥ 0 gives p
   ModelScores proxy;                  // of the merged model
   ModelScores trained;                // of the model really trained on the mixture
+  // What the found mixture scores above this one, paired on the same items: of really trained
+  // models where there are any, else of the proxies. For uniform and natural only.
+  ModelScores found_gain;
   // The two choosers that need no merging, by domain, higher is better.
   std::vector<Score> interpolation;  // of the components' scores, by merge weight
   std::vector<Score> own_share;      // share of the domain's own data
@@ -92,6 +103,12 @@ struct Fidelity {
   int64_t references = 0;  // that entered the statistics
   ChooserFidelity proxy;
   ChooserFidelity own_share, interpolation;  // the free baselines
+  // The proxy's macro Spearman minus that of a free baseline, and the same of the macro regret; on
+  // the same resamples.
+  struct Lead {
+    Estimate spearman, regret;
+  };
+  Lead over_own_share, over_interpolation;
 };
 
 // One proxy of the search, in the order in which they were scored.

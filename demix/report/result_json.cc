@@ -72,11 +72,22 @@ Json chooser_to_json(const ChooserFidelity& chooser, const Names& names) {
           {"domains", named(names.domains, chooser.domains, agreement_to_json)}};
 }
 
+Json baseline_to_json(const ChooserFidelity& chooser,
+                      const Fidelity::Lead& lead,
+                      const Names& names) {
+  Json json = chooser_to_json(chooser, names);
+  json["proxy_lead"] = {{"spearman", estimate_to_json(lead.spearman)},
+                        {"regret", estimate_to_json(lead.regret)}};
+  return json;
+}
+
 Json fidelity_to_json(const Fidelity& fidelity, const Names& names) {
   Json json = {{"references", fidelity.references}};
   json.update(chooser_to_json(fidelity.proxy, names));
-  json["free_baselines"] = {{"own_share", chooser_to_json(fidelity.own_share, names)},
-                            {"interpolation", chooser_to_json(fidelity.interpolation, names)}};
+  json["free_baselines"] = {
+      {"own_share", baseline_to_json(fidelity.own_share, fidelity.over_own_share, names)},
+      {"interpolation",
+       baseline_to_json(fidelity.interpolation, fidelity.over_interpolation, names)}};
   json["gauge"] = nullptr;
   return json;
 }
@@ -91,6 +102,8 @@ Json mixture_to_json(const MixtureFacts& facts, const Names& names) {
           {"trained_stderr", errors_of(names.domains, facts.trained.domains)},
           {"proxy_tasks", scores_to_json(names.tasks, facts.proxy.tasks)},
           {"trained_tasks", scores_to_json(names.tasks, facts.trained.tasks)},
+          {"found_gain", scores_to_json(names.domains, facts.found_gain.domains)},
+          {"found_gain_tasks", scores_to_json(names.tasks, facts.found_gain.tasks)},
           {"interpolation", scores_to_json(names.domains, facts.interpolation)},
           {"own_share", scores_to_json(names.domains, facts.own_share)},
           {"in_correlations", facts.in_correlations},
@@ -195,12 +208,19 @@ ChooserFidelity read_chooser(const Json& json, const Names& names) {
           read_named(member(json, "domains"), names.domains, Agreement{}, read_agreement)};
 }
 
+Fidelity::Lead read_lead(const Json& baseline) {
+  const Json& lead = member(baseline, "proxy_lead");
+  return {read_estimate(member(lead, "spearman")), read_estimate(member(lead, "regret"))};
+}
+
 Fidelity read_fidelity(const Json& json, const Names& names) {
   const Json& free = member(json, "free_baselines");
   return {.references = read<int64_t>(json, "references"),
           .proxy = read_chooser(json, names),
           .own_share = read_chooser(member(free, "own_share"), names),
-          .interpolation = read_chooser(member(free, "interpolation"), names)};
+          .interpolation = read_chooser(member(free, "interpolation"), names),
+          .over_own_share = read_lead(member(free, "own_share")),
+          .over_interpolation = read_lead(member(free, "interpolation"))};
 }
 
 MixtureFacts read_mixture(const Json& json, std::string name, const Names& names) {
@@ -212,6 +232,8 @@ MixtureFacts read_mixture(const Json& json, std::string name, const Names& names
           .trained = {read_scores(
                           member(json, "trained"), member(json, "trained_stderr"), names.domains),
                       read_scores(member(json, "trained_tasks"), names.tasks)},
+          .found_gain = {read_scores(member(json, "found_gain"), names.domains),
+                         read_scores(member(json, "found_gain_tasks"), names.tasks)},
           .interpolation = read_scores(member(json, "interpolation"), names.domains),
           .own_share = read_scores(member(json, "own_share"), names.domains),
           .in_correlations = read(json, "in_correlations", true),
@@ -227,6 +249,7 @@ void read_facts(const Json& json, RunResult& result) {
                                .duplicates_removed = read<int64_t>(d, "duplicates_removed"),
                                .train_tokens = read<int64_t>(d, "train_tokens"),
                                .heldout_tokens = read<int64_t>(d, "heldout_tokens"),
+                               .available_tokens = read<int64_t>(d, "available_tokens"),
                                .bytes = read<int64_t>(d, "bytes")});
   }
   for (const Json& d : member(json, "domains")) {
@@ -342,6 +365,7 @@ Json result_to_json(const RunResult& result) {
                                 {"duplicates_removed", d.duplicates_removed},
                                 {"train_tokens", d.train_tokens},
                                 {"heldout_tokens", d.heldout_tokens},
+                                {"available_tokens", d.available_tokens},
                                 {"bytes", d.bytes}});
   }
   for (const DomainFacts& d : result.domains) {

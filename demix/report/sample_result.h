@@ -57,6 +57,7 @@ inline RunResult sample_result(const SampleShape& shape = {}) {
                           .duplicates_removed = train / 9000 * static_cast<int64_t>(i % 4),
                           .train_tokens = train,
                           .heldout_tokens = train / 50,
+                          .available_tokens = train,
                           .bytes = train * 41 / 10});
   }
   struct NamedTask {
@@ -151,6 +152,16 @@ inline RunResult sample_result(const SampleShape& shape = {}) {
   r.natural.note =
       "Token counts, projected onto what the components can express: 12.4 % of the data differs.";
   r.found = mixture_facts("found", found, 3);
+  for (MixtureFacts* other : {&r.natural, &r.uniform}) {
+    for (size_t d = 0; d < D; ++d) {
+      other->found_gain.domains.push_back(
+          {r.found.trained.domains[d].value - other->trained.domains[d].value, 0.004});
+    }
+    for (size_t t = 0; t < r.tasks.size(); ++t) {
+      other->found_gain.tasks.push_back(
+          {r.found.trained.tasks[t].value - other->trained.tasks[t].value, 0.008});
+    }
+  }
   r.mixture = r.found.mixture;
   r.merge_weights = r.found.merge_weights;
   r.predicted = r.found.proxy.tasks;
@@ -182,6 +193,8 @@ inline RunResult sample_result(const SampleShape& shape = {}) {
     r.fidelity.proxy.macro = agreement(0.86, 0.21);
     r.fidelity.interpolation.macro = agreement(0.90, 0.08);
     r.fidelity.own_share.macro = agreement(0.72, 0.64);
+    r.fidelity.over_interpolation = {{-0.04, -0.12, 0.05}, {0.13, -0.2, 0.5}};
+    r.fidelity.over_own_share = {{0.14, 0.02, 0.3}, {-0.43, -0.9, 0.1}};
     for (size_t d = 0; d < D; ++d) {
       const double shift = 0.05 * (static_cast<double>(d) - 1);
       r.fidelity.proxy.domains.push_back(agreement(0.86 + shift, 0.2));

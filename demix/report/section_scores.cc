@@ -7,18 +7,13 @@
 namespace demix {
 namespace {
 
-Score at(const std::vector<Score>& scores, size_t i) {
-  return scores.empty() ? Score{} : scores[i];
-}
-
 bool is_known(const Score& score) { return std::isfinite(score.value); }
 
 // With really trained scores where there are any, else with the proxies'.
-Html number_cells(const ScoreRow& row, bool trained) {
+Html number_cells(const ScoreRow& row, bool trained, Score gain) {
   const Score found = trained ? row.found_trained : row.found_proxy;
   const Score natural = trained ? row.natural_trained : row.natural_proxy;
   const Score uniform = trained ? row.uniform_trained : row.uniform_proxy;
-  Score gain = difference(natural, found);
   if (!row.higher_is_better) gain.value = -gain.value;
   const double half = kIntervalErrors * gain.standard_error;
   const int decimals = decimals_for(half);
@@ -39,23 +34,23 @@ Html number_cells(const ScoreRow& row, bool trained) {
 }
 
 ScoreRow task_row(const RunResult& r, size_t t) {
-  return {at(r.found.trained.tasks, t),
-          at(r.natural.trained.tasks, t),
-          at(r.uniform.trained.tasks, t),
-          at(r.found.proxy.tasks, t),
-          at(r.natural.proxy.tasks, t),
-          at(r.uniform.proxy.tasks, t),
+  return {score_at(r.found.trained.tasks, t),
+          score_at(r.natural.trained.tasks, t),
+          score_at(r.uniform.trained.tasks, t),
+          score_at(r.found.proxy.tasks, t),
+          score_at(r.natural.proxy.tasks, t),
+          score_at(r.uniform.proxy.tasks, t),
           r.tasks[t].chance,
           r.tasks[t].higher_is_better};
 }
 
 ScoreRow domain_row(const RunResult& r, size_t d) {
-  return {at(r.found.trained.domains, d),
-          at(r.natural.trained.domains, d),
-          at(r.uniform.trained.domains, d),
-          at(r.found.proxy.domains, d),
-          at(r.natural.proxy.domains, d),
-          at(r.uniform.proxy.domains, d)};
+  return {score_at(r.found.trained.domains, d),
+          score_at(r.natural.trained.domains, d),
+          score_at(r.uniform.trained.domains, d),
+          score_at(r.found.proxy.domains, d),
+          score_at(r.natural.proxy.domains, d),
+          score_at(r.uniform.proxy.domains, d)};
 }
 
 bool any_known(const ScoreRow& row) {
@@ -92,8 +87,8 @@ Html task_cells(const RunResult& r, size_t t, bool trained) {
       task.higher_is_better ? "" : ", lower is better",
       task.items,
       score_strip(row),
-      number_cells(row, trained),
-      show_score(at(r.predicted, t)));
+      number_cells(row, trained, score_at(r.natural.found_gain.tasks, t)),
+      show_score(score_at(r.predicted, t)));
 }
 
 }  // namespace
@@ -106,7 +101,7 @@ Html scores_section(const RunResult& r) {
     Html rows;
     for (size_t t = 0; t < r.tasks.size(); ++t) {
       if (r.tasks[t].domain != domain) continue;
-      if (!any_known(task_row(r, t)) && !is_known(at(r.predicted, t))) continue;
+      if (!any_known(task_row(r, t)) && !is_known(score_at(r.predicted, t))) continue;
       rows += task_cells(r, t, trained);
       any = true;
     }
@@ -121,7 +116,7 @@ Html scores_section(const RunResult& r) {
         r.domains[d].name,
         r.domains[d].unit,
         score_strip(row),
-        number_cells(row, trained),
+        number_cells(row, trained, score_at(r.natural.found_gain.domains, d)),
         add_tasks(r.domains[d].name));
   }
   if (const Html rest = add_tasks(""); !rest.empty()) body += html("<tbody>{}</tbody>", rest);
@@ -145,12 +140,13 @@ Html scores_section(const RunResult& r) {
       measured,
       measured,
       body);
-  return section("scores",
-                 "Scores per task",
-                 html("Half-widths are 95 % from the sampling of items; a gain in grey is no "
-                      "evidence of a difference."),
-                 any ? table : Html{},
-                 "Nothing has been scored yet.");
+  return section(
+      "scores",
+      "Scores per task",
+      html("Half-widths are 95 % from the sampling of items, a gain's from the same items; a gain "
+           "in grey is no evidence of a difference."),
+      any ? table : Html{},
+      "Nothing has been scored yet.");
 }
 
 }  // namespace demix

@@ -56,27 +56,29 @@ Verdict baseline_verdict(const RunResult& result) {
   const bool interpolates =
       !is_known(own_share) || (is_known(interpolation) && interpolation.value >= own_share.value);
   const Estimate& best = interpolates ? interpolation : own_share;
-  const std::string measured = fmt::format(
-      "{} reaches a Spearman of {}, merged proxies {}",
+  const Estimate& lead = interpolates ? f.over_interpolation.spearman : f.over_own_share.spearman;
+  verdict.answer = fmt::format(
+      "{} reaches a Spearman of {}, merged proxies {}; on the same references the proxies' lead is "
+      "{}",
       interpolates ? "Interpolating the components' scores" : "A domain's own data share",
       show_estimate(best),
-      show_estimate(proxy));
-  if (proxy.low > best.high) {
+      show_estimate(proxy),
+      show_estimate(lead));
+  if (is_known(lead) && lead.low > 0) {
     verdict.kind = Kind::kYes;
-    verdict.answer = measured + ".";
-  } else if (proxy.high < best.low) {
+    verdict.answer += ".";
+  } else if (is_known(lead) && lead.high < 0) {
     verdict.kind = Kind::kNo;
-    verdict.answer = measured + ": what is free ranks better.";
+    verdict.answer += ": what is free ranks better.";
   } else {
     verdict.kind = Kind::kNoEvidence;
-    verdict.answer = measured + ": the intervals overlap.";
+    verdict.answer += is_known(lead) ? ": its interval includes zero." : ".";
   }
   return verdict;
 }
 
-// +1 better, -1 worse, 0 no evidence, of b against a.
-int compare(const Score& a, const Score& b) {
-  const Score gain = difference(a, b);
+// +1 better, -1 worse, 0 no evidence.
+int direction(const Score& gain) {
   const double half = kIntervalErrors * gain.standard_error;
   if (!(std::abs(gain.value) > half)) return 0;
   return gain.value > 0 ? 1 : -1;
@@ -105,8 +107,8 @@ Verdict gain_verdict(const RunResult& result) {
   }
   int better = 0, worse = 0;
   for (size_t d = 0; d < found.size(); ++d) {
-    const int over_natural = compare(natural[d], found[d]);
-    const int over_uniform = compare(uniform[d], found[d]);
+    const int over_natural = direction(score_at(result.natural.found_gain.domains, d));
+    const int over_uniform = direction(score_at(result.uniform.found_gain.domains, d));
     better += (over_natural > 0) + (over_uniform > 0);
     worse += (over_natural < 0) + (over_uniform < 0);
     verdict.answer += fmt::format("{}{}: {}",
@@ -114,7 +116,9 @@ Verdict gain_verdict(const RunResult& result) {
                                   result.domains[d].name,
                                   compared_in_words(over_natural, over_uniform));
   }
-  verdict.answer += ". By 95 % of the scores' sampling error, from one really trained model each.";
+  verdict.answer +=
+      ". By 95 % of the error from sampling the items, paired; one really trained model each, so "
+      "the chance in training is not in it.";
   const int comparisons = 2 * static_cast<int>(found.size());
   verdict.kind = better == comparisons ? Kind::kYes
                  : better > 0          ? Kind::kPartly
@@ -124,10 +128,6 @@ Verdict gain_verdict(const RunResult& result) {
 }
 
 }  // namespace
-
-Score difference(const Score& a, const Score& b) {
-  return {b.value - a.value, std::hypot(a.standard_error, b.standard_error)};
-}
 
 bool at_chance(const TaskFacts& task, const std::vector<Score>& scores) {
   if (!std::isfinite(task.chance)) return false;

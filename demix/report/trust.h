@@ -19,14 +19,12 @@ struct Verdict {
 // "Yes" and "No" only where a 95 % interval says so; everything else is "no evidence".
 //   1. Do proxies rank mixtures as real training does?  The interval of the macro Spearman against
 //   0.
-//   2. Do they beat what needs no merging?  Its interval against that of the better free baseline.
+//   2. Do they beat what needs no merging?  The interval of their lead over the better free
+//      baseline, on the same resamples of the references.
 //   3. Is the found mixture better than natural and uniform, when really trained?  By domain, the
-//      difference against its standard error; errors are taken as independent, which is cautious.
-//      Yes: better than both in every domain; no: worse somewhere and nowhere better.
+//      gain on the same items against its standard error. Yes: better than both in every domain;
+//      no: worse somewhere and nowhere better.
 std::vector<Verdict> verdicts(const RunResult& result);
-
-// b - a in scores of which more is better, with its standard error.
-Score difference(const Score& a, const Score& b);
 
 // True when no model's score lies clearly (by 95 %) on the better side of what knowing nothing
 // gives.

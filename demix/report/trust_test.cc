@@ -28,9 +28,18 @@ TEST(Verdicts, AgreementIsClaimedOnlyWhereTheIntervalExcludesZero) {
 
 TEST(Verdicts, TheBetterFreeBaselineIsTheOneToBeat) {
   const Estimate low{0.2, 0.1, 0.3}, middle{0.5, 0.4, 0.6}, high{0.9, 0.8, 0.95};
-  EXPECT_EQ(verdicts(result_with(high, middle, low))[1].kind, Kind::kYes);
-  EXPECT_EQ(verdicts(result_with(high, low, {0.85, 0.7, 0.9}))[1].kind, Kind::kNoEvidence);
-  const Verdict beaten = verdicts(result_with(middle, low, high))[1];
+  RunResult r = result_with(high, middle, low);
+  EXPECT_EQ(verdicts(r)[1].kind, Kind::kNoEvidence) << "the lead is not known";
+  r.fidelity.over_interpolation.spearman = {0.4, 0.1, 0.6};
+  r.fidelity.over_own_share.spearman = {0.7, -0.1, 0.9};
+  EXPECT_EQ(verdicts(r)[1].kind, Kind::kYes);
+  r.fidelity.over_interpolation.spearman.low = -0.1;
+  EXPECT_EQ(verdicts(r)[1].kind, Kind::kNoEvidence);
+
+  r = result_with(middle, low, high);
+  r.fidelity.over_own_share.spearman = {-0.4, -0.6, -0.1};
+  r.fidelity.over_interpolation.spearman = {0.3, 0.1, 0.4};
+  const Verdict beaten = verdicts(r)[1];
   EXPECT_EQ(beaten.kind, Kind::kNo);
   EXPECT_NE(beaten.answer.find("own data share reaches a Spearman of 0.90"), std::string::npos);
 }
@@ -38,28 +47,21 @@ TEST(Verdicts, TheBetterFreeBaselineIsTheOneToBeat) {
 TEST(Verdicts, GainIsCountedByDomainAgainstItsError) {
   RunResult r;
   r.domains = {{"general", ""}, {"code", ""}};
-  r.found.trained.domains = {{0.50, 0.01}, {0.50, 0.01}};
-  r.natural.trained.domains = {{0.40, 0.01}, {0.40, 0.01}};
-  r.uniform.trained.domains = {{0.40, 0.01}, {0.40, 0.01}};
+  r.found.trained.domains = r.natural.trained.domains =
+      r.uniform.trained.domains = {{0.5, 0.1}, {0.5, 0.1}};
+  r.natural.found_gain.domains = r.uniform.found_gain.domains = {{0.10, 0.01}, {0.10, 0.01}};
   EXPECT_EQ(verdicts(r)[2].kind, Kind::kYes);
-  r.uniform.trained.domains[1].value = 0.49;  // 0.01 ± 0.028
+  r.uniform.found_gain.domains[1] = {0.01, 0.014};
   EXPECT_EQ(verdicts(r)[2].kind, Kind::kPartly);
   EXPECT_NE(verdicts(r)[2].answer.find("general: better than both; code: better than natural."),
             std::string::npos)
       << verdicts(r)[2].answer;
-  r.found.trained.domains = {{0.41, 0.01}, {0.42, 0.01}};
-  r.uniform.trained.domains[1].value = 0.41;
+  r.natural.found_gain.domains = r.uniform.found_gain.domains = {{0.01, 0.01}, {0.01, 0.01}};
   EXPECT_EQ(verdicts(r)[2].kind, Kind::kNoEvidence);
-  r.found.trained.domains[0].value = 0.30;
+  r.natural.found_gain.domains[0].value = -0.1;
   EXPECT_EQ(verdicts(r)[2].kind, Kind::kNo);
-  r.found.trained.domains[0].standard_error = kUnknown;
+  r.natural.found_gain.domains[0].standard_error = kUnknown;
   EXPECT_EQ(verdicts(r)[2].kind, Kind::kNoEvidence) << "nothing is claimed without an error";
-}
-
-TEST(Difference, ErrorsAddInSquares) {
-  const Score gain = difference({0.4, 0.03}, {0.6, 0.04});
-  EXPECT_DOUBLE_EQ(gain.value, 0.2);
-  EXPECT_DOUBLE_EQ(gain.standard_error, 0.05);
 }
 
 TEST(AtChance, OnlyWhenNoModelIsClearlyBetterThanGuessing) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <exception>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -13,6 +14,7 @@
 #include "demix/core/error.h"
 #include "demix/core/hash.h"
 #include "demix/core/progress.h"
+#include "demix/corpus/tokenizer.h"
 #include "demix/model/weights.h"
 #include "demix/run/device.h"
 #include "demix/train/external.h"
@@ -76,9 +78,21 @@ TrainResult result_from(const Json& json) {
   return result;
 }
 
-double drift(const Weights& model, const Weights& base) {
-  const auto norm = [](const at::Tensor& x) { return at::norm(x.to(at::kDouble)).item<double>(); };
-  return norm(model.flat - base.flat) / (norm(model.flat) + norm(base.flat));
+// |Θ − base| / (|Θ| + |base|) over the matrices: norms begin as ones in every model, related or
+// not.
+double matrix_drift(const Weights& model, const Weights& base) {
+  double apart = 0, lengths[2] = {0, 0};
+  const auto squares = [](const at::Tensor& x) {
+    const double norm = at::norm(x.to(at::kDouble)).item<double>();
+    return norm * norm;
+  };
+  for (size_t i = 0; i < base.tensors.size(); ++i) {
+    if (base.tensors[i].dim() < 2) continue;
+    apart += squares(model.tensors[i] - base.tensors[i]);
+    lengths[0] += squares(model.tensors[i]);
+    lengths[1] += squares(base.tensors[i]);
+  }
+  return std::sqrt(apart) / (std::sqrt(lengths[0]) + std::sqrt(lengths[1]));
 }
 
 }  // namespace
@@ -143,6 +157,7 @@ const ModelFacts& Models::base() {
   const RunConfig& config = workspace_.config();
   if (!config.base.import.empty()) {
     ModelFacts facts;
+    check_tokenizer("base", config.base.import);
     facts.name = "base";
     facts.folder = config.base.import;
     facts.imported = true;
@@ -282,9 +297,22 @@ ModelFacts Models::train_outside(const ModelRequest& request) {
   return facts;
 }
 
+void Models::check_tokenizer(const std::string& name, const std::filesystem::path& folder) const {
+  if (!std::filesystem::exists(folder / "tokenizer.json")) return;
+  const std::filesystem::path& ours = workspace_.config().tokenizer;
+  if (Tokenizer::load(folder).fingerprint() == Tokenizer::load(ours).fingerprint()) return;
+  throw Error(
+      "{}: the tokenizer in {} is not the one of this run ({}): other tokens, merges or rules. "
+      "Models of different tokenizers cannot be merged or compared; name the models' own tokenizer",
+      name,
+      folder.string(),
+      ours.string());
+}
+
 ModelFacts Models::import(const std::string& name,
                           const std::filesystem::path& folder,
                           std::vector<double> data_shares) {
+  check_tokenizer(name, folder);
   const Architecture found = load_architecture(folder);
   if (const auto differing = differences(architecture_, found); !differing.empty()) {
     throw Error("{}: {} does not have the base's architecture: {}",
@@ -293,7 +321,7 @@ ModelFacts Models::import(const std::string& name,
                 fmt::join(differing, "; "));
   }
   const Weights weights = load_weights(folder, architecture_, at::kFloat, at::Device(at::kCPU));
-  if (const double distance = drift(weights, load(base_)); distance > kUnrelatedDrift) {
+  if (const double distance = matrix_drift(weights, load(base_)); distance > kUnrelatedDrift) {
     throw Error(
         "{}: {} was not trained from this base: its distance from it is {:.2f} of their lengths "
         "(unrelated "

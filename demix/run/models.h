@@ -69,6 +69,8 @@ class Models {
   Weights load(const ModelFacts& facts) const;  // float32, CPU
 
  private:
+  // Throws Error when the folder holds another tokenizer than the run's.
+  void check_tokenizer(const std::string& name, const std::filesystem::path& folder) const;
   std::string key_of(const ModelRequest& request, const std::string& initial) const;
   ModelFacts train_here(const ModelRequest& request,
                         const std::string& key,

@@ -272,9 +272,11 @@ Plan make_plan(const RunConfig& config) {
       (architecture.vocabulary + 40 * architecture.hidden * architecture.layers) * 2;
   plan.memory_bytes = 500'000'000 + std::max<int64_t>(6 * workers * model_bytes + activations,
                                                       (2 * datasets + 3) * model_bytes);
-  for (const std::string& name : config.dataset_names()) {
-    const double asked = static_cast<double>(config.components.tokens) *
-                         (name == config.anchor ? 1.0 : 1 - config.components.anchor_share);
+  const Composition composition = composition_of(config);
+  for (size_t i = 0; i < composition.datasets().size(); ++i) {
+    const std::string& name = composition.datasets()[i];
+    if (config.components.import.contains(name)) continue;
+    const double asked = static_cast<double>(config.components.tokens) * composition.at(i, i);
     const double epochs = asked / static_cast<double>(std::max<int64_t>(1, corpus.tokens.at(name)));
     if (epochs > 1) {
       plan.warnings.push_back(

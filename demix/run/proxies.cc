@@ -64,7 +64,7 @@ void Proxies::load_components(const Models& models, const std::vector<ModelFacts
   merged_ = std::make_unique<Weights>(components_->allocate(dtype));
 }
 
-Scores Proxies::score_model(const Models& models, const ModelFacts& facts) {
+Scores Proxies::score_model(const Models& models, const ModelFacts& facts, TermsByMetric* terms) {
   const RunConfig& config = workspace_.config();
   const std::string key = Hasher()
                               .field("model")
@@ -72,31 +72,46 @@ Scores Proxies::score_model(const Models& models, const ModelFacts& facts) {
                               .field(config.evaluate.dtype)
                               .field(scorer_->hash())
                               .hex();
-  if (const auto found = workspace_.journal().find("score", key)) {
-    return found->at("scores").get<Scores>();
-  }
-  const Weights weights = weights_over(
-      models.architecture(),
-      models.load(facts).flat.to(resolve_device(config.device),
-                                 resolve_dtype(config.evaluate.dtype, "evaluate.dtype")));
-  const Scores scores = scorer_->score(weights, nullptr);
-  workspace_.journal().put(
-      "score", key, facts.name, journal_value(scores, scorer_->items(), false));
-  return scores;
+  const auto score = [&] {
+    const Weights weights = weights_over(
+        models.architecture(),
+        models.load(facts).flat.to(resolve_device(config.device),
+                                   resolve_dtype(config.evaluate.dtype, "evaluate.dtype")));
+    return scorer_->score(weights, nullptr, nullptr, terms);
+  };
+  return kept_or(score, key, facts.name, false, terms);
 }
 
-Scores Proxies::score_merge(std::span<const double> merge_weights, const std::string& name) {
+Scores Proxies::score_merge(std::span<const double> merge_weights,
+                            const std::string& name,
+                            TermsByMetric* terms) {
   const RunConfig& config = workspace_.config();
   Hasher hasher;
   hasher.field("linear merge").field(components_hash_);
   for (const double weight : merge_weights) hasher.field(weight);
   const std::string key = hasher.field(config.evaluate.dtype).field(scorer_->hash()).hex();
-  if (const auto found = workspace_.journal().find("score", key)) {
+  const auto score = [&] {
+    components_->merge(merge_weights, 1, *merged_);
+    return scorer_->score(*merged_, nullptr, nullptr, terms);
+  };
+  return kept_or(score, key, name, true, terms);
+}
+
+Scores Proxies::kept_or(const std::function<Scores()>& score,
+                        const std::string& key,
+                        const std::string& name,
+                        bool merged,
+                        TermsByMetric* terms) {
+  Journal& journal = workspace_.journal();
+  const auto found = journal.find("score", key);
+  const auto found_terms = terms ? journal.find("terms", key) : std::nullopt;
+  if (found && (!terms || found_terms)) {
+    if (terms) *terms = found_terms->get<TermsByMetric>();
     return found->at("scores").get<Scores>();
   }
-  components_->merge(merge_weights, 1, *merged_);
-  const Scores scores = scorer_->score(*merged_, nullptr);
-  workspace_.journal().put("score", key, name, journal_value(scores, scorer_->items(), true));
+  const Scores scores = score();
+  if (terms) journal.put("terms", key, name, *terms);
+  journal.put("score", key, name, journal_value(scores, scorer_->items(), merged));
   return scores;
 }
 

@@ -1,6 +1,7 @@
 // Scores of the run's models and of the proxies merged from its components.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -30,9 +31,12 @@ class Proxies {
   void load_components(const Models& models, const std::vector<ModelFacts>& components);
   const Components& components() const { return *components_; }
 
-  Scores score_model(const Models& models, const ModelFacts& facts);
+  // `terms`, if not null, receives what each item adds to each metric, for paired differences.
+  Scores score_model(const Models& models, const ModelFacts& facts, TermsByMetric* terms = nullptr);
   // The linear merge of the components by these weights.
-  Scores score_merge(std::span<const double> merge_weights, const std::string& name);
+  Scores score_merge(std::span<const double> merge_weights,
+                     const std::string& name,
+                     TermsByMetric* terms = nullptr);
 
   const Scorer& scorer() const { return *scorer_; }
   // Distinct proxies and models scored in this run folder, and their items.
@@ -40,6 +44,13 @@ class Proxies {
   int64_t items_scored() const;
 
  private:
+  // The journal's scores under this key (and terms, if asked for), else those of `score`, recorded.
+  Scores kept_or(const std::function<Scores()>& score,
+                 const std::string& key,
+                 const std::string& name,
+                 bool merged,
+                 TermsByMetric* terms);
+
   Workspace& workspace_;
   std::unique_ptr<Decoder> decoder_;
   std::unique_ptr<Scorer> scorer_;

@@ -155,6 +155,16 @@ Fidelity measure_fidelity(const std::vector<MixtureFacts>& references,
   fidelity.proxy = chooser_fidelity(proxy, trained, config, rng);
   fidelity.interpolation = chooser_fidelity(interpolation, trained, config, rng);
   fidelity.own_share = chooser_fidelity(share, trained, config, rng);
+  const auto lead = [&](const Table& baseline) {
+    for (size_t d = 0; d < domains; ++d) {
+      if (baseline[d].size() != trained[d].size()) return Fidelity::Lead{};
+    }
+    const Rng stream = rng.stream("lead");
+    return Fidelity::Lead{estimate(spearman_difference(proxy, baseline, trained, stream, config)),
+                          estimate(regret_difference(proxy, baseline, trained, stream, config))};
+  };
+  fidelity.over_interpolation = lead(interpolation);
+  fidelity.over_own_share = lead(share);
   // A share is no score, so its ratio to one means nothing.
   fidelity.own_share.macro.capability_recovery = {};
   for (Agreement& agreement : fidelity.own_share.domains) agreement.capability_recovery = {};

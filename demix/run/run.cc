@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <torch/version.h>
 
+#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -36,8 +37,7 @@ class Loop {
         tasks_(load_tasks(config_.evaluate)),
         metrics_(resolve_metrics(config_.evaluate.domains, tasks_, names_)),
         objective_(objective_of(metrics_)),
-        composition_(
-            Composition::anchored(names_, config_.anchor, config_.components.anchor_share)) {
+        composition_(composition_of(config_)) {
     for (const std::string& name : names_) dataset_files(name, config_.datasets.at(name));
     resolve_device(config_.device);
     at::set_num_threads(resolve_threads(config_.threads));
@@ -55,10 +55,14 @@ class Loop {
   void describe();
   Rng reference_rng() const;
   // Fills in what can be said of a mixture before it is trained.
-  void foretell(MixtureFacts& facts);
+  void foretell(MixtureFacts& facts, TermsByMetric* terms);
   void place_baselines(const std::vector<MixtureFacts>& references);
   TrainedModel trained_model(const ModelFacts& facts, const std::string& kind) const;
   ModelScores model_scores(const Scores& scores, const std::string& model) const;
+  // b − a on the same items.
+  ModelScores paired_gain(const TermsByMetric& a, const TermsByMetric& b) const;
+  // Of found over uniform and natural, into references_; `terms` by reference name.
+  void place_gains(const std::map<std::string, TermsByMetric>& terms);
   std::vector<int64_t> dataset_tokens() const;
 
   Workspace workspace_;
@@ -133,11 +137,12 @@ void Loop::corpus() {
     DatasetFacts facts;
     facts.name = name;
     facts.domain = config.domain;
-    facts.path = (folder / "train").string();
+    facts.path = config.blend.empty() ? (folder / "train").string() : config.blend;
     facts.documents = summary.train_documents + summary.held_out_documents;
     facts.duplicates_removed = summary.duplicates;
     facts.train_tokens = summary.train_tokens;
     facts.heldout_tokens = summary.held_out_tokens;
+    facts.available_tokens = config.tokens ? std::llround(*config.tokens) : summary.train_tokens;
     facts.bytes = summary.train_bytes + summary.held_out_bytes;
     result_.datasets.push_back(facts);
     datasets_.emplace(name, std::move(shards));
@@ -147,7 +152,7 @@ void Loop::corpus() {
 
 std::vector<int64_t> Loop::dataset_tokens() const {
   std::vector<int64_t> tokens;
-  for (const DatasetFacts& dataset : result_.datasets) tokens.push_back(dataset.train_tokens);
+  for (const DatasetFacts& dataset : result_.datasets) tokens.push_back(dataset.available_tokens);
   return tokens;
 }
 
@@ -225,6 +230,35 @@ ModelScores Loop::model_scores(const Scores& scores, const std::string& model) c
   return result;
 }
 
+ModelScores Loop::paired_gain(const TermsByMetric& a, const TermsByMetric& b) const {
+  Measurements gains;
+  ModelScores result;
+  for (const ScoredMetric& scored : metrics_) {
+    const MetricValue gain = paired_difference(a.at(scored.task).at(scored.measure),
+                                               b.at(scored.task).at(scored.measure));
+    gains[scored.metric.name] = {gain.value, gain.stderr_};
+    result.tasks.push_back({gain.value, gain.stderr_});
+  }
+  // Orienting and averaging are linear, so a domain's gain is the score of the metrics' gains.
+  const std::vector<double> domains = objective_.domain_scores(objective_.oriented(gains, "gain"));
+  const std::vector<double> errors = objective_.domain_errors(gains);
+  for (size_t d = 0; d < domains.size(); ++d) result.domains.push_back({domains[d], errors[d]});
+  return result;
+}
+
+void Loop::place_gains(const std::map<std::string, TermsByMetric>& terms) {
+  for (MixtureFacts& facts : references_) {
+    if (facts.name == "uniform" || facts.name == "natural") {
+      facts.found_gain = paired_gain(terms.at(facts.name), terms.at("found"));
+    }
+  }
+}
+
+// The mixtures that the report compares item by item.
+bool is_compared(const MixtureFacts& facts) {
+  return facts.name == "uniform" || facts.name == "natural" || facts.name == "found";
+}
+
 void Loop::search() {
   StageClock clock(workspace_.journal(), "search");
   {
@@ -290,16 +324,21 @@ void Loop::search() {
   // The mixtures that the report compares are merged and measured, not only foretold.
   references_ = choose_references(
       config_.validate, composition_, dataset_tokens(), result_.merge_weights, reference_rng());
-  for (MixtureFacts& facts : references_) foretell(facts);
+  std::map<std::string, TermsByMetric> terms;
+  for (MixtureFacts& facts : references_) {
+    foretell(facts, is_compared(facts) ? &terms[facts.name] : nullptr);
+  }
+  place_gains(terms);
   place_baselines(references_);
 }
 
 Rng Loop::reference_rng() const { return Rng(config_.seed).stream("references"); }
 
-void Loop::foretell(MixtureFacts& facts) {
+void Loop::foretell(MixtureFacts& facts, TermsByMetric* terms) {
   if (!facts.merge_weights.empty()) {
-    facts.proxy = model_scores(proxies_->score_merge(facts.merge_weights, "proxy of " + facts.name),
-                               "the proxy of " + facts.name);
+    facts.proxy =
+        model_scores(proxies_->score_merge(facts.merge_weights, "proxy of " + facts.name, terms),
+                     "the proxy of " + facts.name);
     facts.interpolation = interpolated_scores(facts.merge_weights, component_scores_);
   }
   facts.own_share = own_shares(facts.mixture, result_.datasets, result_.domains);
@@ -329,14 +368,18 @@ void Loop::validate() {
   const std::vector<ModelFacts> trained = models_->train(requests, "references");
 
   StageClock clock(workspace_.journal(), "validate");
+  std::map<std::string, TermsByMetric> terms;
   Progress progress("score references", static_cast<int64_t>(trained.size()), "models");
   for (size_t i = 0; i < trained.size(); ++i) {
-    references_[i].trained =
-        model_scores(proxies_->score_model(*models_, trained[i]), trained[i].name);
+    MixtureFacts& facts = references_[i];
+    TermsByMetric* kept = is_compared(facts) ? &terms[facts.name] : nullptr;
+    facts.trained =
+        model_scores(proxies_->score_model(*models_, trained[i], kept), trained[i].name);
     result_.models.push_back(trained_model(trained[i], "reference"));
     progress.add(1);
     clock.lap();
   }
+  place_gains(terms);
   result_.references = references_;
   place_baselines(references_);
   result_.fidelity = measure_fidelity(references_,

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "demix/core/error.h"
-#include "demix/core/mixture.h"
 
 namespace demix {
 namespace {
@@ -100,15 +99,21 @@ void RunConfig::check() const {
           "base: give either import or mixture, not both");
   require(!base.import.empty() || base.tokens > 0,
           "base.tokens must be positive (or import a base)");
-  if (!base.mixture.empty()) {
-    std::vector<std::string> base_names;
+  const auto check_mixture = [&](const std::string& key,
+                                 const std::map<std::string, double>& mixture) {
+    std::vector<std::string> named;
     std::vector<double> weights;
-    for (const auto& [name, weight] : base.mixture) {
-      known("base.mixture", name);
-      base_names.push_back(name);
+    for (const auto& [name, weight] : mixture) {
+      known(key, name);
+      named.push_back(name);
       weights.push_back(weight);
     }
-    checked_mixture(base_names, weights, "base.mixture");
+    checked_mixture(std::move(named), std::move(weights), key);
+  };
+  if (!base.mixture.empty()) check_mixture("base.mixture", base.mixture);
+  for (const auto& [name, mixture] : components.mixture) {
+    known("components.mixture", name);
+    check_mixture("components.mixture." + name, mixture);
   }
   require(!base.import.empty() || !base.mixture.empty() || !anchor.empty(),
           "base.mixture: needed where there is no anchor");
@@ -123,6 +128,26 @@ std::vector<std::string> RunConfig::dataset_names() const {
   std::vector<std::string> names;
   for (const auto& [name, dataset] : datasets) names.push_back(name);
   return names;
+}
+
+Composition composition_of(const RunConfig& config) {
+  const std::vector<std::string> names = config.dataset_names();
+  const Composition anchored =
+      Composition::anchored(names, config.anchor, config.components.anchor_share);
+  std::vector<std::vector<double>> rows;
+  for (size_t k = 0; k < names.size(); ++k) {
+    std::vector<double>& row = rows.emplace_back();
+    const auto own = config.components.mixture.find(names[k]);
+    for (size_t i = 0; i < names.size(); ++i) {
+      if (own == config.components.mixture.end()) {
+        row.push_back(anchored.at(k, i));
+      } else {
+        const auto share = own->second.find(names[i]);
+        row.push_back(share == own->second.end() ? 0 : share->second);
+      }
+    }
+  }
+  return Composition(names, names, std::move(rows));
 }
 
 RunConfig load_run_config(const fs::path& path) {

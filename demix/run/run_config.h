@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "demix/core/config.h"
+#include "demix/core/mixture.h"
 #include "demix/corpus/corpus.h"
 #include "demix/search/search.h"
 #include "demix/train/trainer.h"
@@ -66,6 +67,9 @@ struct BaseConfig : StageTraining {
 
 struct ComponentsConfig : StageTraining {
   double anchor_share = 0.5;  // β: share of the anchor dataset in every component
+  // What a component is (or, imported, was) trained on where anchor_share does not say it:
+  // dataset of the component -> dataset -> share.
+  std::map<std::string, std::map<std::string, double>> mixture;
   std::map<std::string, std::filesystem::path> import;  // dataset -> Hugging Face folder
   std::string command;  // trains a model outside: placeholders {mixture} {base} {output} {tokens}
                         // {seed} {name}
@@ -73,6 +77,7 @@ struct ComponentsConfig : StageTraining {
   void visit(V& v) {
     StageTraining::visit(v);
     v("anchor_share", anchor_share);
+    v("mixture", mixture);
     v("import", import);
     v("command", command);
   }
@@ -167,6 +172,10 @@ struct RunConfig {
 // Reads, checks, and resolves paths that are relative to the configuration file's folder or,
 // failing that, to the working directory.
 RunConfig load_run_config(const std::filesystem::path& path);
+
+// What each component is trained on: its dataset and the anchor, or its own mixture. Throws Error
+// on a mixture that does not sum to one.
+Composition composition_of(const RunConfig& config);
 
 // The common training settings as `stage` changes them.
 TrainConfig training_of(const TrainConfig& common, const StageTraining& stage);

@@ -60,6 +60,26 @@ TEST(RunConfig, BadValuesAreRefusedBeforeAnyWork) {
             std::string::npos);
 }
 
+TEST(RunConfig, AComponentsOwnMixtureReplacesTheAnchorShare) {
+  const RunConfig config = read_config<RunConfig>(ConfigNode::parse(
+      with("components: {tokens: 1000}",
+           "components: {tokens: 1, anchor_share: 0.25, mixture: {wiki: {wiki: 0.9, code: 0.1}}}"),
+      "run.yaml"));
+  const Composition composition = composition_of(config);  // datasets in the order code, wiki
+  EXPECT_DOUBLE_EQ(composition.at(0, 0), 0.75);
+  EXPECT_DOUBLE_EQ(composition.at(0, 1), 0.25);
+  EXPECT_DOUBLE_EQ(composition.at(1, 0), 0.1);
+  EXPECT_DOUBLE_EQ(composition.at(1, 1), 0.9);
+  EXPECT_NE(message(with("components: {tokens: 1000}",
+                         "components: {tokens: 1, mixture: {wiki: {wiki: 0.9, cod: 0.1}}}"))
+                .find("components.mixture.wiki: there is no dataset 'cod'; did you mean 'code'?"),
+            std::string::npos);
+  EXPECT_NE(message(with("components: {tokens: 1000}",
+                         "components: {tokens: 1, mixture: {wiki: {wiki: 0.9}}}"))
+                .find("components.mixture.wiki: weights sum to 0.9"),
+            std::string::npos);
+}
+
 TEST(RunConfig, AStageChangesOnlyWhatItNames) {
   TrainConfig common;
   common.learning_rate = 1;

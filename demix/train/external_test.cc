@@ -27,7 +27,7 @@ std::string message_of(const std::function<void()>& f) {
 // A checkpoint folder with one small tensor.
 void write_checkpoint_folder(const std::filesystem::path& folder, std::vector<int64_t> shape) {
   std::filesystem::create_directories(folder);
-  write_file_atomically(folder / "config.json", pico_architecture().to_json("float32").dump());
+  write_file_atomically(folder / "config.json", pico().to_json("float32").dump());
   const std::vector<float> values(6);
   const TensorView view{"a.weight", "F32", std::move(shape), std::as_bytes(std::span(values))};
   write_safetensors(folder / "model.safetensors", {&view, 1});

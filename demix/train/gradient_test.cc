@@ -42,14 +42,14 @@ PackedBatch two_rows() {
 Tensor pico_weights(const Architecture& a) { return initial_weights(a, Rng(1)).flat.mul_(4); }
 
 TEST(BatchGradient, AgreesWithDifferencesOfTheLossInFloat64) {
-  Architecture qwen = pico_architecture();
+  Architecture qwen = pico();
   qwen.family = Family::kQwen3;
   qwen.qk_norm = true;
   qwen.tied_embeddings = false;
-  Architecture biased = pico_architecture();
+  Architecture biased = pico();
   biased.family = Family::kQwen2;
   biased.qkv_bias = true;
-  for (const Architecture& a : {pico_architecture(), qwen, biased}) {
+  for (const Architecture& a : {pico(), qwen, biased}) {
     const PackedBatch batch = two_rows();
     const Tensor weights = pico_weights(a).to(at::kDouble);
     const Tensor gradient = gradient_of(a, weights, batch).gradient;
@@ -70,7 +70,7 @@ TEST(BatchGradient, AgreesWithDifferencesOfTheLossInFloat64) {
 }
 
 TEST(BatchGradient, InFloat32AndBfloat16IsThatOfFloat64UpToRounding) {
-  const Architecture a = pico_architecture();
+  const Architecture a = pico();
   const Tensor weights = pico_weights(a).to(at::kBFloat16);
   const PackedBatch batch = two_rows();
   const Result exact = gradient_of(a, weights.to(at::kDouble), batch);
@@ -84,7 +84,7 @@ TEST(BatchGradient, InFloat32AndBfloat16IsThatOfFloat64UpToRounding) {
 }
 
 TEST(BatchGradient, PackedDocumentsGiveTheTokenWeightedMeanOfTheDocumentsAlone) {
-  const Architecture a = pico_architecture();
+  const Architecture a = pico();
   const Tensor weights = pico_weights(a);
   Rng rng(3);
   const auto one = random_document(rng, 5, 64), two = random_document(rng, 11, 64);
@@ -98,7 +98,7 @@ TEST(BatchGradient, PackedDocumentsGiveTheTokenWeightedMeanOfTheDocumentsAlone) 
 }
 
 TEST(BatchGradient, AccumulatedOverPassesIsThatOfTheWholeBatch) {
-  const Architecture a = pico_architecture();
+  const Architecture a = pico();
   const Tensor weights = pico_weights(a);
   Rng rng(4);
   std::vector<std::vector<std::vector<int32_t>>> rows(5);
@@ -112,7 +112,7 @@ TEST(BatchGradient, AccumulatedOverPassesIsThatOfTheWholeBatch) {
 }
 
 TEST(BatchGradient, IsTheSameBitsForAnyNumberOfThreads) {
-  const Architecture a = pico_architecture();
+  const Architecture a = pico();
   const Tensor weights = pico_weights(a).to(at::kBFloat16);
   Rng rng(4);
   std::vector<std::vector<std::vector<int32_t>>> rows(7);
@@ -126,7 +126,7 @@ TEST(BatchGradient, IsTheSameBitsForAnyNumberOfThreads) {
 }
 
 TEST(BatchGradient, ARowThatFailsOnOneThreadEndsAllOfThem) {
-  const Architecture a = pico_architecture();
+  const Architecture a = pico();
   PackedBatch batch = two_rows();
   batch.ids[20] = 64;  // outside the vocabulary, in the second row
   EXPECT_THROW(gradient_of(a, pico_weights(a), batch, 1, 2), Error);

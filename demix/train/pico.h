@@ -1,31 +1,14 @@
-// What the trainer's tests share: the pico model and small batches.
+// What the trainer's tests share: the pico model, a folder of their own and small batches.
 #pragma once
 
-#include <stdlib.h>
-
-#include <filesystem>
-#include <string>
 #include <vector>
 
 #include "demix/core/rng.h"
 #include "demix/corpus/stream.h"
-#include "demix/model/architecture.h"
+#include "tests/pico.h"
+#include "tests/temporary_folder.h"
 
 namespace demix {
-
-// Two layers, width 32, 64 tokens; 4 query and 2 key-value heads.
-inline Architecture pico_architecture() {
-  Architecture a;
-  a.vocabulary = 64;
-  a.hidden = 32;
-  a.layers = 2;
-  a.heads = 4;
-  a.kv_heads = 2;
-  a.head_dim = 8;
-  a.intermediate = 48;
-  a.max_positions = 512;
-  return a;
-}
 
 // A batch whose rows hold the given documents one after the other; rows are as long as together,
 // and every target counts that lies in its token's document.
@@ -55,19 +38,5 @@ inline std::vector<int32_t> random_document(Rng& rng, int64_t tokens, int64_t vo
   for (int32_t& id : ids) id = static_cast<int32_t>(rng.below(vocabulary));
   return ids;
 }
-
-// A folder of its own for each test, removed with it.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "demix-XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 }  // namespace demix

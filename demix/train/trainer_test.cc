@@ -47,7 +47,7 @@ class Train : public testing::Test {
   }
 
   TrainJob job(const std::string& name, int64_t steps = 12) const {
-    TrainJob job{.name = name, .key = "key", .architecture = pico_architecture()};
+    TrainJob job{.name = name, .key = "key", .architecture = pico()};
     for (int i = 0; i < 2; ++i)
       job.sources.push_back(
           {names_[i], Shard::open(folder_.path() / names_[i]), i == 0 ? 0.75 : 0.25});
@@ -94,8 +94,8 @@ TEST_F(Train, LearnsATrivialCorpusAndReportsIt) {
     EXPECT_EQ(result.consumed.tokens,
               (std::vector<int64_t>{result.tokens * 3 / 4, result.tokens / 4}));
     EXPECT_EQ(metrics.back().at("consumed").at("up").at("tokens"), result.consumed.tokens[0]);
-    const Weights weights = load_weights(learned.folder, pico_architecture(), at::kFloat, at::kCPU);
-    EXPECT_EQ(weights_hash(pico_architecture(), weights), result.weights_hash);
+    const Weights weights = load_weights(learned.folder, pico(), at::kFloat, at::kCPU);
+    EXPECT_EQ(weights_hash(pico(), weights), result.weights_hash);
   }
 }
 

@@ -44,6 +44,14 @@ DEEPSEEK = [
     r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+"
     r"| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
 ]
+DEEPSEEK_LLM = [  # and DeepSeek-Coder, with \\p{L} for the letters and \\p{P} for the punctuation
+    r"[\r\n]",
+    r"\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅḀ-ἕﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏]+",
+    r"\s?[!-/:-~！-／：-～‘-‟　-。]+",
+    r"\s+$",
+    r"[一-龥ࠀ-一가-퟿]+",
+]
+TEKKEN = O200K.replace("(?i:'s|'t|'re|'ve|'m|'ll|'d)?", "").replace(r"\p{N}{1,3}", r"\p{N}")
 BLOOM = r" ?[^(\s|[.,!?…。，、।۔،])]+"
 POSSESSIVE = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]"
@@ -75,6 +83,14 @@ SHAPES = {
     "o200k": steps(split(O200K), byte_level()),
     "qwen3.5": steps(split(QWEN35), byte_level()),
     "deepseek": steps(*map(split, DEEPSEEK), byte_level()),
+    "deepseek-llm": steps(*map(split, DEEPSEEK_LLM), pre_tokenizers.Digits(True), byte_level()),
+    "tekken": steps(split(TEKKEN), byte_level()),
+    "falcon": steps(
+        pre_tokenizers.Punctuation("contiguous"),
+        byte_level(regex=True),
+        pre_tokenizers.Digits(False),
+        split(r"[0-9][0-9][0-9]"),
+    ),
     "bloom": steps(split(BLOOM), byte_level()),
     "possessive": steps(split(POSSESSIVE), byte_level()),
     "merged-previous": steps(split(r"[\s\p{P}]", "merged_with_previous"), byte_level()),

@@ -1,0 +1,234 @@
+// The whole loop on a few kilobytes of text with models of a few thousand parameters.
+#include "demix/run/run.h"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "demix/core/error.h"
+#include "demix/core/files.h"
+#include "demix/core/rng.h"
+#include "demix/report/result_json.h"
+#include "tests/byte_tokenizer.h"
+#include "tests/temporary_folder.h"
+
+namespace demix {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Files cannot grow beyond `bytes` while this exists: what a full disk does to a writer.
+class FullDisk {
+ public:
+  explicit FullDisk(rlim_t bytes) {
+    handler_ = signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{bytes, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FullDisk() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  rlimit before_{};
+  sighandler_t handler_;
+};
+
+class Run : public testing::Test {
+ protected:
+  Run() {
+    write_byte_tokenizer(folder_ / "tokenizer");
+    write_text("letters", "abcdefgh", 1);
+    write_text("digits", "01234567", 2);
+    write_text("signs", "+-*/()=.", 3);
+  }
+
+  // Lines of random words over an alphabet.
+  void write_text(const std::string& name, std::string_view alphabet, int64_t stream) {
+    Rng rng = Rng(1).stream("text", stream);
+    std::ofstream file(folder_ / (name + ".jsonl"));
+    for (int i = 0; i < 120; ++i) {
+      std::string text;
+      for (uint64_t left = 20 + rng.below(60); left > 0; --left)
+        text += rng.below(6) == 0 ? ' ' : alphabet[rng.below(alphabet.size())];
+      file << nlohmann::json{{"text", text}}.dump() << "\n";
+    }
+  }
+
+  RunConfig config() const {
+    return read_config<RunConfig>(ConfigNode::parse(fmt::format(R"(
+seed: 7
+threads: 1
+tokenizer: {0}/tokenizer
+model: {{hidden: 32, layers: 1, heads: 2, kv_heads: 1, head_dim: 16, intermediate: 48, max_positions: 128}}
+datasets:
+  letters: {{paths: [{0}/letters.jsonl], domain: words}}
+  digits: {{paths: [{0}/digits.jsonl], domain: numbers}}
+  signs: {{paths: [{0}/signs.jsonl]}}
+anchor: letters
+corpus: {{held_out: 0.2}}
+train: {{sequence_length: 64, rows_per_step: 4, learning_rate: 1.0e-2, dtype: float32}}
+base: {{tokens: 2048}}
+components: {{tokens: 1024}}
+evaluate:
+  held_out_tokens: 600
+  dtype: float32
+  domains: {{words: [held_out/letters], numbers: [held_out/digits]}}
+search: {{rounds: 2, proxies: 4, candidates: 400, propose_from: 20, average_of: 20}}
+validate: {{references: 4, bootstrap: 100}}
+target_tokens: 1e6
+)",
+                                                                folder_.path().string()),
+                                                    "run.yaml"));
+  }
+
+  fs::path out(const std::string& name) const { return folder_ / name; }
+
+  // result.json without what may differ between equal runs: times and the run's own name and place.
+  Json result_of(const std::string& name) const {
+    Json json = Json::parse(read_file(out(name) / "result.json"));
+    json["cost"].erase("seconds");
+    json.erase("name");
+    for (Json& dataset : json["datasets"]) dataset.erase("path");
+    return json;
+  }
+
+  std::string error_of(const RunConfig& config, const std::string& name) const {
+    try {
+      run_stages(config, out(name), Stage::kValidate);
+    } catch (const Error& error) {
+      return error_chain(error);
+    }
+    return "no error";
+  }
+
+  TemporaryFolder folder_;
+};
+
+#define EXPECT_MENTIONS(text, part) EXPECT_NE((text).find(part), std::string::npos) << text
+
+TEST_F(Run, EndsWithAMixtureItsProofAndTheFilesToHandOver) {
+  const RunResult result = run_stages(config(), out("a"), Stage::kValidate);
+  double sum = 0;
+  for (const double share : result.mixture) sum += share;
+  EXPECT_NEAR(sum, 1, 1e-9);
+  EXPECT_EQ(result.fidelity.references, 4);
+  EXPECT_EQ(result.search.size(), 6u);
+  EXPECT_EQ(result.found.found_gain.domains.size(), 0u);
+  ASSERT_EQ(result.natural.found_gain.domains.size(), 2u);
+  for (size_t d = 0; d < 2; ++d) {
+    EXPECT_NEAR(result.natural.found_gain.domains[d].value,
+                result.found.trained.domains[d].value - result.natural.trained.domains[d].value,
+                1e-9);
+  }
+  for (const char* file : {"report.html", "result.json", "mixture.csv", "config.yaml"})
+    EXPECT_TRUE(fs::exists(out("a") / file)) << file;
+  for (const TrainedModel& model : result.models) {
+    int64_t consumed = 0;
+    for (const int64_t tokens : model.tokens_by_dataset) consumed += tokens;
+    EXPECT_EQ(consumed, model.tokens) << model.name;
+  }
+}
+
+TEST_F(Run, GoesOnFromAnyStageToTheSameResult) {
+  run_stages(config(), out("at once"), Stage::kValidate);
+  for (const Stage stage : {Stage::kCorpus, Stage::kTrain, Stage::kSearch, Stage::kValidate})
+    run_stages(config(), out("in parts"), stage);
+  EXPECT_EQ(result_of("in parts"), result_of("at once"));
+  // A model whose folder is gone is trained again, to the same weights.
+  fs::remove_all(out("in parts") / "components" / "signs");
+  run_stages(config(), out("in parts"), Stage::kValidate);
+  EXPECT_EQ(result_of("in parts"), result_of("at once"));
+}
+
+TEST_F(Run, ADiskThatFillsUpLosesNothing) {
+  run_stages(config(), out("a"), Stage::kValidate);
+  // The journal is the largest file: room for ever more of it.
+  int failures = 0;
+  for (rlim_t bytes = 1 << 14; bytes <= 1 << 18; bytes *= 2) {
+    const FullDisk disk(bytes);
+    const std::string error = error_of(config(), "b");
+    if (error == "no error") continue;
+    ++failures;
+    EXPECT_MENTIONS(error, "b/");
+  }
+  EXPECT_GE(failures, 1);
+  run_stages(config(), out("b"), Stage::kValidate);
+  EXPECT_EQ(result_of("b"), result_of("a"));
+}
+
+TEST_F(Run, ImportedModelsGiveTheResultOfTheRunThatTrainedThem) {
+  const RunResult trained = run_stages(config(), out("a"), Stage::kValidate);
+  RunConfig imports = config();
+  imports.base = {};
+  imports.base.import = out("a") / "base";
+  for (const char* name : {"letters", "digits", "signs"})
+    imports.components.import[name] = out("a") / "components" / name;
+  const RunResult imported = run_stages(imports, out("b"), Stage::kValidate);
+  EXPECT_EQ(imported.mixture, trained.mixture);
+  ASSERT_EQ(imported.references.size(), trained.references.size());
+  for (size_t i = 0; i < trained.references.size(); ++i) {
+    for (size_t d = 0; d < 2; ++d) {
+      if (trained.references[i].in_correlations) {
+        EXPECT_EQ(imported.references[i].proxy.domains[d].value,
+                  trained.references[i].proxy.domains[d].value);
+      }
+      EXPECT_EQ(imported.references[i].trained.domains[d].value,
+                trained.references[i].trained.domains[d].value);
+    }
+  }
+}
+
+TEST_F(Run, ATrainingCommandTakesThePlaceOfOurTrainer) {
+  const RunResult trained = run_stages(config(), out("a"), Stage::kValidate);
+  RunConfig commanded = config();
+  commanded.components.command =
+      fmt::format("test -s {{mixture}} && test -d {{base}} && cp -r {}/{{name}}/. {{output}}",
+                  out("a").string());
+  const RunResult result = run_stages(commanded, out("b"), Stage::kValidate);
+  EXPECT_EQ(result.mixture, trained.mixture);
+  EXPECT_EQ(result.found.trained.domains[0].value, trained.found.trained.domains[0].value);
+
+  commanded.components.command = "echo no memory left; exit 3";
+  const std::string error = error_of(commanded, "c");
+  EXPECT_MENTIONS(error, "ended with exit status 3");
+  EXPECT_MENTIONS(error, "no memory left");
+}
+
+TEST_F(Run, ModelsThatDoNotBelongTogetherAreRefused) {
+  run_stages(config(), out("a"), Stage::kTrain);
+  RunConfig other = config();
+  other.seed = 8;
+  run_stages(other, out("other seed"), Stage::kTrain);
+  other.model.intermediate = 64;
+  run_stages(other, out("other shape"), Stage::kTrain);
+
+  RunConfig imports = config();
+  imports.base = {};
+  imports.base.import = out("a") / "base";
+  imports.components.import["digits"] = out("other seed") / "components" / "digits";
+  EXPECT_MENTIONS(error_of(imports, "b"), "was not trained from this base");
+  imports.components.import["digits"] = out("other shape") / "components" / "digits";
+  EXPECT_MENTIONS(error_of(imports, "c"), "intermediate");
+
+  // The same ids for other text.
+  fs::copy(out("a") / "components" / "digits", out("other tokenizer"), fs::copy_options::recursive);
+  write_byte_tokenizer(out("other tokenizer"), "null", "<|start|>");
+  imports.components.import["digits"] = out("other tokenizer");
+  EXPECT_MENTIONS(error_of(imports, "d"), "is not the one of this run");
+}
+
+TEST_F(Run, ADivergingModelStopsTheRunByName) {
+  RunConfig wild = config();
+  wild.components.learning_rate = 1e30;
+  wild.train.clip_norm = 0;
+  EXPECT_MENTIONS(error_of(wild, "a"), "training components/");
+}
+
+}  // namespace
+}  // namespace demix
