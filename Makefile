@@ -1,5 +1,5 @@
 # Every target needs only Debian or Ubuntu, apt and Python 3.11 or newer.
-.PHONY: setup build data demo smoke test parity format check-format check-layers clean
+.PHONY: setup build data demo smoke test parity fuzz format check-format check-layers clean
 .NOTPARALLEL:
 
 # One compiler needs up to 1.5 GB.
@@ -33,12 +33,13 @@ smoke: build data
 	bin/demix run recipes/smoke.yaml --out runs/smoke
 	@echo "The page is $(CURDIR)/runs/smoke/report.html"
 
-# Format, layers, the targets without libtorch under the sanitizers, unit tests, parity.
+# Format, layers, the targets without libtorch under the sanitizers, unit tests, some fuzzing, parity.
 test: build check-format check-layers
 	cmake --preset asan
 	cmake --build --preset asan -j $(JOBS)
 	ctest --preset asan -j $(JOBS)
 	ctest --preset release -j $(JOBS)
+	$(MAKE) fuzz FUZZ_SECONDS=10
 	$(MAKE) parity
 
 # Token ids equal to the tokenizers library's on the demo's text and on made-up Unicode. Logits equal to
@@ -47,6 +48,12 @@ parity: build data
 	cmake --build --preset release -j $(JOBS) --target demix_tokenize
 	$(PYTHON) tools/parity/tokenizer.py --tokenizer data/demo/tokenizer/tokenizer.json \
 	    --megabytes 1 --generated 2000 data/demo/*.jsonl.zst
+
+# Coverage-guided, FUZZ_SECONDS for each parser of files from outside; only where Clang has libFuzzer.
+# The corpus is replayed by the unit tests with any compiler.
+FUZZ_SECONDS ?= 60
+fuzz: setup
+	tools/fuzz.sh $(FUZZ_SECONDS)
 
 format: setup
 	.venv/bin/clang-format -i $(SOURCES)

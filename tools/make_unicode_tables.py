@@ -3,7 +3,7 @@
 
 Every table is asked of the library itself, code point by code point, because its parts carry tables
 of different Unicode versions (tokenizers 0.23.1: Oniguruma and the regex crate 16, the standard
-library of Rust 17, the NFC crate 9) and ids must be the same as the library's.
+library of Rust 17, the NFC crate and that of Punctuation 9) and ids must be the same as the library's.
 
     .venv/bin/python tools/make_unicode_tables.py > demix/corpus/unicode_tables.inc
 """
@@ -49,6 +49,12 @@ def numeric():
     return {c for c in CODE_POINTS if len(digits.pre_tokenize_str("€" + chr(c))) == 2}
 
 
+def punctuation():
+    """Code points that the Punctuation pre-tokenizer splits off."""
+    split = pre_tokenizers.Punctuation()
+    return {c for c in CODE_POINTS if len(split.pre_tokenize_str("a" + chr(c))) == 2}
+
+
 def normalization():
     """(code points that NFC may change, move or join to the one before; first of a composition)."""
     nfc, nfd = normalizers.NFC().normalize_str, normalizers.NFD().normalize_str
@@ -64,8 +70,9 @@ def normalization():
                 if nfc(probe) != probe:
                     active.add(c)
         else:
-            # Compositions are of the last code point with all before it composed.
-            first.add(ord(nfc(decomposed[:-1])))
+            # Compositions are of the last code point with all before it composed; and a mark that
+            # sorts before the last takes the whole apart again (à and a dot below: ạ and a grave).
+            first |= {c, ord(nfc(decomposed[:-1]))}
             active.add(ord(decomposed[-1]))
     assert {0x1100, 0xAC00} <= first and {0x1161, 0x11A8, 0x0301} <= active
     return active, first
@@ -130,6 +137,7 @@ def main():
         "Numeric for the Digits pre-tokenizer beyond N: assigned in Unicode 17.",
         number - of("Nd", "Nl", "No"),
     )
+    print_ranges("kPunctuation", "Split off by the Punctuation pre-tokenizer.", punctuation())
     active, first = normalization()
     print_ranges("kNfcActive", "NFC may change or move these, or join them to what stands before.", active)
     print_ranges("kNfcFirst", "NFC may join these with what follows.", first)

@@ -25,6 +25,36 @@ void check_failed(const char* condition, const char* file, int line) {
   std::abort();
 }
 
+std::string printable(std::string_view text, size_t limit) {
+  std::string result;
+  for (size_t i = 0; i < text.size();) {
+    if (result.size() >= limit) return result + "…";
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const size_t length = byte < 0x80       ? 1
+                          : byte >> 5 == 6  ? 2
+                          : byte >> 4 == 14 ? 3
+                          : byte >> 3 == 30 ? 4
+                                            : 0;
+    bool whole = length > 0 && length <= text.size() - i;
+    for (size_t j = 1; whole && j < length; ++j)
+      whole = static_cast<unsigned char>(text[i + j]) >> 6 == 2;
+    if (!whole) {
+      result += "\uFFFD";
+      ++i;
+      continue;
+    }
+    // The control characters beyond ASCII, U+0080 to U+009F, move terminals' cursors as well.
+    const bool control = byte < 0x20 || byte == 0x7f ||
+                         (byte == 0xc2 && static_cast<unsigned char>(text[i + 1]) < 0xa0);
+    if (control)
+      result += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[i + length - 1]));
+    else
+      result += text.substr(i, length);
+    i += length;
+  }
+  return result;
+}
+
 size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), size_t{0});

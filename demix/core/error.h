@@ -29,6 +29,10 @@ std::string error_chain(const std::exception& error);
 #define DEMIX_CHECK(condition) \
   ((condition) ? void(0) : ::demix::check_failed(#condition, __FILE__, __LINE__))
 
+// Text from outside for a message: control characters escaped, invalid UTF-8 replaced, cut off
+// after `limit` bytes.
+std::string printable(std::string_view text, size_t limit = 120);
+
 // The one of `known` closest to `word` by edit distance, or empty if none is near.
 template <typename Range>
 std::string_view nearest(std::string_view word, const Range& known);

@@ -19,7 +19,9 @@ namespace {
 
 constexpr size_t kBufferBytes = 1 << 20;
 
-[[noreturn]] void fail_writing(const std::filesystem::path& path, int error) {
+}  // namespace
+
+void throw_write_error(const std::filesystem::path& path, int error) {
   if (error == ENOSPC || error == EDQUOT) {
     throw Error("{}: the disk is full; free some space and start again", path.string());
   }
@@ -28,8 +30,6 @@ constexpr size_t kBufferBytes = 1 << 20;
               std::strerror(error),
               error == EFBIG ? "; the limit on file sizes (ulimit -f) is too small" : "");
 }
-
-}  // namespace
 
 std::string read_file(const std::filesystem::path& path) {
   if (std::filesystem::is_directory(path)) {
@@ -45,12 +45,27 @@ std::string read_file(const std::filesystem::path& path) {
 
 void sync_to_disk(const std::filesystem::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) fail_writing(path, errno);
+  if (descriptor < 0) throw_write_error(path, errno);
   const bool failed = ::fsync(descriptor) != 0;
   const int error = errno;
   ::close(descriptor);
   // Some file systems cannot sync folders and say EINVAL; a rename itself is done by then.
-  if (failed && error != EINVAL) fail_writing(path, error);
+  if (failed && error != EINVAL) throw_write_error(path, error);
+}
+
+void write_file(const std::filesystem::path& path, std::string_view text, bool sync) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor < 0) throw_write_error(path, errno);
+  int error = 0;
+  while (!text.empty() && error == 0) {
+    const ssize_t written = ::write(descriptor, text.data(), text.size());
+    if (written < 0 && errno != EINTR) error = errno;
+    if (written > 0) text.remove_prefix(static_cast<size_t>(written));
+  }
+  if (error == 0 && sync && ::fsync(descriptor) != 0) error = errno;
+  // Network file systems may report a failed write only at close.
+  if (::close(descriptor) != 0 && error == 0) error = errno;
+  if (error != 0) throw_write_error(path, error);
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view text) {
@@ -62,7 +77,7 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view t
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)), partial_(path_) {
   partial_ += ".partial";
   descriptor_ = ::open(partial_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (descriptor_ < 0) fail_writing(partial_, errno);
+  if (descriptor_ < 0) throw_write_error(partial_, errno);
   buffer_.reserve(kBufferBytes);
 }
 
@@ -91,7 +106,7 @@ void AtomicFile::write(const void* data, size_t size) {
 void AtomicFile::write_now(const char* bytes, size_t size) {
   while (size > 0) {
     const ssize_t written = ::write(descriptor_, bytes, size);
-    if (written < 0 && errno != EINTR) fail_writing(partial_, errno);
+    if (written < 0 && errno != EINTR) throw_write_error(partial_, errno);
     if (written <= 0) continue;
     bytes += written;
     size -= static_cast<size_t>(written);
@@ -108,7 +123,7 @@ void AtomicFile::overwrite(uint64_t offset, const void* data, size_t size) {
   const char* bytes = static_cast<const char*>(data);
   while (size > 0) {
     const ssize_t written = ::pwrite(descriptor_, bytes, size, static_cast<off_t>(offset));
-    if (written < 0 && errno != EINTR) fail_writing(partial_, errno);
+    if (written < 0 && errno != EINTR) throw_write_error(partial_, errno);
     if (written <= 0) continue;
     bytes += written;
     offset += static_cast<uint64_t>(written);
@@ -119,13 +134,13 @@ void AtomicFile::overwrite(uint64_t offset, const void* data, size_t size) {
 void AtomicFile::commit() {
   DEMIX_CHECK(descriptor_ >= 0);
   flush();
-  if (::fsync(descriptor_) != 0) fail_writing(partial_, errno);
+  if (::fsync(descriptor_) != 0) throw_write_error(partial_, errno);
   // Network file systems may report a failed write only at close.
   if (::close(std::exchange(descriptor_, -1)) != 0 ||
       ::rename(partial_.c_str(), path_.c_str()) != 0) {
     const int error = errno;
     ::unlink(partial_.c_str());
-    fail_writing(path_, error);
+    throw_write_error(path_, error);
   }
   sync_to_disk(path_.has_parent_path() ? path_.parent_path() : ".");
 }

@@ -17,8 +17,16 @@ std::string read_file(const std::filesystem::path& path);
 // Writes one text through AtomicFile.
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 
+// Writes a new file under its final name, for folders that become visible as a whole. With `sync`,
+// it is on the disk afterwards.
+void write_file(const std::filesystem::path& path, std::string_view text, bool sync);
+
 // Flushes a finished file or folder to the disk; throws Error on failure.
 void sync_to_disk(const std::filesystem::path& path);
+
+// Throws the Error for a failed write (`error` is an errno): a full disk and a limit on file sizes
+// are named as such.
+[[noreturn]] void throw_write_error(const std::filesystem::path& path, int error);
 
 // Writes PATH.partial and renames it to PATH when complete. A killed process leaves at most
 // PATH.partial, which the next writer of PATH replaces. Every failure throws Error; a full disk is

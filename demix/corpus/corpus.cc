@@ -13,7 +13,7 @@
 #include "demix/core/hash.h"
 #include "demix/core/progress.h"
 #include "demix/corpus/lines.h"
-#include "demix/corpus/parallel.h"
+#include "demix/core/parallel.h"
 #include "demix/corpus/paths.h"
 #include "demix/corpus/readers.h"
 #include "demix/corpus/seen_texts.h"

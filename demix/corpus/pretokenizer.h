@@ -1,12 +1,13 @@
 // Splits text into the words that byte-pair encoding sees one by one.
 #pragma once
 
-#include <optional>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "demix/corpus/byte_alphabet.h"
 #include "demix/corpus/regex.h"
 
 namespace demix {
@@ -44,10 +45,14 @@ struct Split {
 // Puts a space before each piece that does not begin with one (add_prefix_space).
 struct PrefixSpace {};
 
+// What follows sees the byte symbols of the text (a Split after ByteLevel), the words are bytes
+// again.
+struct ByteSymbols {};
+
 // The steps of a tokenizer's pre_tokenizer, each applied to the pieces of the one before.
 class PreTokenizer {
  public:
-  using Step = std::variant<Scanner, Split, PrefixSpace>;
+  using Step = std::variant<Scanner, Split, PrefixSpace, ByteSymbols>;
 
   explicit PreTokenizer(std::vector<Step> steps) : steps_(std::move(steps)) {}
 
@@ -71,6 +76,11 @@ class PreTokenizer {
       }
     } else if (const auto* split = std::get_if<Split>(&steps_[step])) {
       for (const std::string_view piece : split->pieces(text)) split_from(step + 1, piece, word);
+    } else if (std::holds_alternative<ByteSymbols>(steps_[step])) {
+      const std::function<void(std::string_view)> bytes = [&word](std::string_view symbols) {
+        word(*bytes_of_symbols(symbols));
+      };
+      split_from(step + 1, symbols_of_bytes(text), bytes);
     } else if (text.front() != ' ') {
       split_from(step + 1, " " + std::string(text), word);
     } else {

@@ -51,8 +51,8 @@ bool Regex::CodePointClass::matches(char32_t c) const {
   for (const auto& [low, high] : ranges) found |= c >= low && c <= high;
   if (!found) {
     const CodePointProperties properties = properties_of(c);
-    found =
-        (set_of(properties.category) & categories) != 0 || (properties.space ? space : not_space);
+    found = (set_of(properties.category) & categories) != 0 ||
+            (properties.space ? space : not_space) || (properties.punctuation && punctuation);
   }
   for (const CodePointClass& inner : nested) found = found || inner.matches(c);
   return found != negated;
@@ -143,6 +143,10 @@ class RegexParser {
       size_t least = 0;
       if (sees("(")) {
         least = group(ignore_case, depth);
+      } else if (skip("^")) {
+        emit({.op = Op::kLineBegin});
+      } else if (skip("$")) {
+        emit({.op = Op::kLineEnd});
       } else {
         Class one = single(ignore_case, folded);
         if (folds_together(last_folded, folded)) {
@@ -230,7 +234,8 @@ class RegexParser {
   // Repeats what stands from `begin` on.
   void apply(Repeat repeat, uint32_t begin, size_t least) {
     if (repeat.low == 1 && repeat.high == 1) return;
-    if (here() == begin + 1 && at(begin).op == Op::kClass) {
+    const bool one_class = here() == begin + 1 && at(begin).op == Op::kClass;
+    if (one_class && at(begin).low == 1 && at(begin).high == 1) {
       at(begin).low = repeat.low;
       at(begin).high = repeat.high;
       at(begin).greed = repeat.greed;
@@ -262,7 +267,7 @@ class RegexParser {
   // One code point or class outside brackets.
   Class single(bool ignore_case, char32_t& folded) {
     if (sees("[")) return brackets(ignore_case, 0);
-    if (sees("^") || sees("$") || sees("?") || sees("*") || sees("+") || sees("{")) {
+    if (sees("?") || sees("*") || sees("+") || sees("{")) {
       refuse(fmt::format("'{}' here", pattern_[at_]));
     }
     Class result;
@@ -296,6 +301,8 @@ class RegexParser {
     Class result;
     skip("[");
     result.negated = skip("^");
+    // Oniguruma is inconsistent in both: [^[^\D[\p{Nd}]]] lacks the digits, (?i:[^[^s]]) the S.
+    if (result.negated && depth > 0) refuse("a negated class within a class");
     if (sees("]")) refuse("']' as the first of a class");
     while (!skip("]")) {
       if (!more()) refuse("an unfinished class");
@@ -305,6 +312,9 @@ class RegexParser {
         result.nested.push_back(brackets(ignore_case, depth + 1));
         continue;
       }
+      const bool folds = sees("\\p") || sees("\\P") || sees("\\S") || sees("\\D");
+      // There all members are folded: (?i:[\p{Lu}]) matches a, (?i:[\S]) matches ss for its ß.
+      if (ignore_case && folds) refuse(fmt::format("'{}' in (?i:[])", pattern_.substr(at_, 2)));
       if (sees("\\") && escaped_class(result)) {
         if (sees("-") && !sees("-]")) refuse("a range that begins with a class");
         continue;
@@ -426,6 +436,13 @@ Regex Regex::literal(std::string_view text) {
   return regex;
 }
 
+Regex Regex::punctuation() {
+  Regex regex;
+  regex.program_ = {{.op = Op::kClass}, {.op = Op::kMatch}};
+  regex.classes_.emplace_back().punctuation = true;
+  return regex;
+}
+
 std::optional<Regex::Match> Regex::search(std::string_view text, size_t from) const {
   while (from < text.size()) {
     if (const std::optional<size_t> end = match_at(text, from, 0)) return Match{from, *end};
@@ -502,6 +519,15 @@ std::optional<size_t> Regex::match_at(std::string_view text, size_t at, uint32_t
         pc = now.first;
         break;
       }
+      case Op::kLineBegin:
+        // After the last line's end no line begins.
+        failed = at > 0 && (text[at - 1] != '\n' || at == text.size());
+        ++pc;
+        break;
+      case Op::kLineEnd:
+        failed = at < text.size() && text[at] != '\n';
+        ++pc;
+        break;
       case Op::kClass: {
         const CodePointClass& one = classes_[now.index];
         uint32_t count = 0;

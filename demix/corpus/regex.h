@@ -14,7 +14,8 @@ namespace demix {
 // Backtracking matcher for the subset of Oniguruma's Ruby syntax in which tokenizers are written:
 //   literals, escapes (\r \n \t \f \v \xHH \x{H…} \uHHHH, escaped punctuation), '.', \s \S \d \D,
 //   \p{…} \P{…} \p{^…} with general categories, [...] with ranges, negation and nesting,
-//   (?:…) (…) (?i:…) of ASCII, (?=…) (?!…), '|', ? * + {n} {n,} {n,m}, lazy and possessive forms.
+//   (?:…) (…) (?i:…) of ASCII, (?=…) (?!…), '^' and '$' at the borders of lines, '|',
+//   ? * + {n} {n,} {n,m}, lazy and possessive forms.
 // Everything else is refused, as is an expression that matches empty text. Why not PCRE2: it reads
 // some of these differently (nested classes, '^', \h) and has tables of other Unicode versions.
 class Regex {
@@ -27,6 +28,8 @@ class Regex {
   explicit Regex(std::string_view pattern);
   // Matches exactly this text.
   static Regex literal(std::string_view text);
+  // Matches one code point of what the library's Punctuation pre-tokenizer takes for such.
+  static Regex punctuation();
 
   // The leftmost match at or after `from`, which must be a border of code points in valid UTF-8.
   std::optional<Match> search(std::string_view text, size_t from) const;
@@ -39,11 +42,21 @@ class Regex {
     CategorySet categories = 0;
     bool space = false;
     bool not_space = false;
+    bool punctuation = false;
     bool negated = false;
     std::vector<std::pair<char32_t, char32_t>> ranges;
     std::vector<CodePointClass> nested;
   };
-  enum class Op : uint8_t { kClass, kSplit, kJump, kLook, kPossessive, kMatch };
+  enum class Op : uint8_t {
+    kClass,
+    kSplit,
+    kJump,
+    kLook,
+    kPossessive,
+    kLineBegin,
+    kLineEnd,
+    kMatch
+  };
   enum class Greed : uint8_t { kGreedy, kLazy, kPossessive };
   struct Instruction {
     Op op;

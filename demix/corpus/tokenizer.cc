@@ -6,6 +6,7 @@
 #include "demix/core/error.h"
 #include "demix/corpus/added_tokens.h"
 #include "demix/corpus/bpe.h"
+#include "demix/corpus/byte_alphabet.h"
 #include "demix/corpus/nfc.h"
 #include "demix/corpus/pretokenizer.h"
 #include "demix/corpus/tokenizer_file.h"
@@ -100,7 +101,7 @@ struct Tokenizer::Model {
   std::vector<int32_t> prefix, suffix;
   std::unordered_map<std::string, int32_t> id_of;
   std::vector<std::string> bytes_of;  // by id; empty where no token has the id
-  std::optional<int32_t> eos;
+  std::optional<int32_t> bos, eos;
   std::string fingerprint;
 };
 
@@ -120,14 +121,21 @@ Tokenizer Tokenizer::load(const std::filesystem::path& path) {
   auto model = std::make_shared<Model>(read_tokenizer_file(file));
   const std::filesystem::path config = path / "tokenizer_config.json";
   if (folder && std::filesystem::exists(config)) {
-    const std::string eos = read_eos_token(config);
-    const auto found = model->id_of.find(eos);
-    if (found != model->id_of.end()) {
-      model->eos = found->second;
-    } else if (!eos.empty()) {
-      throw Error(
-          "{}: eos_token '{}' is not in the vocabulary of {}", config.string(), eos, file.string());
-    }
+    const auto read = [&](const char* role, std::optional<int32_t>& id) {
+      const std::string token = read_special_token(config, role);
+      const auto found = model->id_of.find(token);
+      if (found != model->id_of.end()) {
+        id = found->second;
+      } else if (!token.empty()) {
+        throw Error("{}: {} '{}' is not in the vocabulary of {}",
+                    config.string(),
+                    role,
+                    token,
+                    file.string());
+      }
+    };
+    read("bos_token", model->bos);
+    read("eos_token", model->eos);
   }
   return Tokenizer(std::move(model));
 }
@@ -166,6 +174,7 @@ std::optional<int32_t> Tokenizer::id_of(std::string_view token) const {
   return found->second;
 }
 
+std::optional<int32_t> Tokenizer::bos() const { return model_->bos; }
 std::optional<int32_t> Tokenizer::eos() const { return model_->eos; }
 std::span<const int32_t> Tokenizer::prefix() const { return model_->prefix; }
 const std::string& Tokenizer::fingerprint() const { return model_->fingerprint; }

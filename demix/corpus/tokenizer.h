@@ -35,7 +35,8 @@ class Tokenizer {
   // The largest id + 1.
   int32_t vocabulary_size() const;
   std::optional<int32_t> id_of(std::string_view token) const;
-  // eos_token of tokenizer_config.json, if it names one.
+  // bos_token and eos_token of tokenizer_config.json, if it names them.
+  std::optional<int32_t> bos() const;
   std::optional<int32_t> eos() const;
   // The ids that the post-processor puts before a sequence (BOS); often empty.
   std::span<const int32_t> prefix() const;

@@ -4,39 +4,27 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "demix/core/error.h"
+#include "demix/core/files.h"
 #include "demix/core/hash.h"
+#include "demix/core/json.h"
+#include "demix/corpus/byte_alphabet.h"
 #include "demix/corpus/nfc.h"
-#include "demix/corpus/utf8.h"
 
 namespace demix {
 namespace {
 
 namespace dom = simdjson::dom;
-using Steps = std::vector<PreTokenizer::Step>;
+using Behavior = Split::Behavior;
 
 // Ids index tables of this program and rows of embeddings, so an absurd one is refused.
-constexpr int64_t kMaxId = (int64_t{1} << 24) - 1;
+constexpr int64_t kMaxId = (int64_t{1} << 22) - 1;
 constexpr size_t kMaxListed = 8;
-
-// printable ASCII and Latin-1 stand for themselves, the other bytes for U+0100, U+0101, …
-const std::array<char32_t, 256>& byte_alphabet() {
-  static const std::array<char32_t, 256> alphabet = [] {
-    std::array<char32_t, 256> symbols;
-    char32_t next = 256;
-    for (char32_t b = 0; b < 256; ++b) {
-      const bool itself =
-          (b >= '!' && b <= '~') || (b >= 0xA1 && b <= 0xAC) || (b >= 0xAE && b <= 0xFF);
-      symbols[b] = itself ? b : next++;
-    }
-    return symbols;
-  }();
-  return alphabet;
-}
 
 // Collects everything that is wrong with a file, so that a user sees it at once.
 class Problems {
@@ -95,14 +83,16 @@ class Reader {
     return value;
   }
 
+  // Without `otherwise` the flag must be there.
   bool flag(const dom::element& object,
             const std::string& place,
             std::string_view key,
-            bool otherwise) {
+            std::optional<bool> otherwise = std::nullopt) {
     const auto value = member(object, key);
-    if (!value) return otherwise;
-    bool result = otherwise;
-    if (value->get(result) != simdjson::SUCCESS) {
+    bool result = otherwise.value_or(false);
+    if (!value) {
+      if (!otherwise) problems_.add("{}.{}: missing", place, key);
+    } else if (value->get(result) != simdjson::SUCCESS) {
       problems_.add("{}.{}: {}, expected true or false", place, key, as_text(*value));
     }
     return result;
@@ -160,42 +150,48 @@ class Reader {
   }
 
   void read_pre_tokenizer() {
-    const auto value = member(root_, "pre_tokenizer");
-    bool byte_level = false;
-    if (value) pre_tokenizer(*value, "pre_tokenizer", byte_level);
-    if (!byte_level) {
+    if (const auto value = member(root_, "pre_tokenizer")) pre_tokenizer(*value, "pre_tokenizer");
+    if (!byte_level_) {
       problems_.add("pre_tokenizer: has no ByteLevel; only byte-level tokenizers are supported");
     }
   }
 
-  void pre_tokenizer(const dom::element& value, const std::string& place, bool& byte_level) {
+  void pre_tokenizer(const dom::element& value, const std::string& place) {
     const std::string_view type = text(value, place, "type");
     if (type == "Sequence") {
       each(value, place, "pretokenizers", [&](auto& item, const auto& where) {
-        pre_tokenizer(item, where, byte_level);
+        pre_tokenizer(item, where);
       });
       return;
     }
-    // After ByteLevel the text consists of byte symbols, which the other steps would have to see.
-    if (byte_level) problems_.add("{}: '{}' after ByteLevel is not supported", place, type);
     if (type == "ByteLevel") {
-      byte_level = true;
-      if (flag(value, place, "add_prefix_space", true))
-        file_.pre_tokenizer.push_back(PrefixSpace{});
+      if (byte_level_) problems_.add("{}: a second ByteLevel is not supported", place);
+      byte_level_ = true;
+      if (flag(value, place, "add_prefix_space")) file_.pre_tokenizer.push_back(PrefixSpace{});
       if (flag(value, place, "use_regex", true)) file_.pre_tokenizer.push_back(Scanner::kGpt2);
-    } else if (type == "Digits") {
-      const bool single = flag(value, place, "individual_digits", false);
+      return;
+    }
+    if (byte_level_ && !symbols_) {
+      symbols_ = true;
+      file_.pre_tokenizer.push_back(ByteSymbols{});
+    }
+    if (type == "Digits") {
+      const bool single = flag(value, place, "individual_digits");
       file_.pre_tokenizer.push_back(single ? Scanner::kSingleDigits : Scanner::kDigitRuns);
+    } else if (type == "Punctuation") {
+      const auto how = member(value, "behavior") ? behavior(value, place) : Behavior::kIsolated;
+      if (how) file_.pre_tokenizer.push_back(Split{Regex::punctuation(), *how, false});
     } else if (type == "Split") {
       split(value, place);
     } else {
       problems_.add(
-          "{}: '{}' is not supported; expected ByteLevel, Digits, Split or Sequence", place, type);
+          "{}: '{}' is not supported; expected ByteLevel, Digits, Punctuation, Split or Sequence",
+          place,
+          type);
     }
   }
 
-  void split(const dom::element& value, const std::string& place) {
-    using Behavior = Split::Behavior;
+  std::optional<Behavior> behavior(const dom::element& value, const std::string& place) {
     static const std::unordered_map<std::string_view, Behavior> kBehaviors = {
         {"Isolated", Behavior::kIsolated},
         {"Removed", Behavior::kRemoved},
@@ -203,16 +199,20 @@ class Reader {
         {"MergedWithNext", Behavior::kMergedWithNext},
         {"Contiguous", Behavior::kContiguous},
     };
-    const std::string_view behavior_name = text(value, place, "behavior");
-    const auto behavior = kBehaviors.find(behavior_name);
-    if (behavior == kBehaviors.end()) {
-      problems_.add("{}.behavior: '{}' is not supported", place, behavior_name);
-      return;
-    }
-    const bool invert = flag(value, place, "invert", false);
+    const std::string_view name = text(value, place, "behavior");
+    const auto found = kBehaviors.find(name);
+    if (found != kBehaviors.end()) return found->second;
+    problems_.add("{}.behavior: '{}' is not supported", place, name);
+    return std::nullopt;
+  }
+
+  void split(const dom::element& value, const std::string& place) {
+    const auto how = behavior(value, place);
+    const bool invert = flag(value, place, "invert");
+    if (!how) return;
     std::string_view pattern;
     if (value["pattern"]["String"].get(pattern) == simdjson::SUCCESS && !pattern.empty()) {
-      file_.pre_tokenizer.push_back(Split{Regex::literal(pattern), behavior->second, invert});
+      file_.pre_tokenizer.push_back(Split{Regex::literal(pattern), *how, invert});
       return;
     }
     if (value["pattern"]["Regex"].get(pattern) != simdjson::SUCCESS) {
@@ -226,14 +226,13 @@ class Reader {
         {kQwen2Pattern, Scanner::kQwen2},
     };
     const auto scanner = kScanners.find(pattern);
-    const bool keeps_all = behavior->second == Behavior::kIsolated ||
-                           (behavior->second == Behavior::kRemoved && invert);
+    const bool keeps_all = *how == Behavior::kIsolated || (*how == Behavior::kRemoved && invert);
     if (scanner != kScanners.end() && keeps_all) {
       file_.pre_tokenizer.push_back(scanner->second);
       return;
     }
     try {
-      file_.pre_tokenizer.push_back(Split{Regex(pattern), behavior->second, invert});
+      file_.pre_tokenizer.push_back(Split{Regex(pattern), *how, invert});
     } catch (const Error& error) {
       problems_.add("{}.pattern: {}", place, error.what());
     }
@@ -271,14 +270,21 @@ class Reader {
         problems_.add("model.{}: {} is not supported", key, as_text(*affix));
       }
     }
-    if (flag(*model, "model", "byte_fallback", false)) {
-      problems_.add("model.byte_fallback: true is not supported");
-    }
     file_.ignore_merges = flag(*model, "model", "ignore_merges", false);
     file_.fuse_unknown = flag(*model, "model", "fuse_unk", false);
     if (!read_vocabulary(*model)) return;
     read_merges(*model);
-    read_unknown(*model);
+    // The rest matters only where the vocabulary lacks the symbol of a byte that UTF-8 has.
+    bool lacks = false;
+    for (int byte = 0; byte < 256; ++byte) {
+      const bool in_utf8 = byte != 0xC0 && byte != 0xC1 && byte < 0xF5;
+      lacks |= in_utf8 && !id_of_.contains(symbol_of_byte(static_cast<unsigned char>(byte)));
+    }
+    const bool fallback = flag(*model, "model", "byte_fallback", false);
+    if (lacks && fallback) {
+      problems_.add("model.byte_fallback: true is not supported where byte symbols are missing");
+    }
+    if (lacks) read_unknown(*model);
   }
 
   bool read_vocabulary(const dom::element& model) {
@@ -287,14 +293,13 @@ class Reader {
       problems_.add("model.vocab: missing, or not an object");
       return false;
     }
-    std::unordered_map<int32_t, std::string_view> token_of;
     for (const auto& [token, value] : vocabulary) {
       const auto number = id(value, fmt::format("model.vocab['{}']", token));
       if (!number) continue;
       if (!id_of_.emplace(token, *number).second) {
         problems_.add("model.vocab: '{}' stands there twice", token);
       }
-      const auto [other, is_new] = token_of.emplace(*number, token);
+      const auto [other, is_new] = token_of_.emplace(*number, token);
       if (!is_new) {
         problems_.add("model.vocab: '{}' and '{}' both have id {}", other->second, token, *number);
       }
@@ -344,13 +349,6 @@ class Reader {
   void read_unknown(const dom::element& model) {
     const auto value = member(model, "unk_token");
     if (!value) return;
-    // It matters only where the vocabulary lacks the symbol of a byte that UTF-8 has.
-    bool matters = false;
-    for (int byte = 0; byte < 256; ++byte) {
-      const bool in_utf8 = byte != 0xC0 && byte != 0xC1 && byte < 0xF5;
-      matters |= in_utf8 && !id_of_.contains(symbol_of_byte(static_cast<unsigned char>(byte)));
-    }
-    if (!matters) return;
     const std::string_view token = text(model, "model", "unk_token");
     const auto found = id_of_.find(token);
     if (found == id_of_.end()) {
@@ -362,8 +360,6 @@ class Reader {
 
   void read_added_tokens() {
     if (!member(root_, "added_tokens")) return;
-    std::unordered_map<int32_t, std::string_view> token_of;
-    for (const auto& [token, number] : file_.vocabulary) token_of.emplace(number, token);
     // New tokens are numbered as the library does, from the number of tokens in the vocabulary on,
     // whatever the file says; where both differ, the file is refused.
     int64_t next = static_cast<int64_t>(file_.vocabulary.size());
@@ -379,8 +375,7 @@ class Reader {
             {"rstrip", &token.rstrip},
             {"normalized", &token.normalized},
             {"special", &token.special}}) {
-        if (!member(value, key)) problems_.add("{}.{}: missing", place, key);
-        *target = flag(value, place, key, false);
+        *target = flag(value, place, key);
       }
       dom::element stated;
       if (value["id"].get(stated) != simdjson::SUCCESS) {
@@ -400,7 +395,7 @@ class Reader {
         return;
       }
       token.id = *number;
-      const auto [other, is_new] = token_of.emplace(token.id, content);
+      const auto [other, is_new] = token_of_.emplace(token.id, content);
       if (!is_new && other->second != content) {
         problems_.add("{}: '{}' and '{}' both have id {}", place, other->second, content, token.id);
       }
@@ -424,18 +419,17 @@ class Reader {
   }
 
   void read_post_processor() {
-    bool has_template = false;
     if (const auto value = member(root_, "post_processor")) {
-      post_processor(*value, "post_processor", has_template);
+      post_processor(*value, "post_processor");
     }
   }
 
-  void post_processor(const dom::element& value, const std::string& place, bool& has_template) {
+  void post_processor(const dom::element& value, const std::string& place) {
     const std::string_view type = text(value, place, "type");
     if (type == "ByteLevel") return;  // changes offsets only
     if (type == "Sequence") {
       each(value, place, "processors", [&](auto& item, const auto& where) {
-        post_processor(item, where, has_template);
+        post_processor(item, where);
       });
       return;
     }
@@ -445,11 +439,11 @@ class Reader {
                     type);
       return;
     }
-    if (has_template) {
+    if (has_template_) {
       problems_.add("{}: a second TemplateProcessing is not supported", place);
       return;
     }
-    has_template = true;
+    has_template_ = true;
     bool after = false;
     each(value, place, "single", [&](const dom::element& piece, const std::string& where) {
       std::string_view name;
@@ -470,8 +464,12 @@ class Reader {
         return;
       }
       for (const dom::element item : ids) {
-        if (const auto number = id(item, where))
-          (after ? file_.suffix : file_.prefix).push_back(*number);
+        const auto number = id(item, where);
+        if (!number) continue;
+        if (!token_of_.contains(*number)) {
+          problems_.add("{}: '{}' stands for id {}, which no token has", where, name, *number);
+        }
+        (after ? file_.suffix : file_.prefix).push_back(*number);
       }
     });
     if (!after) problems_.add("{}.single: has no sequence A", place);
@@ -510,7 +508,12 @@ class Reader {
   const dom::element& root_;
   Problems problems_;
   TokenizerFile file_;
-  std::unordered_map<std::string_view, int32_t> id_of_;  // tokens of the file, which outlives this
+  // Tokens of the file, which outlives this.
+  std::unordered_map<std::string_view, int32_t> id_of_;
+  std::unordered_map<int32_t, std::string_view> token_of_;
+  bool byte_level_ = false;  // the pre-tokenizer has a ByteLevel,
+  bool symbols_ = false;     // and steps after it
+  bool has_template_ = false;
 };
 
 dom::element parse(dom::parser& parser, const std::filesystem::path& path) {
@@ -531,40 +534,15 @@ TokenizerFile read_tokenizer_file(const std::filesystem::path& path) {
   return Reader(path, root).read();
 }
 
-std::string read_eos_token(const std::filesystem::path& path) {
-  dom::parser parser;
-  const dom::element root = parse(parser, path);
-  std::string_view token;
-  if (root["eos_token"].get(token) == simdjson::SUCCESS ||
-      root["eos_token"]["content"].get(token) == simdjson::SUCCESS) {
-    return std::string(token);
-  }
-  return "";
-}
-
-std::optional<std::string> bytes_of_symbols(std::string_view token) {
-  static const std::unordered_map<char32_t, unsigned char> byte_of = [] {
-    std::unordered_map<char32_t, unsigned char> map;
-    for (int b = 0; b < 256; ++b) {
-      map[byte_alphabet()[static_cast<size_t>(b)]] = static_cast<unsigned char>(b);
-    }
-    return map;
-  }();
-  std::string bytes;
-  for (size_t i = 0; i < token.size();) {
-    const auto [value, size] = decode_utf8(&token[i]);
-    const auto found = byte_of.find(value);
-    if (found == byte_of.end()) return std::nullopt;
-    bytes.push_back(static_cast<char>(found->second));
-    i += size;
-  }
-  return bytes;
-}
-
-std::string symbol_of_byte(unsigned char byte) {
-  std::string symbol;
-  append_utf8(byte_alphabet()[byte], symbol);
-  return symbol;
+std::string read_special_token(const std::filesystem::path& path, std::string_view role) {
+  // Not by simdjson, which refuses the 10^30 that many files have as model_max_length.
+  const Json config = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+  if (!config.is_object()) throw Error("{}: not a valid JSON object", path.string());
+  const auto found = config.find(role);
+  if (found == config.end()) return "";
+  const Json& token =
+      found->is_object() && found->contains("content") ? (*found)["content"] : *found;
+  return token.is_string() ? token.get<std::string>() : "";
 }
 
 }  // namespace demix

@@ -33,13 +33,8 @@ struct TokenizerFile {
 // place.
 TokenizerFile read_tokenizer_file(const std::filesystem::path& path);
 
-// eos_token of a tokenizer_config.json; empty when there is none.
-std::string read_eos_token(const std::filesystem::path& path);
-
-// The character that stands for `byte` in GPT-2's byte alphabet, in UTF-8.
-std::string symbol_of_byte(unsigned char byte);
-
-// The bytes that a token stands for; nothing if one of its characters is not in that alphabet.
-std::optional<std::string> bytes_of_symbols(std::string_view token);
+// The token that a tokenizer_config.json names as `role` ("bos_token", "eos_token"); empty when
+// there is none.
+std::string read_special_token(const std::filesystem::path& path, std::string_view role);
 
 }  // namespace demix

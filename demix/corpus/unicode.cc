@@ -46,6 +46,7 @@ std::vector<CodePointProperties> all_properties() {
   mark(kSpaces, [](CodePointProperties& p) { p.space = true; });
   mark(kOtherWords, [](CodePointProperties& p) { p.word = true; });
   mark(kOtherNumbers, [](CodePointProperties& p) { p.numeric = true; });
+  mark(kPunctuation, [](CodePointProperties& p) { p.punctuation = true; });
   mark(kNfcActive, [](CodePointProperties& p) { p.nfc_active = true; });
   mark(kNfcFirst, [](CodePointProperties& p) { p.nfc_first = true; });
   return all;

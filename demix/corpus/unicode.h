@@ -33,11 +33,12 @@ constexpr CategorySet kNumbers = set_of(Category::Nd) | set_of(Category::Nl) | s
 // What a code point is; one byte for the category, one for the rest.
 struct CodePointProperties {
   Category category;
-  bool space : 1;       // \s
-  bool word : 1;        // \w at the borders of added tokens
-  bool numeric : 1;     // a digit to the Digits pre-tokenizer
-  bool nfc_active : 1;  // NFC may change or move it, or join it to what stands before
-  bool nfc_first : 1;   // NFC may join it with what follows
+  bool space : 1;        // \s
+  bool word : 1;         // \w at the borders of added tokens
+  bool numeric : 1;      // a digit to the Digits pre-tokenizer
+  bool nfc_active : 1;   // NFC may change or move it, or join it to what stands before
+  bool nfc_first : 1;    // NFC may join it with what follows, or take it apart before that
+  bool punctuation : 1;  // to the Punctuation pre-tokenizer
   // The classes that the known patterns tell apart.
   bool letter : 1;
   bool number : 1;

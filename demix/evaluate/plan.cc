@@ -81,34 +81,43 @@ class TreeBuilder {
 
 }  // namespace
 
+std::optional<int32_t> start_token(const Tokenizer& tokenizer) {
+  if (tokenizer.bos()) return tokenizer.bos();
+  if (tokenizer.eos()) return tokenizer.eos();
+  if (!tokenizer.prefix().empty()) return tokenizer.prefix().back();
+  return std::nullopt;
+}
+
 Sequence tokenize_pair(const Tokenizer& tokenizer,
                        std::string_view context,
                        std::string_view continuation,
                        int64_t max_length,
                        const std::string& place) {
-  const auto prefix = tokenizer.prefix();
+  const auto start = start_token(tokenizer);
   Sequence sequence{{}, 0, 0};
   if (context.empty()) {
-    const auto start = prefix.empty() ? tokenizer.eos() : prefix.back();
     if (!start)
       throw Error(
           "{}: the context is empty, and the tokenizer has neither BOS nor EOS to begin with",
           place);
     sequence.ids = tokenizer.encode(continuation, false);
-    // As in the harness: a continuation that begins with the prefix token is not given a second
-    // one.
+    // As in the harness: a continuation that begins with the start token is not given a second one.
     if (sequence.ids.empty() || sequence.ids[0] != *start)
       sequence.ids.insert(sequence.ids.begin(), *start);
     sequence.first_target = 1;
   } else {
-    const std::string_view stripped = strip_right(context);
-    const std::string whole = std::string(context) + std::string(continuation);
-    const bool has_bos = !prefix.empty() && whole.starts_with(tokenizer.decode(prefix.last(1)));
-    sequence.ids = tokenizer.encode(whole, !has_bos);
-    sequence.first_target = static_cast<int64_t>(tokenizer.encode(stripped, !has_bos).size());
+    const std::string start_text = start ? tokenizer.decode({{*start}}) : "";
+    const auto encode = [&](std::string_view text) {
+      return tokenizer.encode(text, start_text.empty() || !text.starts_with(start_text));
+    };
+    sequence.ids = encode(strip_right(context));
+    sequence.first_target = static_cast<int64_t>(sequence.ids.size());
     if (sequence.first_target == 0)
       throw Error("{}: the context is blank and the tokenizer adds no BOS: nothing to begin with",
                   place);
+    const auto whole = encode(std::string(context) + std::string(continuation));
+    if (whole.size() > sequence.ids.size())
+      sequence.ids.insert(sequence.ids.end(), whole.begin() + sequence.first_target, whole.end());
   }
   const int64_t targets = static_cast<int64_t>(sequence.ids.size()) - sequence.first_target;
   if (targets < 1)

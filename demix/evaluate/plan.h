@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,12 +24,17 @@ struct Sequence {
   int64_t slot;
 };
 
+// What stands for an empty context, as in lm-evaluation-harness: the tokenizer's BOS, else its EOS.
+// Where its configuration names neither, the BOS of the post-processor.
+std::optional<int32_t> start_token(const Tokenizer& tokenizer);
+
 // A context and its continuation as lm-evaluation-harness tokenises them: blanks at the end of the
-// context move to the continuation; the continuation's tokens are those of both texts together
-// behind as many tokens as the context alone has; the post-processor's BOS is kept, but not doubled
-// when the text begins with it. An empty context is the prefix token (the post-processor's BOS,
-// else EOS). The left end is cut so that at most `max_length` tokens are read. Throws Error when no
-// token is left for the continuation, or it is longer than max_length; `place` names the item.
+// context move to the continuation; the context's tokens are its own, even where the two texts
+// together are cut otherwise; the continuation's tokens are those of both texts together behind as
+// many tokens as the context has. What the post-processor adds is kept, but not before a text that
+// begins with the start token. An empty context is the start token. The left end is cut so that at
+// most `max_length` tokens are read. Throws Error when no token is left for the continuation, or it
+// is longer than max_length; `place` names the item.
 Sequence tokenize_pair(const Tokenizer& tokenizer,
                        std::string_view context,
                        std::string_view continuation,

@@ -15,7 +15,7 @@ namespace demix {
 namespace {
 
 // Raised when the numbers that scoring gives change: scores of an older version are not reused.
-constexpr int64_t kScoringVersion = 1;
+constexpr int64_t kScoringVersion = 2;
 
 // A range of slots: the continuations of an item, or the windows of a document.
 struct Slots {
@@ -133,6 +133,7 @@ Scorer::Scorer(std::vector<Task> tasks,
 
   Hasher hasher;
   hasher.field(kScoringVersion).field(tokenizer.fingerprint()).field(plan_->max_length);
+  hasher.field(int64_t{start_token(tokenizer).value_or(-1)});
   std::set<std::string> names;
   for (Task& task : tasks) {
     if (!names.insert(task.name).second) throw Error("task {} is named twice", task.name);

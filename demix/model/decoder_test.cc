@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "demix/model/safetensors.h"
 
@@ -14,9 +13,9 @@ namespace {
 const std::filesystem::path kData = std::filesystem::path(DEMIX_SOURCE_DIR) / "tests/data/model";
 
 at::Tensor read_tensor(const SafetensorsFile& file, const char* name, at::ScalarType type) {
-  const TensorView& view = *file.find(name);
-  at::Tensor tensor = at::empty(view.shape, type);
-  std::memcpy(tensor.mutable_data_ptr(), view.bytes.data(), view.bytes.size());
+  const TensorEntry& entry = *file.find(name);
+  at::Tensor tensor = at::empty(entry.shape, type);
+  file.read(entry, {static_cast<std::byte*>(tensor.mutable_data_ptr()), tensor.nbytes()});
   return tensor;
 }
 

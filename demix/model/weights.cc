@@ -13,7 +13,7 @@
 #include "demix/core/error.h"
 #include "demix/core/files.h"
 #include "demix/core/hash.h"
-#include "demix/model/safetensors.h"
+#include "demix/model/checkpoint_files.h"
 
 namespace demix {
 namespace {
@@ -45,9 +45,10 @@ std::string listed(const std::vector<std::string>& names) {
   return text;
 }
 
-bool same_content(const TensorView& a, const TensorView& b) {
-  return a.dtype == b.dtype && a.shape == b.shape &&
-         std::memcmp(a.bytes.data(), b.bytes.data(), a.bytes.size()) == 0;
+bool same_content(const Checkpoint& checkpoint, std::string_view a, std::string_view b) {
+  const StoredTensor left = checkpoint.tensor(a), right = checkpoint.tensor(b);
+  return left.entry->dtype == right.entry->dtype && left.entry->shape == right.entry->shape &&
+         left.file->read(*left.entry) == right.file->read(*right.entry);
 }
 
 // Whether a tensor that no parameter asks for may be passed over.
@@ -57,8 +58,8 @@ bool harmless_extra(const std::string& name,
                     const std::string& where) {
   if (name.ends_with(".rotary_emb.inv_freq")) return true;
   if (name != "lm_head.weight" || !architecture.tied_embeddings) return false;
-  const TensorView* embedding = checkpoint.find("model.embed_tokens.weight");
-  if (embedding && !same_content(*checkpoint.find(name), *embedding))
+  constexpr std::string_view kEmbedding = "model.embed_tokens.weight";
+  if (checkpoint.find(kEmbedding) && !same_content(checkpoint, name, kEmbedding))
     throw Error(
         "{}: lm_head.weight differs from model.embed_tokens.weight, but config.json ties them; "
         "set tie_word_embeddings to false to keep both",
@@ -73,7 +74,7 @@ void check_names_and_shapes(const Checkpoint& checkpoint,
   std::set<std::string> known;
   for (const ParameterSpec& spec : parameter_layout(architecture)) {
     known.insert(spec.name);
-    const TensorView* tensor = checkpoint.find(spec.name);
+    const TensorEntry* tensor = checkpoint.find(spec.name);
     if (!tensor)
       missing.push_back(spec.name);
     else if (tensor->shape != spec.shape)
@@ -92,20 +93,21 @@ void check_names_and_shapes(const Checkpoint& checkpoint,
     throw Error("{}: the tensors do not fit config.json: {}", where, fmt::join(problems, "; "));
 }
 
-// The tensor's values as the file has them, [count]. Copied: the mapping is neither writable nor
-// aligned.
-at::Tensor read_values(const TensorView& tensor, const std::string& where) {
+// The tensor's values as the file has them, [count].
+at::Tensor read_values(const Checkpoint& checkpoint,
+                       const std::string& name,
+                       const std::string& where) {
+  const TensorEntry& tensor = *checkpoint.find(name);
   for (const DtypeName& entry : kDtypes) {
     if (tensor.dtype != entry.safetensors) continue;
-    const auto count = static_cast<int64_t>(tensor.bytes.size()) / dtype_bytes(tensor.dtype);
+    const auto count = static_cast<int64_t>(tensor.size_bytes) / dtype_bytes(tensor.dtype);
     at::Tensor values = at::empty({count}, entry.type);
-    if (count > 0) std::memcpy(values.mutable_data_ptr(), tensor.bytes.data(), tensor.bytes.size());
+    checkpoint.tensor(name).read({static_cast<std::byte*>(values.mutable_data_ptr()),
+                                  static_cast<size_t>(tensor.size_bytes)});
     return values;
   }
-  throw Error("{}: tensor '{}' has dtype {}; supported are F32, BF16, F16",
-              where,
-              tensor.name,
-              tensor.dtype);
+  throw Error(
+      "{}: tensor '{}' has dtype {}; supported are F32, BF16, F16", where, name, tensor.dtype);
 }
 
 void check_finite(const at::Tensor& values, const at::Tensor& original, const std::string& where) {
@@ -230,7 +232,7 @@ Weights load_weights(const std::filesystem::path& folder,
   const std::vector<ParameterSpec> layout = parameter_layout(architecture);
   Weights weights = weights_over(architecture, at::zeros({flat_size(architecture)}, dtype));
   for (size_t i = 0; i < layout.size(); ++i) {
-    const at::Tensor values = read_values(*checkpoint.find(layout[i].name), where);
+    const at::Tensor values = read_values(checkpoint, layout[i].name, where);
     weights.tensors[i].copy_(values.view(layout[i].shape));
     check_finite(weights.tensors[i], values, fmt::format("{}: tensor '{}'", where, layout[i].name));
   }

@@ -1,6 +1,6 @@
 #include "demix/train/checkpoint.h"
 
-#include <cstring>
+#include <algorithm>
 #include <map>
 
 #include "demix/core/error.h"
@@ -19,20 +19,21 @@ std::string checksum(std::span<const std::span<const std::byte>> parts) {
   return hasher.hex();
 }
 
-std::span<const std::byte> tensor_bytes(const SafetensorsFile& file,
-                                        const char* name,
-                                        const char* dtype,
-                                        size_t size_bytes) {
-  const TensorView* view = file.find(name);
-  if (view == nullptr) throw Error("has no tensor '{}'", name);
-  if (view->dtype != dtype || view->bytes.size() != size_bytes)
+// Throws Error unless the tensor has `size_bytes` of `dtype`.
+std::vector<std::byte> read_tensor(const SafetensorsFile& file,
+                                   const char* name,
+                                   const char* dtype,
+                                   size_t size_bytes) {
+  const TensorEntry* entry = file.find(name);
+  if (entry == nullptr) throw Error("has no tensor '{}'", name);
+  if (entry->dtype != dtype || entry->size_bytes != size_bytes)
     throw Error("tensor '{}': expected {} bytes of {}, found {} of {}",
                 name,
                 size_bytes,
                 dtype,
-                view->bytes.size(),
-                view->dtype);
-  return view->bytes;
+                entry->size_bytes,
+                entry->dtype);
+  return file.read(*entry);
 }
 
 }  // namespace
@@ -74,15 +75,16 @@ std::optional<TrainState> read_checkpoint(const std::filesystem::path& path,
     TrainState state;
     state.step = std::stoll(entry("step"));
     state.seconds = std::stod(entry("seconds"));
-    const TensorView* losses = file.find("losses");
+    const TensorEntry* losses = file.find("losses");
     if (losses == nullptr || state.step < 0 ||
-        losses->bytes.size() / sizeof(double) != static_cast<size_t>(state.step))
+        losses->size_bytes / sizeof(double) != static_cast<size_t>(state.step))
       throw Error("does not hold one loss per step");
-    const std::span<const std::byte> parts[] = {
-        tensor_bytes(file, "weights", "F32", tensors.weights.size_bytes()),
-        tensor_bytes(file, "mean", "F32", tensors.mean.size_bytes()),
-        tensor_bytes(file, "variance", "F32", tensors.variance.size_bytes()),
-        tensor_bytes(file, "losses", "F64", losses->bytes.size())};
+    const std::vector<std::byte> contents[] = {
+        read_tensor(file, "weights", "F32", tensors.weights.size_bytes()),
+        read_tensor(file, "mean", "F32", tensors.mean.size_bytes()),
+        read_tensor(file, "variance", "F32", tensors.variance.size_bytes()),
+        read_tensor(file, "losses", "F64", losses->size_bytes)};
+    const std::vector<std::span<const std::byte>> parts(std::begin(contents), std::end(contents));
     if (checksum(parts) != entry("checksum")) throw Error("its checksum does not fit its tensors");
 
     state.losses.resize(state.step);
@@ -90,8 +92,8 @@ std::optional<TrainState> read_checkpoint(const std::filesystem::path& path,
                                        std::as_writable_bytes(tensors.mean),
                                        std::as_writable_bytes(tensors.variance),
                                        std::as_writable_bytes(std::span(state.losses))};
-    for (size_t i = 0; i < std::size(parts); ++i)
-      if (!parts[i].empty()) std::memcpy(to[i].data(), parts[i].data(), parts[i].size());
+    for (size_t i = 0; i < std::size(contents); ++i)
+      std::copy(contents[i].begin(), contents[i].end(), to[i].begin());
     return state;
   } catch (const std::exception& error) {
     std::string reason = error_chain(error);

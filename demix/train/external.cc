@@ -13,7 +13,7 @@
 
 #include "demix/core/error.h"
 #include "demix/core/files.h"
-#include "demix/model/safetensors.h"
+#include "demix/model/checkpoint_files.h"
 
 extern char** environ;
 
@@ -155,7 +155,7 @@ std::vector<std::string> tensor_differences(const std::filesystem::path& a,
   const Checkpoint left = Checkpoint::open(a), right = Checkpoint::open(b);
   std::vector<std::string> found;
   for (const std::string& name : left.names()) {
-    const TensorView* other = right.find(name);
+    const TensorEntry* other = right.find(name);
     if (other == nullptr)
       found.push_back(fmt::format("{}: only in {}", name, a.string()));
     else if (other->shape != left.find(name)->shape)

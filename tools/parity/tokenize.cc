@@ -1,7 +1,9 @@
-// Encodes texts and takes the time: demix_tokenize TOKENIZER TEXTS IDS [--special] [--repeats N]
+// Encodes texts and takes the time:
+//     demix_tokenize TOKENIZER TEXTS IDS [--special] [--words] [--repeats N]
 // TEXTS holds records of a little-endian uint32 length and that many bytes; IDS gets records of a
-// uint32 count and that many int32. Prints the processor seconds of each repeat. Used by
-// tokenizer.py here and by bench/bench_tokenizer.py.
+// uint32 count and that many int32. With --words, IDS gets the bytes of each word that the
+// pre-tokenizer makes, without added tokens and normalizer. Prints the processor seconds of each
+// repeat. Used by tokenizer.py and patterns.py here and by bench/bench_tokenizer.py.
 #include <cstdio>
 #include <cstring>
 #include <ctime>
@@ -12,6 +14,7 @@
 
 #include "demix/core/error.h"
 #include "demix/corpus/tokenizer.h"
+#include "demix/corpus/tokenizer_file.h"
 
 namespace {
 
@@ -31,15 +34,18 @@ std::vector<std::string_view> records(std::string_view data) {
 
 void run(const std::vector<std::string>& arguments) {
   if (arguments.size() < 3)
-    throw demix::Error("usage: TOKENIZER TEXTS IDS [--special] [--repeats N]");
+    throw demix::Error("usage: TOKENIZER TEXTS IDS [--special] [--words] [--repeats N]");
   bool special = false;
+  bool words = false;
   int repeats = 1;
   for (size_t i = 3; i < arguments.size(); ++i) {
     if (arguments[i] == "--special") special = true;
+    if (arguments[i] == "--words") words = true;
     if (arguments[i] == "--repeats" && i + 1 < arguments.size())
       repeats = std::stoi(arguments[++i]);
   }
   const auto tokenizer = demix::Tokenizer::load(arguments[0]);
+  const demix::PreTokenizer pre_tokenizer(demix::read_tokenizer_file(arguments[0]).pre_tokenizer);
   std::ifstream input(arguments[1], std::ios::binary);
   if (!input) throw demix::Error("{}: cannot be read", arguments[1]);
   const std::string data{std::istreambuf_iterator<char>(input), {}};
@@ -53,7 +59,13 @@ void run(const std::vector<std::string>& arguments) {
     const std::clock_t begin = std::clock();
     for (const std::string_view text : texts) {
       const size_t before = ids.size();
-      tokenizer.encode(text, special, ids);
+      if (words) {
+        pre_tokenizer.split(text, [&ids](std::string_view word) {
+          ids.push_back(static_cast<int32_t>(word.size()));
+        });
+      } else {
+        tokenizer.encode(text, special, ids);
+      }
       counts.push_back(static_cast<uint32_t>(ids.size() - before));
     }
     std::printf("%.6f\n", static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC);

@@ -1,0 +1,236 @@
+#include "demix/evaluate/scorer.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "demix/core/error.h"
+#include "demix/core/files.h"
+#include "demix/corpus/tokenizer.h"
+#include "demix/model/decoder.h"
+
+namespace demix {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kSource = DEMIX_SOURCE_DIR;
+// Small models of each family with items of every kind of task; tools/parity/harness.py made them
+// and the harness's values.
+const fs::path kData = kSource / "tests/data/evaluate";
+constexpr const char* kFamilies[] = {"llama", "qwen2", "qwen3"};
+
+std::vector<Task> all_tasks(int64_t limit = 0) {
+  std::vector<Task> tasks;
+  for (const char* name :
+       {"arc_easy", "hellaswag", "piqa", "social_iqa", "winogrande", "gsm8k", "humaneval"})
+    tasks.push_back(load_task(name, kSource / "tasks", kData / "items", limit));
+  for (const char* name : {"cuts", "no_context"})
+    tasks.push_back(load_task(name, kData / "tasks", kData / "items", limit));
+  return tasks;
+}
+
+// Log-likelihoods by task and item.
+using Likelihoods = std::map<std::pair<std::string, std::string>, std::vector<double>>;
+
+struct Model {
+  Architecture architecture;
+  Tokenizer tokenizer;
+
+  explicit Model(const std::string& family)
+      : architecture(load_architecture(kData / family)),
+        tokenizer(Tokenizer::load(kData / family)) {}
+};
+
+struct Outcome {
+  Scores scores;
+  Likelihoods likelihoods;
+};
+
+Outcome score(const std::string& family,
+              std::vector<Task> tasks,
+              at::ScalarType dtype,
+              int64_t tokens_per_pass = ScorerConfig().tokens_per_pass,
+              at::Device device = at::kCPU,
+              std::vector<Scorer::HeldOut> held_out = {}) {
+  const Model model(family);
+  const Weights weights = load_weights(kData / family, model.architecture, dtype, device);
+  ScorerConfig config;
+  config.tokens_per_pass = tokens_per_pass;
+  config.max_length = 128;
+  const Scorer scorer(std::move(tasks),
+                      std::move(held_out),
+                      model.tokenizer,
+                      Decoder(model.architecture, device),
+                      config);
+  Outcome outcome;
+  std::vector<ItemScore> samples;
+  outcome.scores = scorer.score(weights, nullptr, &samples);
+  for (ItemScore& item : samples)
+    outcome.likelihoods[{item.task, item.id}] = std::move(item.loglikelihoods);
+  return outcome;
+}
+
+// ATen's threads, put back at the end of the scope.
+struct Threads {
+  int before = at::get_num_threads();
+  explicit Threads(int count) { at::set_num_threads(count); }
+  ~Threads() { at::set_num_threads(before); }
+};
+
+TEST(Scorer, AgreesWithTheHarnessItemByItem) {
+  const Json expected = Json::parse(read_file(kData / "expected.json"));
+  for (const char* family : kFamilies) {
+    const auto tasks = all_tasks();
+    const Outcome found = score(family, tasks, at::kFloat);
+    for (const Task& task : tasks) {
+      const Json& values = expected.at("models").at(family).at(task.name);
+      const Json& items = values.at("loglikelihoods");
+      ASSERT_EQ(task.items.size(), items.size());
+      for (size_t i = 0; i < task.items.size(); ++i) {
+        const auto& likelihoods = found.likelihoods.at({task.name, task.items[i].id});
+        ASSERT_EQ(likelihoods.size(), items[i].size());
+        for (size_t c = 0; c < likelihoods.size(); ++c) {
+          const double value = items[i][c].get<double>();
+          EXPECT_NEAR(likelihoods[c], value, 1e-5 * std::abs(value))
+              << family << ", " << task.name << ", item " << task.items[i].id << ", choice " << c;
+        }
+      }
+      for (const char* metric : {"acc", "acc_norm", "acc_bytes"}) {
+        const auto& metrics = found.scores.tasks.at(task.name);
+        if (values.contains(metric) && metrics.contains(metric)) {
+          EXPECT_NEAR(metrics.at(metric).value, values.at(metric).get<double>(), 1e-12)
+              << family << ", " << task.name << ", " << metric;
+        }
+      }
+    }
+  }
+}
+
+TEST(Scorer, AnItemsScoreDoesNotDependBitwiseOnItsBatch) {
+  const Threads one(1);
+  for (const char* family : kFamilies) {
+    for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+      const Likelihoods reference = score(family, all_tasks(), dtype).likelihoods;
+      const auto expect_same = [&](std::vector<Task> tasks, int64_t tokens, const char* what) {
+        int64_t items = 0;
+        for (const Task& task : tasks) items += static_cast<int64_t>(task.items.size());
+        const Likelihoods found = score(family, std::move(tasks), dtype, tokens).likelihoods;
+        EXPECT_EQ(static_cast<int64_t>(found.size()), items);
+        for (const auto& [item, likelihoods] : found)
+          EXPECT_EQ(likelihoods, reference.at(item))
+              << family << ", " << at::toString(dtype) << ", " << what << ": " << item.first << " "
+              << item.second;
+      };
+      for (const int64_t tokens : {1, 300, 1'000'000})
+        expect_same(all_tasks(), tokens, "token budget");
+      expect_same(all_tasks(3), 300, "limit");
+      for (const Task& task : all_tasks()) expect_same({task}, 300, "one task alone");
+      auto shuffled = all_tasks();
+      Rng rng(5);
+      for (Task& task : shuffled) rng.shuffle(std::span(task.items));
+      rng.shuffle(std::span(shuffled));
+      expect_same(shuffled, 700, "shuffled");
+      const Threads two(2);
+      expect_same(all_tasks(), 300, "two threads");
+      expect_same(shuffled, 4096, "two threads, shuffled");
+    }
+  }
+}
+
+TEST(Scorer, HeldOutTextDoesNotDependBitwiseOnItsBatch) {
+  const fs::path path = fs::path(testing::TempDir()) / "demix_scorer_held_out";
+  const Model model("qwen3");
+  ShardWriter writer(path, model.tokenizer.vocabulary_size(), *model.tokenizer.eos());
+  for (const Task& task : all_tasks()) {
+    for (const Item& item : task.items) {
+      std::vector<int32_t> ids{*model.tokenizer.eos()};
+      model.tokenizer.encode(item.contexts[0] + item.continuations[0], false, ids);
+      writer.add(ids, 1);
+    }
+  }
+  writer.finish();
+  const auto bits = [&](at::ScalarType dtype, std::vector<Task> tasks, int64_t tokens) {
+    const Outcome outcome = score("qwen3",
+                                  std::move(tasks),
+                                  dtype,
+                                  tokens,
+                                  at::kCPU,
+                                  {{"own", Shard::open(path), 1'000'000}});
+    return outcome.scores.tasks.at("held_out/own").at("bpb").value;
+  };
+  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+    const double reference = bits(dtype, {}, 4096);
+    const Threads two(2);
+    EXPECT_EQ(bits(dtype, {}, 1), reference);
+    EXPECT_EQ(bits(dtype, all_tasks(), 400), reference);
+  }
+}
+
+// Elsewhere rounding may differ with the batch.
+TEST(Scorer, OtherDtypesAndDevicesAgreeUpToRounding) {
+  std::vector<std::tuple<at::ScalarType, at::Device, double>> places{{at::kDouble, at::kCPU, 1e-12},
+                                                                     {at::kHalf, at::kCPU, 5e-3}};
+  if (at::hasCUDA()) places.emplace_back(at::kFloat, at::kCUDA, 1e-5);
+  const Likelihoods in_float32 = score("qwen3", all_tasks(), at::kFloat).likelihoods;
+  for (const auto& [dtype, device, tolerance] : places) {
+    const Likelihoods reference = score("qwen3", all_tasks(), dtype, 4096, device).likelihoods;
+    const auto expect_close = [&](const Likelihoods& found, const Likelihoods& to, double bound) {
+      for (const auto& [item, likelihoods] : found)
+        for (size_t c = 0; c < likelihoods.size(); ++c)
+          EXPECT_NEAR(likelihoods[c], to.at(item)[c], bound * std::abs(likelihoods[c]))
+              << at::toString(dtype) << ": " << item.first << " " << item.second;
+    };
+    expect_close(reference, in_float32, std::max(tolerance, 1e-5));
+    expect_close(score("qwen3", all_tasks(), dtype, 300, device).likelihoods, reference, tolerance);
+    expect_close(score("qwen3", all_tasks(2), dtype, 64, device).likelihoods, reference, tolerance);
+  }
+}
+
+std::string message_of(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Scorer, ScoresThatAreNotFiniteNameTaskAndItem) {
+  const Model model("llama");
+  Weights weights = load_weights(kData / "llama", model.architecture, at::kFloat, at::kCPU);
+  weights.flat.fill_(std::nan(""));
+  const Scorer scorer(
+      all_tasks(), {}, model.tokenizer, Decoder(model.architecture, at::kCPU), {4096, 128});
+  EXPECT_EQ(
+      message_of([&] { scorer.score(weights, nullptr); }),
+      "task arc_easy, item own_1: a log-likelihood is nan; the model's weights give no finite "
+      "logits here");
+}
+
+TEST(Scorer, AContinuationLongerThanTheModelReadsIsRefused) {
+  const Model model("llama");
+  EXPECT_EQ(
+      message_of([&] {
+        Scorer(all_tasks(), {}, model.tokenizer, Decoder(model.architecture, at::kCPU), {4096, 8});
+      }),
+      "task arc_easy, item own_2: a continuation of 13 tokens is longer than the 8 that the "
+      "model reads");
+}
+
+TEST(Scorer, ATokenizerLargerThanTheModelIsRefused) {
+  Model model("llama");
+  model.architecture.vocabulary = 100;
+  EXPECT_EQ(message_of([&] {
+              Scorer(all_tasks(), {}, model.tokenizer, Decoder(model.architecture, at::kCPU), {});
+            }),
+            "the tokenizer has 482 tokens, the model only 100: they do not belong together");
+}
+
+}  // namespace
+}  // namespace demix
