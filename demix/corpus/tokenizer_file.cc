@@ -49,6 +49,7 @@ class Problems {
   std::string text_;
 };
 
+// For messages.
 std::string as_text(const dom::element& value) { return printable(simdjson::minify(value), 80); }
 
 class Reader {
@@ -499,7 +500,7 @@ class Reader {
     }
     // As written: other spellings of one pre-tokenizer count as others.
     const auto pre_tokenizer = member(root_, "pre_tokenizer");
-    hasher.field(pre_tokenizer ? as_text(*pre_tokenizer) : "");
+    hasher.field(pre_tokenizer ? std::string(simdjson::minify(*pre_tokenizer)) : "");
     for (const auto* ids : {&file_.prefix, &file_.suffix}) {
       hasher.field("around");
       for (const int32_t number : *ids) hasher.field(int64_t{number});
