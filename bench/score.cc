@@ -1,7 +1,9 @@
-// How close scoring comes to the machine's limit, as ratios within one run:
-//   P        best of five products of 2048³ in each thread
-//   P_shape  what the model's own products reach at the tile used, all threads, FLOP-weighted
-//   score    necessary FLOPs (no padding) per second of log_likelihoods
+// How close scoring on the CPU comes to the machine's limit, as ratios within one run:
+//   P        products of 2048³, each thread its own
+//   P_shape  the model's own products, FLOP-weighted, for as many rows as go through a layer
+//   together blocks   the same by the scorer's kernels, with packed weights and nothing behind them
+//   score    necessary FLOPs (no padding) per second of log_likelihoods, packing included
+// Every figure is the best of five, the median and the largest of which are printed for `score`.
 //
 //   build/release/bench_score [small|135m] [float32|bfloat16] [items] [rows per pass]
 //
@@ -13,11 +15,14 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <cstring>
 #include <ctime>
 #include <functional>
 #include <thread>
 
+#include "demix/evaluate/forward.h"
 #include "demix/evaluate/passes.h"
+#include "demix/evaluate/product.h"
 
 namespace demix {
 namespace {
@@ -35,10 +40,14 @@ double seconds(const std::function<void()>& work) {
   return (now() - start) / at::get_num_threads();
 }
 
-double best_of(int times, const std::function<void()>& work) {
-  double best = seconds(work);
-  for (int i = 1; i < times; ++i) best = std::min(best, seconds(work));
-  return best;
+constexpr int kTimes = 5;
+
+std::vector<double> timed(const std::function<void()>& work) {
+  std::vector<double> times;
+  work();  // kernels are compiled, memory is there
+  for (int i = 0; i < kTimes; ++i) times.push_back(seconds(work));
+  std::sort(times.begin(), times.end());
+  return times;
 }
 
 Architecture shape_of(const std::string& name) {
@@ -77,30 +86,58 @@ std::vector<TokenTree> random_items(int64_t count, int64_t vocabulary) {
   return trees;
 }
 
-// FLOP/s of all threads, each with its own products [rows, in] x [in, out]: the best of five runs,
-// each of at least `kLeastFlops` per thread.
-double product_rate(int64_t rows, int64_t in, int64_t out, at::ScalarType dtype) {
-  constexpr double kLeastFlops = 2e10;
+// FLOP/s of all threads, each with its own products [rows, in] x [in, out]. `prepare` gives what
+// one thread does for one product.
+double product_rate(int64_t rows,
+                    int64_t in,
+                    int64_t out,
+                    const std::function<std::function<void()>()>& prepare) {
+  constexpr double kLeastFlops = 2e10;  // of a thread in one run
   const int threads = at::get_num_threads();
   const double flops = 2.0 * static_cast<double>(rows * in * out);
   const auto repeats = static_cast<int64_t>(std::ceil(kLeastFlops / flops));
-  const at::Tensor weight = at::randn({out, in}).to(dtype);
-  std::vector<at::Tensor> x, y;
-  for (int t = 0; t < threads; ++t) {
-    x.push_back(at::randn({rows, in}).to(dtype));
-    y.push_back(at::empty({rows, out}, dtype));
-  }
-  const double elapsed = best_of(5, [&] {
+  std::vector<std::function<void()>> products;
+  for (int t = 0; t < threads; ++t) products.push_back(prepare());
+  const auto times = timed([&] {
     std::vector<std::jthread> workers;
-    for (size_t t = 0; t < x.size(); ++t) {
-      workers.emplace_back([&, t] {
+    for (const auto& product : products) {
+      workers.emplace_back([&] {
         at::set_num_threads(1);
-        for (int64_t i = 0; i < repeats; ++i) at::mm_out(y[t], x[t], weight.t());
+        for (int64_t i = 0; i < repeats; ++i) product();
       });
     }
   });
   at::set_num_threads(threads);
-  return flops * static_cast<double>(repeats * threads) / elapsed;
+  return flops * static_cast<double>(repeats * threads) / times[0];
+}
+
+double library_rate(int64_t rows, int64_t in, int64_t out, at::ScalarType dtype) {
+  return product_rate(rows, in, out, [&] {
+    const at::Tensor x = at::randn({rows, in}).to(dtype), weight = at::randn({out, in}).to(dtype);
+    return
+        [x, weight, y = at::empty({rows, out}, dtype)]() mutable { at::mm_out(y, x, weight.t()); };
+  });
+}
+
+template <typename T>
+double block_rate(int64_t rows, int64_t in, int64_t out) {
+  return product_rate(rows, in, out, [&] {
+    const int64_t stride = row_stride<T>(in);
+    const auto x = std::make_shared<Buffer<T>>((rows + kRowUnit) * stride);
+    const Buffer<T> weights(out * in);
+    const auto dtype = std::is_same_v<T, float> ? at::kFloat : at::kBFloat16;
+    const auto fill = [&](T* to, int64_t count) {
+      std::memcpy(to, at::randn({count}).to(dtype).const_data_ptr(), count * sizeof(T));
+    };
+    fill(x->data(), rows * stride);
+    fill(weights.data(), out * in);
+    const auto matrix =
+        std::make_shared<Matrix<T>>(out, in, [&](int64_t i) { return weights.data() + i * in; });
+    return [=] {
+      matrix->multiply(x->data(), stride, rows, [](int64_t, int64_t, const float*) {});
+      end_block_products();
+    };
+  });
 }
 
 void run(const std::string& shape, at::ScalarType dtype, int64_t items, int64_t rows_wanted) {
@@ -118,37 +155,35 @@ void run(const std::string& shape, at::ScalarType dtype, int64_t items, int64_t 
   std::vector<Pass> passes;
   const double planning =
       seconds([&] { passes = pack(trees, rows_per_pass(rows_wanted, rows, true)); });
-  int64_t padded = 0;
-  for (const Pass& pass : passes) padded += (pass.rows() + kTileRows - 1) / kTileRows * kTileRows;
+  const double packing = timed([&] { pack_model(decoder, weights, 128); })[0];
 
-  const double peak = product_rate(2048, 2048, 2048, dtype);
-  const int64_t attention = (a.heads + 2 * a.kv_heads) * a.head_dim;
-  // {in, out, times per token}
+  // {in, out, times}: columns as the scorer multiplies them, q, k and v together, gate and up too.
   const double n = static_cast<double>(rows), layers = static_cast<double>(a.layers) * n;
-  double flops = 0, best_seconds = 0;
-  const auto count = [&](int64_t tile, int64_t in, int64_t out, double times) {
+  const int64_t qkv = (a.heads + 2 * a.kv_heads) * a.head_dim;
+  const struct {
+    int64_t in, out;
+    double times;
+  } products[] = {{a.hidden, qkv, layers},
+                  {a.heads * a.head_dim, a.hidden, layers},
+                  {a.hidden, 2 * a.intermediate, layers},
+                  {a.intermediate, a.hidden, layers},
+                  {a.hidden, a.vocabulary, static_cast<double>(answer_rows)}};
+  double flops = 0, library_seconds = 0, block_seconds = 0;
+  for (const auto& [in, out, times] : products) {
     const double these = 2.0 * static_cast<double>(in * out) * times;
     flops += these;
-    best_seconds += these / product_rate(tile, in, out, dtype);
-  };
-  count(kTileRows, a.hidden, attention, layers);
-  count(kTileRows, a.heads * a.head_dim, a.hidden, layers);
-  count(kTileRows, a.hidden, 2 * a.intermediate, layers);
-  count(kTileRows, a.intermediate, a.hidden, layers);
-  count(kHeadTileRows,
-        a.hidden,
-        std::min<int64_t>(1024, a.vocabulary),
-        static_cast<double>(answer_rows) * static_cast<double>(a.vocabulary) /
-            std::min<double>(1024, a.vocabulary));
-
-  const double elapsed =
-      best_of(3, [&] { log_likelihoods(passes, 4 * items, decoder, weights, nullptr); });
+    library_seconds += these / library_rate(kGroupRows, in, out, dtype);
+    block_seconds += these / (dtype == at::kFloat ? block_rate<float>(kGroupRows, in, out)
+                                                  : block_rate<BFloat16>(kGroupRows, in, out));
+  }
+  const double peak = library_rate(2048, 2048, 2048, dtype);
+  const auto times = timed([&] { log_likelihoods(passes, 4 * items, decoder, weights, nullptr); });
   fmt::print(
-      "{} {}, {} threads, {} items, {} tokens ({} answered) in {} passes, {:.1f} % padding, packed "
-      "in {:.1f} ms\n"
-      "  P {:.1f} GFLOP/s, P_shape {:.1f} GFLOP/s\n"
-      "  score {:.3f} s, {:.0f} tokens/s, {:.0f} items/s, {:.1f} GFLOP/s = {:.2f} P = {:.2f} "
-      "P_shape\n",
+      "{} {}, {} threads, {} items, {} tokens ({} answered) in {} passes, planned in {:.1f} ms, "
+      "weights packed in {:.1f} ms\n"
+      "  P {:.1f} GFLOP/s, P_shape {:.1f} GFLOP/s, blocks {:.1f} GFLOP/s\n"
+      "  score {:.3f} s (median {:.3f}, largest {:.3f}), {:.0f} tokens/s, {:.0f} items/s, {:.1f} "
+      "GFLOP/s = {:.2f} P = {:.2f} P_shape = {:.2f} blocks\n",
       shape,
       at::toString(dtype),
       at::get_num_threads(),
@@ -156,16 +191,20 @@ void run(const std::string& shape, at::ScalarType dtype, int64_t items, int64_t 
       rows,
       answer_rows,
       passes.size(),
-      100.0 * static_cast<double>(padded - rows) / n,
       planning * 1e3,
+      packing * 1e3,
       peak / 1e9,
-      flops / best_seconds / 1e9,
-      elapsed,
-      n / elapsed,
-      static_cast<double>(items) / elapsed,
-      flops / elapsed / 1e9,
-      flops / elapsed / peak,
-      best_seconds / elapsed);
+      flops / library_seconds / 1e9,
+      flops / block_seconds / 1e9,
+      times[0],
+      times[kTimes / 2],
+      times.back(),
+      n / times[0],
+      static_cast<double>(items) / times[0],
+      flops / times[0] / 1e9,
+      flops / times[0] / peak,
+      library_seconds / times[0],
+      block_seconds / times[0]);
 }
 
 }  // namespace
@@ -176,6 +215,6 @@ int main(int argc, char** argv) {
   const auto dtype = argc > 2 && std::string(argv[2]) == "bfloat16" ? at::kBFloat16 : at::kFloat;
   demix::run(shape,
              dtype,
-             argc > 3 ? std::stoll(argv[3]) : (shape == "small" ? 500 : 40),
+             argc > 3 ? std::stoll(argv[3]) : (shape == "small" ? 1000 : 200),
              argc > 4 ? std::stoll(argv[4]) : 4096);
 }

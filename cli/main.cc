@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -27,6 +28,8 @@ void refuse_unknown_command(const CLI::App& app, int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // A write beyond the limit on file sizes gives an error that says so, instead of the end.
+  std::signal(SIGXFSZ, SIG_IGN);
   CLI::App app(
       "demix finds the best data mixture for pre-training a language model by merging models "
       "instead of "

@@ -1,110 +1,273 @@
-#include <ATen/core/Tensor.h>
-
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <csignal>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
 #include "demix/core/error.h"
-#include "demix/merge/components.h"
-#include "demix/model/weights.h"
-#include "demix/run/device.h"
+#include "demix/core/progress.h"
+#include "demix/merge/merge_record.h"
+#include "demix/merge/merge_to_disk.h"
+#include "demix/merge/mergekit_config.h"
 
 namespace demix::cli {
 namespace {
 
 struct Options {
-  std::filesystem::path base, out;
-  std::vector<std::string> components, weights;
-  std::string method = "linear", dtype = "bfloat16";
-  double scale = 1;
-  bool raw = false;
+  std::filesystem::path config, config_out;  // the mergekit way
+  std::filesystem::path base, out, tokenizer;
+  std::vector<std::string> components, weights, parameters;
+  std::string method = "linear", dtype, max_shard_size = "5GB", memory;
+  double scale = 1, max_drift = 0;
+  bool raw = false, sync = false, no_tokenizer = false, json = false, list = false;
+  int threads = 0;
+  uint64_t seed = 0;
 };
+
+std::atomic<bool> stopped = false;
+
+// Ctrl-C ends a merge in good order; a second one ends the process.
+void stop_on_signals() {
+  struct sigaction action = {};
+  action.sa_handler = [](int) { stopped = true; };
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  for (const int signal : {SIGINT, SIGTERM}) ::sigaction(signal, &action, nullptr);
+}
 
 // "NAME=VALUE" of `option`.
 std::pair<std::string, std::string> split(const std::string& option, const std::string& text) {
   const size_t equals = text.find('=');
-  if (equals == 0 || equals == std::string::npos || equals + 1 == text.size()) {
+  if (equals == 0 || equals == std::string::npos || equals + 1 == text.size())
     throw Error("{}: expected NAME=VALUE, found '{}'", option, text);
-  }
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
-double number(const std::string& option, const std::string& text) {
-  size_t used = 0;
-  double value = 0;
-  try {
-    value = std::stod(text, &used);
-  } catch (const std::exception&) {
-    used = 0;
-  }
-  if (used != text.size() || !std::isfinite(value)) {
-    throw Error("{}: expected a number, found '{}'", option, text);
-  }
-  return value;
+// "500MB", "5GB", "256MiB", or bytes.
+uint64_t size_in_bytes(const std::string& option, const std::string& text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string unit(end, text.data() + text.size());
+  for (const auto& [name, factor] : {std::pair("", 1.0),
+                                     {"B", 1.0},
+                                     {"KB", 1e3},
+                                     {"MB", 1e6},
+                                     {"GB", 1e9},
+                                     {"TB", 1e12},
+                                     {"KiB", 1024.0},
+                                     {"MiB", 1048576.0},
+                                     {"GiB", 1073741824.0}})
+    if (error == std::errc() && unit == name && number * factor >= 1 && number * factor < 9e18)
+      return static_cast<uint64_t>(number * factor);
+  throw Error("{}: expected a size such as 5GB, 500MB or 256MiB, found '{}'", option, text);
 }
 
-void merge(const Options& options) {
-  if (options.method != "linear") {
-    throw Error("--method: '{}' is not available; only linear is", options.method);
+// The place of a component's name, or an Error with the nearest.
+size_t find_component(const std::string& option,
+                      const std::string& name,
+                      const std::vector<MergeSource>& models) {
+  std::vector<std::string_view> names;
+  for (size_t k = 0; k < models.size(); ++k) {
+    if (models[k].name == name) return k;
+    names.push_back(models[k].name);
   }
-  const at::ScalarType dtype = resolve_dtype(options.dtype, "--dtype");
-  if (std::filesystem::exists(options.out) && !std::filesystem::is_empty(options.out)) {
-    throw Error("--out: {} is not empty; name a new folder", options.out.string());
-  }
-  std::map<std::string, double> wanted;
-  double sum = 0;
-  for (const std::string& text : options.weights) {
-    const auto [name, value] = split("--weights", text);
-    if (!wanted.emplace(name, number("--weights " + name, value)).second) {
-      throw Error("--weights: '{}' is given twice", name);
-    }
-    sum += wanted[name];
-  }
-  const Architecture architecture = load_architecture(options.base);
-  const at::Device cpu(at::kCPU);
-  std::vector<std::string> names;
-  std::vector<Weights> models;
-  std::vector<double> weights;
+  const std::string_view near = nearest(name, names);
+  throw Error("{}: there is no component '{}'{}",
+              option,
+              name,
+              near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+}
+
+std::vector<MergeSource> read_components(const Options& options) {
+  std::vector<MergeSource> models;
   for (const std::string& text : options.components) {
     const auto [name, folder] = split("--component", text);
-    const auto weight = wanted.find(name);
-    if (weight == wanted.end()) throw Error("--weights: no weight for component '{}'", name);
-    const Architecture found = load_architecture(folder);
-    if (!(found == architecture)) {
-      throw Error("component '{}': {} does not have the architecture of {}",
-                  name,
-                  folder,
-                  options.base.string());
+    for (const MergeSource& other : models)
+      if (other.name == name) throw Error("--component: '{}' is given twice", name);
+    models.push_back({name, folder});
+  }
+  if (models.empty())
+    throw Error("expected a mergekit configuration, or --base with at least one --component");
+  return models;
+}
+
+// The method's parameters out of --weights, --param, --scale and --no-normalize.
+std::unique_ptr<ParameterPlan> read_parameters(const Options& options,
+                                               const std::vector<MergeSource>& models) {
+  const MergeMethod& method = find_merge_method(options.method);
+  auto plan = std::make_unique<ParameterPlan>(method, models.size());
+  if (!options.weights.empty() && !method.uses_weights())
+    throw Error("--weights: the method {} decides by the models' numbers and takes no weights",
+                method.name);
+  std::vector<bool> weighted(models.size());
+  for (const std::string& text : options.weights) {
+    const auto [name, value] = split("--weights", text);
+    const size_t k = find_component("--weights", name, models);
+    if (weighted[k]) throw Error("--weights: '{}' is given twice", name);
+    weighted[k] = true;
+    plan->set("weight", k, ParameterSetting::of(value, "--weights " + name));
+  }
+  if (!options.weights.empty())
+    for (size_t k = 0; k < models.size(); ++k)
+      if (!weighted[k]) throw Error("--weights: no weight for component '{}'", models[k].name);
+  if (options.scale != 1)
+    plan->set("lambda", ParameterSetting::of(fmt::format("{}", options.scale), "--scale"));
+  if (options.raw) plan->set("normalize", ParameterSetting::of("false", "--no-normalize"));
+  for (const std::string& text : options.parameters) {
+    const auto [name, value] = split("--param", text);
+    // COMPONENT.PARAMETER=VALUE is for one component; parameters' names have no dots.
+    const size_t dot = name.rfind('.');
+    if (dot == std::string::npos) {
+      plan->set(name, ParameterSetting::of(value, "--param"));
+      continue;
     }
-    names.push_back(name);
-    models.push_back(load_weights(folder, architecture, at::kFloat, cpu));
-    weights.push_back(weight->second);
-    wanted.erase(weight);
+    const size_t k = find_component("--param", name.substr(0, dot), models);
+    const std::string parameter = name.substr(dot + 1);
+    const MergeParameter* found = method.find_parameter(parameter);
+    if (found && found->scope == MergeParameter::Scope::kTensor)
+      throw Error("--param: '{}' of {} has one value for all components", parameter, method.name);
+    plan->set(parameter, k, ParameterSetting::of(value, "--param " + name));
   }
-  if (!wanted.empty()) {
-    throw Error("--weights: there is no component '{}'", wanted.begin()->first);
+  return plan;
+}
+
+// Flags that a configuration file speaks for.
+void refuse_beside_config(const CLI::App& command) {
+  for (const char* name : {"--base",
+                           "--component",
+                           "--weights",
+                           "--method",
+                           "--param",
+                           "--scale",
+                           "--no-normalize",
+                           "--out",
+                           "--dtype"})
+    if (command.count(name) > 0)
+      throw Error("{}: not beside a configuration file, which says it itself", name);
+}
+
+std::string weight_text(const std::optional<std::pair<double, double>>& weight) {
+  if (!weight) return "by numbers";
+  if (weight->first == weight->second) return fmt::format("{:.6g}", weight->first);
+  return fmt::format("{:.4g}..{:.4g}", weight->first, weight->second);
+}
+
+// What was done with the weights that were given, where that is not obvious.
+void explain_weights(const ParameterPlan& plan, const MergeReport& report) {
+  if (!plan.constant() || !plan.method().uses_weights()) return;
+  const MergeParameters parameters = plan.at("", 0);
+  const std::span<const double> given = parameters.of_models("weight");
+  double sum = 0, effective = 0;
+  bool negative = false, known = true;
+  for (size_t k = 0; k < given.size(); ++k) {
+    sum += given[k];
+    negative |= given[k] < 0;
+    known &= report.models[k].weight.has_value();
+    if (known) effective += report.models[k].weight->first;
   }
-  if (!options.raw) {
-    if (!(sum > 0))
-      throw Error("--weights: they sum to {}, expected a positive sum (or --no-normalize)", sum);
-    for (double& weight : weights) weight /= sum;
+  if (known && std::abs(sum - effective) > 1e-9)
+    say(fmt::format("weights sum to {:.6g}; {} uses them as in the table, with the sum {:.6g}",
+                    sum,
+                    plan.method().name,
+                    effective));
+  else if (std::abs(sum - 1) > 1e-6)
+    say(fmt::format(
+        "weights sum to {:.6g}, not to 1; {} takes them as they are", sum, plan.method().name));
+  if (negative) say("a negative weight moves the result away from its model");
+}
+
+void print_report(const ParameterPlan& plan,
+                  const MergeReport& report,
+                  const std::filesystem::path& out) {
+  explain_weights(plan, report);
+  size_t width = 9;
+  for (const MergedInput& model : report.models) width = std::max(width, model.name.size());
+  fmt::print("method {}; distances from {} {}\n",
+             plan.method().name,
+             report.has_base ? "the base" : "the first model",
+             report.reference.folder.string());
+  fmt::print("{:<{}} {:>14} {:>12} {:>8}\n", "component", width, "weight", "distance", "drift");
+  for (const MergedInput& model : report.models)
+    fmt::print("{:<{}} {:>14} {:>12.6g} {:>8.5f}\n",
+               model.name,
+               width,
+               weight_text(model.weight),
+               model.distance,
+               model.drift);
+  if (report.cosines.size() > 1) {
+    fmt::print("cosines between updates\n");
+    for (size_t a = 0; a < report.cosines.size(); ++a) {
+      fmt::print("{:<{}}", report.models[a].name, width);
+      for (size_t b = 0; b <= a; ++b) fmt::print(" {:>6.3f}", report.cosines[a][b]);
+      fmt::print("\n");
+    }
   }
-  const Components components(architecture,
-                              names,
-                              std::move(models),
-                              load_weights(options.base, architecture, at::kFloat, cpu),
-                              at::kFloat,
-                              cpu);
-  Weights merged = components.allocate(dtype);
-  components.merge(weights, options.scale, merged);
-  save_model(options.out, architecture, merged, dtype, options.base);
-  fmt::print("{:<24} {:>10} {:>10}\n", "component", "weight", "drift");
-  for (size_t k = 0; k < names.size(); ++k) {
-    fmt::print("{:<24} {:>10.5f} {:>10.5f}\n", names[k], weights[k], components.drifts()[k]);
+  fmt::print("{} tensors merged, {} copied, {} left out; {} parameters; written to {}\n",
+             report.merged_tensors,
+             report.copied_tensors,
+             report.dropped.size(),
+             report.parameters,
+             out.string());
+}
+
+void list_methods() {
+  for (const MergeMethod* method : merge_methods()) {
+    fmt::print("{}\n    {}\n", method->name, method->paper);
+    for (const MergeParameter& parameter : method->parameters)
+      fmt::print("    {}{}: {}\n",
+                 parameter.name,
+                 parameter.required() ? " (required)" : "",
+                 parameter.meaning);
   }
-  fmt::print("written to {}\n", options.out.string());
+}
+
+void merge(const Options& options, const CLI::App& command) {
+  if (options.list) return list_methods();
+  MergekitConfig config;
+  std::filesystem::path out = options.out;
+  if (!options.config.empty()) {
+    refuse_beside_config(command);
+    if (options.config_out.empty()) throw Error("expected OUT after the configuration file");
+    out = options.config_out;
+    config = read_mergekit_config(ConfigNode::parse_file(options.config));
+  } else {
+    if (out.empty()) throw Error("--out is missing: the folder to write");
+    config.models = read_components(options);
+    config.parameters = read_parameters(options, config.models);
+    if (!options.base.empty()) config.base = options.base;
+    if (!options.dtype.empty()) {
+      config.format = number_format_named(options.dtype);
+      if (!config.format)
+        throw Error("--dtype: '{}' is not known; expected float32, bfloat16 or float16",
+                    options.dtype);
+    }
+  }
+  if (!options.tokenizer.empty()) config.tokenizer = options.tokenizer;
+  MergeJob job{.parameters = *config.parameters,
+               .models = std::move(config.models),
+               .base = config.base,
+               .out = out,
+               .seed = options.seed,
+               .format = config.format,
+               .tokenizer = config.tokenizer,
+               .copy_tokenizer = !options.no_tokenizer,
+               .chat_template = config.chat_template,
+               .max_shard_bytes = size_in_bytes("--max-shard-size", options.max_shard_size),
+               .threads = options.threads,
+               .sync = options.sync,
+               .stop = &stopped};
+  if (!options.memory.empty()) job.memory_bytes = size_in_bytes("--memory", options.memory);
+  if (command.count("--max-drift") > 0) job.most_drift = options.max_drift;
+  stop_on_signals();
+  const MergeReport report = merge_to_disk(job);
+  if (options.json)
+    fmt::print("{}\n", merge_record(job, report).dump(2));
+  else
+    print_report(job.parameters, report, out);
 }
 
 }  // namespace
@@ -113,22 +276,42 @@ void add_merge(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command =
       app.add_subcommand("merge", "A Hugging Face checkpoint merged from components");
-  command->add_option("--base", options->base, "checkpoint folder of the base")->required();
-  command->add_option("--component", options->components, "NAME=FOLDER, once per component")
-      ->required();
-  command->add_option("--weights", options->weights, "NAME=WEIGHT, …")->required()->delimiter(',');
-  command->add_option("--method", options->method, "linear")->capture_default_str();
-  command->add_option("--scale", options->scale, "λ in base + λ Σ w (component − base)")
+  command->add_option("CONFIG", options->config, "mergekit configuration (YAML), then OUT");
+  command->add_option("OUT", options->config_out, "folder to write, after CONFIG");
+  command->add_option("--base", options->base, "folder of the model that the components come from");
+  command->add_option("--component", options->components, "NAME=FOLDER, once per component");
+  command->add_option("--weights", options->weights, "NAME=WEIGHT, …")->delimiter(',');
+  command->add_option("--method", options->method, "see --list-methods")->capture_default_str();
+  command->add_option("--param",
+                      options->parameters,
+                      "PARAMETER=VALUE of the method, or COMPONENT.PARAMETER=VALUE");
+  command->add_option(
+      "--scale", options->scale, "λ in base + λ Σ w (component − base), as --param lambda=λ");
+  command->add_flag(
+      "--no-normalize", options->raw, "weights as they are, as --param normalize=false");
+  command->add_option(
+      "--dtype", options->dtype, "of the result: float32, bfloat16 or float16; else as the base");
+  command->add_option("--out", options->out, "folder to write");
+  command->add_option(
+      "--tokenizer", options->tokenizer, "folder to copy the tokenizer from; else the base's");
+  command->add_flag("--no-tokenizer", options->no_tokenizer, "copy no tokenizer");
+  command->add_option("--max-shard-size", options->max_shard_size, "of one file of weights")
       ->capture_default_str();
-  command->add_flag("--no-normalize",
-                    options->raw,
-                    "use the weights as they are; else they are scaled to sum to one");
-  command->add_option("--dtype", options->dtype, "float32 or bfloat16")->capture_default_str();
-  command->add_option("--out", options->out, "folder to write")->required();
+  command->add_option("--memory",
+                      options->memory,
+                      "for tensors; else the models' largest tensor in float32, and 128 MiB");
+  command->add_option("--threads", options->threads, "0: as many as the machine has");
+  command->add_option("--seed", options->seed, "of methods that draw")->capture_default_str();
+  command->add_option(
+      "--max-drift", options->max_drift, "refuse components that drifted farther from the base");
+  command->add_flag("--fsync", options->sync, "return when the result is safe from a power loss");
+  command->add_flag("--json", options->json, "print demix_merge.json instead of a table");
+  command->add_flag("--list-methods", options->list, "the methods, and their parameters");
   command->footer(
       "Example: demix merge --base runs/demo/base --component math=runs/demo/components/math_high "
-      "--component code=runs/demo/components/code_high --weights math=0.7,code=0.3 --out merged");
-  command->callback([options] { merge(*options); });
+      "--component code=runs/demo/components/code_high --weights math=0.7,code=0.3 --out merged\n"
+      "or:      demix merge merge.yml merged");
+  command->callback([options, command] { merge(*options, *command); });
 }
 
 }  // namespace demix::cli

@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "demix/core/error.h"
+#include "demix/core/files.h"
 #include "demix/core/hash.h"
+#include "demix/core/json.h"
 #include "demix/corpus/byte_alphabet.h"
 #include "demix/corpus/nfc.h"
 
@@ -532,14 +535,14 @@ TokenizerFile read_tokenizer_file(const std::filesystem::path& path) {
 }
 
 std::string read_special_token(const std::filesystem::path& path, std::string_view role) {
-  dom::parser parser;
-  const dom::element root = parse(parser, path);
-  std::string_view token;
-  if (root[role].get(token) == simdjson::SUCCESS ||
-      root[role]["content"].get(token) == simdjson::SUCCESS) {
-    return std::string(token);
-  }
-  return "";
+  // Not by simdjson, which refuses the 10^30 that many files have as model_max_length.
+  const Json config = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+  if (!config.is_object()) throw Error("{}: not a valid JSON object", path.string());
+  const auto found = config.find(role);
+  if (found == config.end()) return "";
+  const Json& token =
+      found->is_object() && found->contains("content") ? (*found)["content"] : *found;
+  return token.is_string() ? token.get<std::string>() : "";
 }
 
 }  // namespace demix

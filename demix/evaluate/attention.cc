@@ -2,186 +2,310 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 #include <vector>
+
+#include "demix/evaluate/product.h"
+
+// Queries are taken together, a few of one key-value head; keys and values lie in panels of
+// positions. T is the element type of the tensors, C that of the products.
 
 namespace demix {
 namespace {
 
-// Queries computed together: enough independent sums to keep the processor's multipliers busy.
-constexpr int64_t kQueries = 8;
+constexpr int64_t kQueries = 16;
+constexpr int64_t kPositions = kBlockColumns;  // of a panel
 
-// Keys and values of one head along the current path, in float32. Keys lie in blocks of kLanes
-// keys, transposed, so that a vector holds one dimension of all keys of a block.
-struct Path {
-  int64_t dims;                // head_dim rounded up to whole vectors; padding is zero
-  std::vector<float> keys;     // [blocks, dims, kLanes]
-  std::vector<float> values;   // [positions, dims]
-  std::vector<float> queries;  // [kQueries, dims]
-  std::vector<float> weights;  // [kQueries, positions]
-  int64_t positions;           // rounded up to whole vectors
+int64_t round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
+
+}  // namespace
+
+// Keys and values of one head along the current path, and what is computed from them.
+template <typename C>
+struct AttentionScratch::Path {
+  // Positions, or inputs, that one word of a panel holds.
+  static constexpr int64_t kPerWord = 4 / sizeof(C);
+
+  int64_t dims;          // head_dim, rounded up to whole vectors; the rest is zero
+  int64_t value_panels;  // of kBlockColumns dimensions
+  Buffer<C> keys;        // [panels of positions, dims / kPerWord, kPositions, kPerWord]
+  Buffer<C> values;      // [panels, value_panels, kPositions / kPerWord, kBlockColumns, kPerWord]
+  Buffer<C> queries;     // [kQueries, dims]
+  Buffer<float> scores;  // [panels, kQueries, kPositions]
+  Buffer<C> probabilities;  // the same
+  Buffer<float> mixed;      // [value_panels, kQueries, kBlockColumns]
+  float inverse[kQueries];  // 1 / sum of a query's probabilities
 
   Path(int64_t head_dim, int64_t longest)
-      : dims((head_dim + kLanes - 1) / kLanes * kLanes),
-        positions((longest + kLanes - 1) / kLanes * kLanes) {
-    keys.resize(static_cast<size_t>(positions * dims));
-    values.resize(static_cast<size_t>(positions * dims));
-    queries.resize(static_cast<size_t>(kQueries * dims));
-    weights.resize(static_cast<size_t>(kQueries * positions));
+      : dims(round_up(head_dim, kLanes)),
+        value_panels(round_up(dims, kBlockColumns) / kBlockColumns) {
+    const int64_t panels = round_up(longest, kPositions) / kPositions;
+    keys = Buffer<C>(panels * dims * kPositions);
+    values = Buffer<C>(panels * value_panels * kPositions * kBlockColumns);
+    queries = Buffer<C>(kQueries * dims);
+    scores = Buffer<float>(panels * kQueries * kPositions);
+    probabilities = Buffer<C>(panels * kQueries * kPositions);
+    mixed = Buffer<float>(value_panels * kQueries * kBlockColumns);
   }
 };
 
-template <typename T>
-DEMIX_INLINE void extend_path(Path& path,
+namespace {
+
+template <typename C>
+using Path = AttentionScratch::Path<C>;
+
+template <typename T, typename C>
+DEMIX_INLINE C converted(T value) {
+  if constexpr (std::is_same_v<T, C>) {
+    return value;
+  } else {
+    return to_float(value);
+  }
+}
+
+template <typename T, typename C>
+DEMIX_INLINE void extend_path(const Path<C>& path,
                               const Segment& segment,
                               int64_t head_dim,
                               const T* k,
                               int64_t k_stride,
                               const T* v,
                               int64_t v_stride) {
+  constexpr int64_t kPerWord = Path<C>::kPerWord;
   for (int64_t i = 0; i < segment.count; ++i) {
     const int64_t position = segment.start + i;
+    const int64_t panel = position / kPositions, place = position % kPositions;
     const T* key = k + (segment.row + i) * k_stride;
+    C* keys = path.keys.data() + panel * path.dims * kPositions + place * kPerWord;
+    for (int64_t d = 0; d < head_dim; d += kPerWord)
+      for (int64_t j = 0; j < kPerWord; ++j) keys[d * kPositions + j] = converted<T, C>(key[d + j]);
     const T* value = v + (segment.row + i) * v_stride;
-    float* to = path.keys.data() + position / kLanes * path.dims * kLanes + position % kLanes;
-    for (int64_t d = 0; d < head_dim; ++d) to[d * kLanes] = to_float(key[d]);
-    float* values = path.values.data() + position * path.dims;
-    for (int64_t d = 0; d < head_dim; ++d) values[d] = to_float(value[d]);
-  }
-}
-
-// weights[q][p] = q · k_p / √head_dim for all positions p of the first `blocks` blocks.
-DEMIX_INLINE void score(Path& path, int64_t blocks, float scale) {
-  for (int64_t block = 0; block < blocks; ++block) {
-    Floats sums[kQueries] = {};
-    const float* keys = path.keys.data() + block * path.dims * kLanes;
-    for (int64_t d = 0; d < path.dims; ++d) {
-      Floats key;
-      load(keys + d * kLanes, key);
-      for (int64_t q = 0; q < kQueries; ++q) sums[q] += path.queries[q * path.dims + d] * key;
+    for (int64_t first = 0; first < head_dim; first += kBlockColumns) {
+      C* values = path.values.data() +
+                  (panel * path.value_panels + first / kBlockColumns) * kPositions * kBlockColumns +
+                  place / kPerWord * kPerWord * kBlockColumns + place % kPerWord;
+      const int64_t count = std::min(kBlockColumns, head_dim - first);
+      for (int64_t d = 0; d < count; ++d) values[d * kPerWord] = converted<T, C>(value[first + d]);
     }
-    for (int64_t q = 0; q < kQueries; ++q)
-      store(sums[q] * scale, &path.weights[q * path.positions + block * kLanes]);
   }
 }
 
-// Turns a query's scores at positions [0, seen) into exp(score - largest), zero from there to the
-// end of the last block, and returns 1 / their sum.
-DEMIX_INLINE float soften(float* weights, int64_t seen, int64_t blocks) {
+// Of a query's scores, `panels` panels of them kQueries · kPositions apart: exp(score · scale -
+// largest) at positions [0, seen), zero behind them. Returns 1 / their sum.
+template <typename C>
+DEMIX_INLINE float soften(
+    const float* scores, int64_t seen, int64_t panels, float scale, C* probabilities) {
+  constexpr int64_t kNext = kQueries * kPositions;
   Floats lane;
   for (int i = 0; i < kLanes; ++i) lane[i] = static_cast<float>(i);
-  Floats largest = Floats{} - INFINITY;
-  const Floats lowest = largest;
-  for (int64_t block = 0; block < blocks; ++block) {
-    Floats x;
-    load(weights + block * kLanes, x);
-    x = lane < static_cast<float>(seen - block * kLanes) ? x : lowest;
+  const Floats lowest = Floats{} - INFINITY;
+  Floats largest = lowest, x;
+  for (int64_t at = 0; at < seen; at += kLanes) {
+    load(scores + at / kPositions * kNext + at % kPositions, x);
+    x = lane < static_cast<float>(seen - at) ? x : lowest;
     largest = x > largest ? x : largest;
   }
-  const float top = largest_of(largest);
+  const float top = largest_of(largest) * scale;
   Floats sum = {};
-  for (int64_t block = 0; block < blocks; ++block) {
-    Floats x;
-    load(weights + block * kLanes, x);
-    x -= top;
+  for (int64_t at = 0; at < panels * kPositions; at += kLanes) {
+    C* to = probabilities + at / kPositions * kNext + at % kPositions;
+    if (at >= seen) {
+      store(Floats{}, to);
+      continue;
+    }
+    load(scores + at / kPositions * kNext + at % kPositions, x);
+    x = x * scale - top;
     exponentiate(x);
-    x = lane < static_cast<float>(seen - block * kLanes) ? x : Floats{};
+    x = lane < static_cast<float>(seen - at) ? x : Floats{};
     sum += x;
-    store(x, weights + block * kLanes);
+    store(x, to);
   }
   return 1 / sum_of(sum);
 }
 
-// Σ_p weights[q][p] v_p for kVectors vectors of dimensions from `first` on, into out[q].
-template <int kVectors>
-DEMIX_INLINE void mix(const Path& path, int64_t first, int64_t count, float* out) {
-  Floats sums[kQueries][kVectors] = {};
-  for (int64_t p = 0; p < count; ++p) {
-    Floats value[kVectors];
-    for (int i = 0; i < kVectors; ++i)
-      load(&path.values[p * path.dims + first + i * kLanes], value[i]);
-    for (int64_t q = 0; q < kQueries; ++q) {
-      const float weight = path.weights[q * path.positions + p];
-      for (int i = 0; i < kVectors; ++i) sums[q][i] += weight * value[i];
-    }
+// Query j of those together is head j % group of row j / group, counted from `first`.
+struct Queries {
+  int64_t first, count, group;
+  int64_t row(int64_t j) const { return (first + j) / group; }
+  int64_t head(int64_t j) const { return (first + j) % group; }
+};
+
+template <typename T, typename C>
+DEMIX_INLINE void gather(
+    const Path<C>& path, const Queries& queries, int64_t head_dim, const T* q, int64_t stride) {
+  for (int64_t j = 0; j < queries.count; ++j) {
+    const T* from = q + queries.row(j) * stride + queries.head(j) * head_dim;
+    C* to = path.queries.data() + j * path.dims;
+    for (int64_t d = 0; d < head_dim; ++d) to[d] = converted<T, C>(from[d]);
   }
-  for (int64_t q = 0; q < kQueries; ++q)
-    for (int i = 0; i < kVectors; ++i) store(sums[q][i], out + q * path.dims + first + i * kLanes);
 }
 
-template <typename T>
-DEMIX_INLINE void attend(const AttentionInput& input, const T* q, const T* k, const T* v, T* out) {
-  const auto [heads, kv_heads, head_dim] = input.shape;
-  const int64_t group = heads / kv_heads;
-  int64_t longest = 0;
-  for (const Segment& segment : input.segments)
-    longest = std::max(longest, segment.start + segment.count);
-  Path path(head_dim, longest);
-  std::vector<float> mixed(static_cast<size_t>(kQueries * path.dims));
-  const float scale = 1 / std::sqrt(static_cast<float>(head_dim));
-  for (int64_t g = 0; g < kv_heads; ++g) {
-    for (const Segment& segment : input.segments) {
-      extend_path(path,
-                  segment,
-                  head_dim,
-                  k + g * head_dim,
-                  input.k_stride,
-                  v + g * head_dim,
-                  input.v_stride);
-      // The group's heads share keys and values: query j is head j % group of row j / group.
-      const int64_t total = segment.count * group;
-      for (int64_t first = 0; first < total; first += kQueries) {
-        const int64_t here = std::min(kQueries, total - first);
-        for (int64_t j = 0; j < here; ++j) {
-          const int64_t row = segment.row + (first + j) / group;
-          const T* query = q + row * input.q_stride + (g * group + (first + j) % group) * head_dim;
-          for (int64_t d = 0; d < head_dim; ++d)
-            path.queries[j * path.dims + d] = to_float(query[d]);
-        }
-        const int64_t last_seen = segment.start + (first + here - 1) / group + 1;
-        const int64_t blocks = (last_seen + kLanes - 1) / kLanes;
-        score(path, blocks, scale);
-        float inverse[kQueries] = {};
-        for (int64_t j = 0; j < here; ++j)
-          inverse[j] = soften(
-              &path.weights[j * path.positions], segment.start + (first + j) / group + 1, blocks);
-        int64_t d = 0;
-        for (; d + 2 * kLanes <= path.dims; d += 2 * kLanes)
-          mix<2>(path, d, last_seen, mixed.data());
-        if (d < path.dims) mix<1>(path, d, last_seen, mixed.data());
-        for (int64_t j = 0; j < here; ++j) {
-          const int64_t row = segment.row + (first + j) / group;
-          T* to = out + row * input.out_stride + (g * group + (first + j) % group) * head_dim;
-          for (int64_t x = 0; x < path.dims; x += kLanes) {
-            Floats result;
-            load(&mixed[j * path.dims + x], result);
-            result *= inverse[j];
-            if (x + kLanes <= head_dim) {
-              store(result, to + x);
-            } else {
-              T lanes[kLanes];
-              store(result, lanes);
-              std::copy(lanes, lanes + (head_dim - x), to + x);
-            }
-          }
-        }
+template <typename C>
+DEMIX_INLINE void soften_all(
+    Path<C>& path, const Queries& queries, int64_t start, int64_t panels, float scale) {
+  for (int64_t j = 0; j < queries.count; ++j)
+    path.inverse[j] = soften(path.scores.data() + j * kPositions,
+                             start + queries.row(j) + 1,
+                             panels,
+                             scale,
+                             path.probabilities.data() + j * kPositions);
+}
+
+template <typename T, typename C>
+DEMIX_INLINE void scatter(
+    const Path<C>& path, const Queries& queries, int64_t head_dim, T* out, int64_t stride) {
+  for (int64_t j = 0; j < queries.count; ++j) {
+    T* to = out + queries.row(j) * stride + queries.head(j) * head_dim;
+    for (int64_t d = 0; d < head_dim; d += kLanes) {
+      Floats value;
+      load(path.mixed.data() + d / kBlockColumns * kQueries * kBlockColumns + j * kBlockColumns +
+               d % kBlockColumns,
+           value);
+      value *= path.inverse[j];
+      if (d + kLanes <= head_dim) {
+        store(value, to + d);
+      } else {
+        T lanes[kLanes];
+        store(value, lanes);
+        std::copy(lanes, lanes + (head_dim - d), to + d);
       }
     }
   }
 }
 
-}  // namespace
+// Clones need plain functions, one for each pair of types.
+#define DEMIX_FOR(T, C)                                                                       \
+  DEMIX_CPU_CLONES void run_extend(const Path<C>& path,                                       \
+                                   const Segment& segment,                                    \
+                                   int64_t head_dim,                                          \
+                                   const T* k,                                                \
+                                   int64_t k_stride,                                          \
+                                   const T* v,                                                \
+                                   int64_t v_stride) {                                        \
+    extend_path(path, segment, head_dim, k, k_stride, v, v_stride);                           \
+  }                                                                                           \
+  DEMIX_CPU_CLONES void run_gather(                                                           \
+      const Path<C>& path, const Queries& queries, int64_t dim, const T* q, int64_t stride) { \
+    gather(path, queries, dim, q, stride);                                                    \
+  }                                                                                           \
+  DEMIX_CPU_CLONES void run_scatter(                                                          \
+      const Path<C>& path, const Queries& queries, int64_t dim, T* out, int64_t stride) {     \
+    scatter(path, queries, dim, out, stride);                                                 \
+  }
+DEMIX_FOR(float, float)
+DEMIX_FOR(BFloat16, float)
+DEMIX_FOR(BFloat16, BFloat16)
+#undef DEMIX_FOR
+#define DEMIX_FOR(C)                                                                       \
+  DEMIX_CPU_CLONES void run_soften(                                                        \
+      Path<C>& path, const Queries& queries, int64_t start, int64_t panels, float scale) { \
+    soften_all(path, queries, start, panels, scale);                                       \
+  }
+DEMIX_FOR(float)
+DEMIX_FOR(BFloat16)
+#undef DEMIX_FOR
 
-DEMIX_CPU_CLONES void tree_attention(
-    const AttentionInput& input, const float* q, const float* k, const float* v, float* out) {
-  attend(input, q, k, v, out);
+// Attention of one key-value head within one tree. Pointers are those of the head in row 0.
+template <typename T, typename C>
+void attend_head(std::span<const Segment> tree,
+                 const AttentionInput& input,
+                 const T* q,
+                 const T* k,
+                 const T* v,
+                 T* out,
+                 Path<C>& path) {
+  const int64_t head_dim = input.shape.head_dim;
+  const int64_t group = input.shape.heads / input.shape.kv_heads;
+  const float scale = 1 / std::sqrt(static_cast<float>(head_dim));
+  for (const Segment& segment : tree) {
+    const int64_t row = segment.row - input.first_row;
+    run_extend(
+        path, {row, segment.count, segment.start}, head_dim, k, input.k_stride, v, input.v_stride);
+    const int64_t total = segment.count * group;
+    for (int64_t first = 0; first < total; first += kQueries) {
+      const Queries queries{first, std::min(kQueries, total - first), group};
+      const int64_t seen = segment.start + queries.row(queries.count - 1) + 1;
+      const int64_t panels = round_up(seen, kPositions) / kPositions;
+      run_gather(path, queries, head_dim, q + row * input.q_stride, input.q_stride);
+      for (int64_t p = 0; p < panels; ++p)
+        multiply_block(kQueries,
+                       kPositions,
+                       path.dims,
+                       path.queries.data(),
+                       path.dims,
+                       path.keys.data() + p * path.dims * kPositions,
+                       false,
+                       path.scores.data() + p * kQueries * kPositions);
+      run_soften(path, queries, segment.start, panels, scale);
+      for (int64_t d = 0; d < path.value_panels; ++d)
+        for (int64_t p = 0; p < panels; ++p)
+          multiply_block(
+              kQueries,
+              std::min(kBlockColumns, path.dims - d * kBlockColumns),
+              kPositions,
+              path.probabilities.data() + p * kQueries * kPositions,
+              kPositions,
+              path.values.data() + (p * path.value_panels + d) * kPositions * kBlockColumns,
+              p > 0,
+              path.mixed.data() + d * kQueries * kBlockColumns);
+      run_scatter(path, queries, head_dim, out + row * input.out_stride, input.out_stride);
+    }
+  }
 }
 
-DEMIX_CPU_CLONES void tree_attention(const AttentionInput& input,
-                                     const BFloat16* q,
-                                     const BFloat16* k,
-                                     const BFloat16* v,
-                                     BFloat16* out) {
-  attend(input, q, k, v, out);
+template <typename T, typename C>
+void attend(
+    const AttentionInput& input, const T* q, const T* k, const T* v, T* out, Path<C>& path) {
+  const auto [heads, kv_heads, head_dim] = input.shape;
+  const int64_t group_width = heads / kv_heads * head_dim;
+  // A tree at a time, so that its rows are still in the cache for the next head.
+  for (size_t begin = 0, end; begin < input.segments.size(); begin = end) {
+    end = begin + 1;
+    while (end < input.segments.size() && input.segments[end].start != 0) ++end;
+    const auto tree = input.segments.subspan(begin, end - begin);
+    for (int64_t g = 0; g < kv_heads; ++g)
+      attend_head(tree,
+                  input,
+                  q + g * group_width,
+                  k + g * head_dim,
+                  v + g * head_dim,
+                  out + g * group_width,
+                  path);
+  }
+}
+
+}  // namespace
+
+AttentionScratch::AttentionScratch(int64_t head_dim, int64_t longest, bool in_bfloat16) {
+  if (in_bfloat16 && has_block_products<BFloat16>()) {
+    in_bfloat16_ = std::make_unique<Path<BFloat16>>(head_dim, longest);
+  } else {
+    in_float_ = std::make_unique<Path<float>>(head_dim, longest);
+  }
+}
+
+AttentionScratch::~AttentionScratch() = default;
+
+void tree_attention(const AttentionInput& input,
+                    const float* q,
+                    const float* k,
+                    const float* v,
+                    float* out,
+                    AttentionScratch& scratch) {
+  attend(input, q, k, v, out, *scratch.in_float_);
+}
+
+void tree_attention(const AttentionInput& input,
+                    const BFloat16* q,
+                    const BFloat16* k,
+                    const BFloat16* v,
+                    BFloat16* out,
+                    AttentionScratch& scratch) {
+  if (scratch.in_bfloat16_) {
+    attend(input, q, k, v, out, *scratch.in_bfloat16_);
+  } else {
+    attend(input, q, k, v, out, *scratch.in_float_);
+  }
 }
 
 }  // namespace demix

@@ -12,13 +12,8 @@ namespace demix {
 
 class Progress;
 
-// On the CPU every product has this many rows, the last one padded: a row of such a product does
-// not depend on the other rows.
-constexpr int64_t kTileRows = 256;
-// The same for the output projection, whose rows are fewer.
-constexpr int64_t kHeadTileRows = 64;
-
-// Rows per pass so that passes of about `rows_wanted` rows keep all threads busy with `total_rows`.
+// Rows per pass, about `rows_wanted`; on the CPU such that every thread gets as many passes of
+// `total_rows` as the others.
 int64_t rows_per_pass(int64_t rows_wanted, int64_t total_rows, bool on_cpu);
 
 // Sums of log-likelihoods, one for each of `slots` slots; a slot may occur in one pass only. On the

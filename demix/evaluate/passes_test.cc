@@ -127,11 +127,15 @@ TEST(LogLikelihoods, AreNotFiniteWhenTheModelsLogitsAreNot) {
   for (double value : run(items, slots_of(items), 512, weights)) EXPECT_FALSE(std::isfinite(value));
 }
 
-TEST(RowsPerPass, AreWholeTilesAndKeepThreadsBusy) {
-  EXPECT_EQ(rows_per_pass(1000, 1'000'000, true), 1024);
+TEST(RowsPerPass, GiveEveryThreadTheSameNumberOfPasses) {
+  const int threads = at::get_num_threads();
+  at::set_num_threads(2);
+  EXPECT_EQ(rows_per_pass(4096, 10'000, true), 2560);  // four passes, not three
+  EXPECT_EQ(rows_per_pass(4096, 8192, true), 4096);
+  EXPECT_EQ(rows_per_pass(4096, 10, true), 64);
+  EXPECT_EQ(rows_per_pass(1, 1, true), 64);
   EXPECT_EQ(rows_per_pass(1000, 1'000'000, false), 1000);
-  EXPECT_EQ(rows_per_pass(4096, 10, true), kTileRows);
-  EXPECT_EQ(rows_per_pass(1, 1, true), kTileRows);
+  at::set_num_threads(threads);
 }
 
 }  // namespace

@@ -49,11 +49,11 @@ void merge_flat(std::span<const at::Tensor> models,
   if (in_type == at::kFloat && out_type == at::kFloat) {
     merge_on_cpu<float, float>(models, weights, out);
   } else if (in_type == at::kFloat) {
-    merge_on_cpu<float, Bf16>(models, weights, out);
+    merge_on_cpu<float, BFloat16>(models, weights, out);
   } else if (out_type == at::kFloat) {
-    merge_on_cpu<Bf16, float>(models, weights, out);
+    merge_on_cpu<BFloat16, float>(models, weights, out);
   } else {
-    merge_on_cpu<Bf16, Bf16>(models, weights, out);
+    merge_on_cpu<BFloat16, BFloat16>(models, weights, out);
   }
 }
 

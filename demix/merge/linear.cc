@@ -1,72 +1,243 @@
 #include "demix/merge/linear.h"
 
 #include <algorithm>
-#include <bit>
-#include <cmath>
+#include <cstring>
+#include <vector>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include "demix/core/error.h"
 
 namespace demix {
 namespace {
 
-// One clone per instruction set, chosen when the program starts; sanitizers cannot instrument that
-// choice.
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__)
-#define DEMIX_VECTOR_CLONES \
-  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define DEMIX_VECTOR_CLONES
-#endif
+// M merges, K models, W vectors of 16 numbers at a time. Of a block of the models, every group of
+// merges reads what the group before it left in the caches; sums of a group stay in registers.
+constexpr int64_t kBlock = 1024;
+// More streams than the processor's prefetchers follow are merged in groups, over a buffer of sums.
+constexpr size_t kModelGroup = 8;
+// Their reach ends at a page; asking ahead keeps more reads under way.
+constexpr int64_t kPrefetchBytes = 512;
 
-// Small enough to stay in the first-level cache while the models stream past.
-constexpr int64_t kBlock = 2048;
+// Bfloat16 numbers are taken apart into those at even and those at odd places, and put together
+// again: no number changes its lane, which is most of the cost of the conversion otherwise.
+typedef uint32_t PackedPairs __attribute__((vector_size(64), aligned(2), may_alias));
 
-inline float to_float(float x) { return x; }
-inline float to_float(Bf16 x) {
-  return std::bit_cast<float>(static_cast<uint32_t>(static_cast<uint16_t>(x)) << 16);
+template <typename In>
+constexpr bool kPairs = false;
+template <>
+constexpr bool kPairs<BFloat16> = true;
+
+template <bool pairs>
+DEMIX_INLINE void load_two(const float* from, Floats& a, Floats& b) {
+  load(from, a);
+  load(from + kLanes, b);
+}
+template <bool pairs>
+DEMIX_INLINE void load_two(const BFloat16* from, Floats& a, Floats& b) {
+  if constexpr (!pairs) {
+    load(from, a);
+    load(from + kLanes, b);
+  } else {
+    const Words both = *reinterpret_cast<const PackedPairs*>(from);
+    const Words even = both << 16, odd = both & 0xffff0000;
+    std::memcpy(&a, &even, sizeof a);
+    std::memcpy(&b, &odd, sizeof b);
+  }
 }
 
-inline void round_to(float x, float* out) { *out = x; }
-inline void round_to(float x, Bf16* out) {
-  const uint32_t bits = std::bit_cast<uint32_t>(x);
-  const uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-  // Rounding would carry a NaN's payload away into infinity.
-  const bool is_nan = (bits & 0x7fffffff) > 0x7f800000;
-  *out = static_cast<Bf16>(is_nan ? (bits >> 16) | 0x40 : rounded);
+template <bool pairs>
+DEMIX_INLINE void store_two(const Floats& a, const Floats& b, float* to) {
+  store(a, to);
+  store(b, to + kLanes);
+}
+template <bool pairs>
+DEMIX_INLINE void store_two(const Floats& a, const Floats& b, BFloat16* to) {
+  if constexpr (!pairs) {
+    store(a, to);
+    store(b, to + kLanes);
+  } else {
+    // As `store`, but NaN need no care: those that come from bfloat16 have no bits to round.
+    Words even, odd;
+    std::memcpy(&even, &a, sizeof even);
+    std::memcpy(&odd, &b, sizeof odd);
+    even = (even + 0x7fff + ((even >> 16) & 1)) >> 16;
+    odd = odd + 0x7fff + ((odd >> 16) & 1);
+    *reinterpret_cast<PackedPairs*>(to) = (odd & 0xffff0000) | even;
+  }
+}
+
+// 64 bytes at a time, past the caches. `to` is aligned to 16 bytes.
+DEMIX_INLINE void stream(const void* from, void* to, int64_t bytes) {
+#if defined(__SSE2__)
+  const auto* source = static_cast<const __m128i*>(from);
+  auto* target = static_cast<__m128i*>(to);
+  for (int64_t i = 0; i < bytes / 16; i += 4) {
+    for (int j = 0; j < 4; ++j) _mm_stream_si128(target + i + j, _mm_load_si128(source + i + j));
+  }
+#else
+  std::memcpy(to, from, static_cast<size_t>(bytes));
+#endif
+}
+
+// K models out of a longer list, where their block to be merged begins.
+template <typename In>
+struct Group {
+  const In* const* models;
+  const float* weights;  // of M merges, `stride` apart
+  size_t K, stride;
+  int64_t count;  // of numbers; a multiple of what is taken at a time
+  bool first, last;
+};
+
+// The sums stay in registers only where the loops over them are unrolled early.
+#define DEMIX_UNROLL _Pragma("GCC unroll 8")
+
+// One group of models for M merges. Between groups the sums lie in `sums`, kBlock apart.
+template <typename In, typename Out, int M, int W>
+DEMIX_INLINE void merge_group(const Group<In>& group, float* sums, Out* const* outs, bool past) {
+  constexpr bool pairs = kPairs<In> && kPairs<Out>;
+  constexpr int64_t step = W * kLanes;
+  float weights[kModelGroup * M];
+  for (size_t k = 0; k < group.K; ++k) {
+    for (int m = 0; m < M; ++m) weights[k * M + m] = group.weights[m * group.stride + k];
+  }
+  for (int64_t i = 0; i < group.count; i += step) {
+    Floats sum[M][W];
+    DEMIX_UNROLL for (int m = 0; m < M; ++m) {
+      DEMIX_UNROLL for (int w = 0; w < W; ++w) {
+        if (group.first)
+          sum[m][w] = Floats{};
+        else
+          load(sums + m * kBlock + i + w * kLanes, sum[m][w]);
+      }
+    }
+#pragma GCC unroll 1  // else eight copies of what follows
+    for (size_t k = 0; k < group.K; ++k) {
+      const In* from = group.models[k] + i;
+      for (int64_t line = 0; line < step * int64_t{sizeof(In)}; line += 64) {
+        __builtin_prefetch(reinterpret_cast<const char*>(from) + kPrefetchBytes + line);
+      }
+      Floats x[W];
+      DEMIX_UNROLL for (int w = 0; w < W; w += 2) {
+        load_two<pairs>(from + w * kLanes, x[w], x[w + 1]);
+      }
+      DEMIX_UNROLL for (int m = 0; m < M; ++m) {
+        DEMIX_UNROLL for (int w = 0; w < W; ++w) sum[m][w] += weights[k * M + m] * x[w];
+      }
+    }
+    DEMIX_UNROLL for (int m = 0; m < M; ++m) {
+      if (!group.last) {
+        DEMIX_UNROLL for (int w = 0; w < W; ++w) {
+          store(sum[m][w], sums + m * kBlock + i + w * kLanes);
+        }
+        continue;
+      }
+      alignas(64) Out merged[step];
+      Out* to = past ? merged : outs[m] + i;
+      DEMIX_UNROLL for (int w = 0; w < W; w += 2) {
+        store_two<pairs>(sum[m][w], sum[m][w + 1], to + w * kLanes);
+      }
+      if (past) stream(merged, outs[m] + i, sizeof merged);
+    }
+  }
+}
+
+#undef DEMIX_UNROLL
+
+// Numbers that every merge_group takes at a time divide it.
+constexpr int64_t kStep = 4 * kLanes;
+static_assert(kBlock % kStep == 0);
+
+template <typename In, typename Out>
+DEMIX_INLINE void merge_block(const In* const* models,
+                              size_t K,
+                              const float* weights,
+                              int64_t count,
+                              std::vector<float>& sums,
+                              Out* const* outs,
+                              size_t M,
+                              bool past) {
+  for (size_t k = 0; k < K; k += kModelGroup) {
+    Group<In> group{models + k, nullptr, std::min(kModelGroup, K - k), K, count, k == 0, false};
+    group.last = k + group.K == K;
+    for (size_t m = 0; m < M;) {
+      group.weights = weights + m * K + k;
+      float* const between = sums.empty() ? nullptr : &sums[m * kBlock];
+      if (M - m >= 8) {
+        merge_group<In, Out, 8, 2>(group, between, outs + m, past);
+        m += 8;
+      } else if (M - m >= 4) {
+        merge_group<In, Out, 4, 4>(group, between, outs + m, past);
+        m += 4;
+      } else if (M - m >= 2) {
+        merge_group<In, Out, 2, 4>(group, between, outs + m, past);
+        m += 2;
+      } else {
+        merge_group<In, Out, 1, 4>(group, between, outs + m, past);
+        m += 1;
+      }
+    }
+  }
 }
 
 template <typename In, typename Out>
-inline __attribute__((always_inline)) void merge(std::span<const In* const> models,
-                                                 std::span<const float> weights,
-                                                 int64_t count,
-                                                 Out* out) {
-  alignas(64) float sum[kBlock];
-  for (int64_t begin = 0; begin < count; begin += kBlock) {
-    const int64_t size = std::min(kBlock, count - begin);
-    std::fill_n(sum, size, 0.f);
-    for (size_t k = 0; k < models.size(); ++k) {
-      const In* model = models[k] + begin;
-      const float weight = weights[k];
-      for (int64_t i = 0; i < size; ++i) sum[i] += weight * to_float(model[i]);
+DEMIX_INLINE void merge(std::span<const In* const> models,
+                        std::span<const float> weights,
+                        int64_t count,
+                        std::span<Out* const> outs,
+                        Stores stores) {
+  const size_t K = models.size(), M = outs.size();
+  DEMIX_CHECK(weights.size() == K * M && K > 0);
+  bool past = stores == Stores::kStreaming;
+  for (const Out* out : outs) past &= reinterpret_cast<uintptr_t>(out) % 16 == 0;
+  std::vector<float> sums(K > kModelGroup ? M * kBlock : 0);
+  std::vector<const In*> from(K);
+  std::vector<Out*> to(M);
+  std::vector<In> padded;
+  std::vector<Out> merged;
+  for (int64_t begin = 0, size = 0; begin < count; begin += size) {
+    const int64_t rest = count - begin;
+    const bool whole = rest >= kStep;
+    size = whole ? std::min(kBlock, rest / kStep * kStep) : rest;
+    for (size_t k = 0; k < K; ++k) from[k] = models[k] + begin;
+    for (size_t m = 0; m < M; ++m) to[m] = outs[m] + begin;
+    if (!whole) {  // the last numbers, with zeros behind them
+      padded.resize(K * kStep);
+      merged.resize(M * kStep);
+      for (size_t k = 0; k < K; ++k) {
+        std::copy_n(from[k], rest, &padded[k * kStep]);
+        from[k] = &padded[k * kStep];
+      }
+      for (size_t m = 0; m < M; ++m) to[m] = &merged[m * kStep];
     }
-    for (int64_t i = 0; i < size; ++i) round_to(sum[i], out + begin + i);
+    merge_block(
+        from.data(), K, weights.data(), whole ? size : kStep, sums, to.data(), M, past && whole);
+    if (!whole) {
+      for (size_t m = 0; m < M; ++m) std::copy_n(to[m], rest, outs[m] + begin);
+    }
   }
+#if defined(__SSE2__)
+  if (past) _mm_sfence();
+#endif
 }
 
 }  // namespace
 
-#define DEMIX_DEFINE_MERGE(In, Out)                                        \
-  DEMIX_VECTOR_CLONES void merge_linear(std::span<const In* const> models, \
-                                        std::span<const float> weights,    \
-                                        int64_t count,                     \
-                                        Out* out) {                        \
-    DEMIX_CHECK(models.size() == weights.size());                          \
-    merge<In, Out>(models, weights, count, out);                           \
+#define DEMIX_DEFINE_MERGE(In, Out)                                     \
+  DEMIX_CPU_CLONES void merge_linear(std::span<const In* const> models, \
+                                     std::span<const float> weights,    \
+                                     int64_t count,                     \
+                                     std::span<Out* const> outs,        \
+                                     Stores stores) {                   \
+    merge<In, Out>(models, weights, count, outs, stores);               \
   }
 DEMIX_DEFINE_MERGE(float, float)
-DEMIX_DEFINE_MERGE(float, Bf16)
-DEMIX_DEFINE_MERGE(Bf16, float)
-DEMIX_DEFINE_MERGE(Bf16, Bf16)
+DEMIX_DEFINE_MERGE(float, BFloat16)
+DEMIX_DEFINE_MERGE(BFloat16, float)
+DEMIX_DEFINE_MERGE(BFloat16, BFloat16)
 #undef DEMIX_DEFINE_MERGE
 
 }  // namespace demix

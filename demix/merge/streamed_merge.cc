@@ -30,7 +30,7 @@ constexpr uint64_t kBytesOfThread = kChunk * 8 + kRun * 8;
 // Pairs grow as the square of the models.
 constexpr size_t kMostModelsWithCosines = 32;
 
-// Memory that is taken from the system at once, on large pages where it has them.
+// Memory that goes back to the system when it is released.
 class FloatBuffer {
  public:
   float* of_size(size_t count) {
@@ -41,7 +41,6 @@ class FloatBuffer {
           ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       if (memory == MAP_FAILED)
         throw Error("{} bytes of memory are not to be had; allow less with --memory", bytes);
-      ::madvise(memory, bytes, MADV_HUGEPAGE);
       data_ = static_cast<float*>(memory);
       count_ = count;
     }
@@ -113,7 +112,7 @@ struct Run {
 
 class Stream {
  public:
-  Stream(const StreamedMerge& merge, ShardWriter& writer)
+  Stream(const StreamedMerge& merge, CheckpointWriter& writer)
       : merge_(merge),
         method_(merge.parameters.method()),
         writer_(writer),
@@ -474,7 +473,7 @@ class Stream {
 
   const StreamedMerge& merge_;
   const MergeMethod& method_;
-  ShardWriter& writer_;
+  CheckpointWriter& writer_;
   Rng root_;
   Progress progress_;
   Pool<FileBytes> bytes_;
@@ -496,7 +495,7 @@ uint64_t least_memory(const StreamedMerge& merge) {
          (elementwise ? 0 : kMethodScratchBytes);
 }
 
-StreamedResult stream_merge(const StreamedMerge& merge, ShardWriter& writer) {
+StreamedResult stream_merge(const StreamedMerge& merge, CheckpointWriter& writer) {
   return Stream(merge, writer).run();
 }
 

@@ -10,8 +10,8 @@
 namespace demix {
 namespace {
 
-// A block of all updates stays in the first-level cache for up to about a dozen models.
-constexpr int64_t kBlock = 512;
+// A block of all updates stays in the first-level cache for up to about ten models.
+constexpr int64_t kBlock = 1024;
 
 // update = model − base, padded with zeros to whole vectors; returns |model|².
 DEMIX_CPU_CLONES float subtract(const float* model,
@@ -56,16 +56,6 @@ DEMIX_CPU_CLONES void dot_four(
   dots[3] = sum_of(d);
 }
 
-DEMIX_CPU_CLONES float dot_one(const float* x, const float* y, int64_t count) {
-  Floats sum = {}, u, v;
-  for (int64_t i = 0; i < count; i += kLanes) {
-    load(x + i, u);
-    load(y + i, v);
-    sum += u * v;
-  }
-  return sum_of(sum);
-}
-
 }  // namespace
 
 UpdateStatistics::UpdateStatistics(size_t models, bool with_cosines)
@@ -80,7 +70,9 @@ size_t UpdateStatistics::pair(size_t k, size_t l) const {
 
 void UpdateStatistics::add(const float* base, std::span<const float* const> models, int64_t count) {
   DEMIX_CHECK(models.size() == models_);
-  const auto updates = std::make_unique_for_overwrite<float[]>((models_ + 1) * kBlock);
+  const auto updates = std::make_unique_for_overwrite<float[]>((models_ + 4) * kBlock);
+  // Rows beyond the last model, which only fill up groups of four.
+  std::fill_n(updates.get() + models_ * kBlock, 4 * kBlock, 0.f);
   for (int64_t begin = 0; begin < count; begin += kBlock) {
     const int64_t size = std::min(kBlock, count - begin);
     const int64_t padded = (size + kLanes - 1) / kLanes * kLanes;
@@ -91,13 +83,11 @@ void UpdateStatistics::add(const float* base, std::span<const float* const> mode
       squares_[k] += subtract(models[k] + begin, base + begin, size, update(k));
     for (size_t k = 0; k < models_; ++k) {
       const size_t end = with_cosines_ ? models_ : k + 1;
-      size_t l = k;
-      for (; l + 4 <= end; l += 4) {
+      for (size_t l = k; l < end; l += 4) {
         float dots[4];
         dot_four(update(k), update(l), kBlock, padded, dots);
-        for (size_t j = 0; j < 4; ++j) dots_[pair(k, l + j)] += dots[j];
+        for (size_t j = 0; j < 4 && l + j < end; ++j) dots_[pair(k, l + j)] += dots[j];
       }
-      for (; l < end; ++l) dots_[pair(k, l)] += dot_one(update(k), update(l), padded);
     }
   }
 }

@@ -8,7 +8,7 @@
 
 namespace demix {
 
-// K models against one base. Sums within 512 numbers are float32, beyond them double.
+// K models against one base. Sums within 1024 numbers are float32, beyond them double.
 class UpdateStatistics {
  public:
   // Without cosines only lengths are gathered, in time linear in K.

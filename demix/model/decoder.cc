@@ -17,7 +17,7 @@ namespace {
 using at::Tensor;
 
 // θ^(-2i/D), i < D/2; "llama3" divides low frequencies by `factor` and blends in between.
-Tensor inverse_frequencies(const Architecture& a) {
+Tensor frequencies_of(const Architecture& a) {
   const int64_t half = a.head_dim / 2;
   Tensor result = at::empty({half}, at::kFloat);
   float* out = result.mutable_data_ptr<float>();
@@ -47,7 +47,7 @@ Tensor inverse_frequencies(const Architecture& a) {
 Decoder::Decoder(Architecture architecture, at::Device device)
     : architecture_(std::move(architecture)) {
   architecture_.check("architecture");
-  inverse_frequencies_ = inverse_frequencies(architecture_).to(device);
+  inverse_frequencies_ = frequencies_of(architecture_).to(device);
   std::map<std::string, int64_t> places;
   for (const ParameterSpec& spec : parameter_layout(architecture_))
     places.emplace(spec.name, static_cast<int64_t>(places.size()));
@@ -82,19 +82,37 @@ Decoder::Decoder(Architecture architecture, at::Device device)
   head_ = architecture_.tied_embeddings ? embedding_ : place("lm_head.weight");
 }
 
+Decoder::LayerTensors Decoder::layer(const Weights& weights, int64_t i) const {
+  const auto tensor = [&](int64_t place) { return place < 0 ? Tensor() : weights.tensors[place]; };
+  const Layer& l = layers_[i];
+  return {.input_norm = tensor(l.input_norm),
+          .q = tensor(l.q),
+          .k = tensor(l.k),
+          .v = tensor(l.v),
+          .q_bias = tensor(l.q_bias),
+          .k_bias = tensor(l.k_bias),
+          .v_bias = tensor(l.v_bias),
+          .q_norm = tensor(l.q_norm),
+          .k_norm = tensor(l.k_norm),
+          .out = tensor(l.out),
+          .out_bias = tensor(l.out_bias),
+          .post_norm = tensor(l.post_norm),
+          .gate = tensor(l.gate),
+          .up = tensor(l.up),
+          .gate_bias = tensor(l.gate_bias),
+          .up_bias = tensor(l.up_bias),
+          .down = tensor(l.down),
+          .down_bias = tensor(l.down_bias)};
+}
+
 Tensor Decoder::hidden(const Weights& weights,
                        const Tensor& ids_N,
                        const Tensor& positions_N,
                        const ForwardPolicy& policy) const {
   const Architecture& a = architecture_;
   const int64_t n = ids_N.size(0);
-  const auto tensor = [&](int64_t place) { return place < 0 ? Tensor() : weights.tensors[place]; };
-  const auto linear = [&](const Tensor& x, int64_t weight, int64_t bias) {
-    return policy.linear ? policy.linear(x, tensor(weight), tensor(bias))
-                         : at::linear(x, tensor(weight), tensor(bias));
-  };
-  const auto norm = [&](const Tensor& x, int64_t weight) {
-    return rms_norm(x, tensor(weight), a.rms_eps);
+  const auto norm = [&](const Tensor& x, const Tensor& weight) {
+    return rms_norm(x, weight, a.rms_eps);
   };
 
   // Computed for the positions at hand: a table up to max_positions would mostly lie idle.
@@ -102,27 +120,36 @@ Tensor Decoder::hidden(const Weights& weights,
       (positions_N.to(at::kFloat).unsqueeze(1) * inverse_frequencies_).unsqueeze(1);
   const Tensor cos = at::cos(angles), sin = at::sin(angles);  // [N, 1, D/2]
 
-  Tensor x_NC = embed(tensor(embedding_), ids_N);
+  Tensor x_NC = embed(embedding(weights), ids_N);
   for (int64_t i = 0; i < a.layers; ++i) {
-    const Layer& layer = layers_[i];
+    const LayerTensors layer = this->layer(weights, i);
     const Tensor h_NC = norm(x_NC, layer.input_norm);
-    Tensor q_NHD = linear(h_NC, layer.q, layer.q_bias).view({n, a.heads, a.head_dim});
-    Tensor k_NGD = linear(h_NC, layer.k, layer.k_bias).view({n, a.kv_heads, a.head_dim});
-    const Tensor v_NGD = linear(h_NC, layer.v, layer.v_bias).view({n, a.kv_heads, a.head_dim});
+    Tensor q_NHD = at::linear(h_NC, layer.q, layer.q_bias).view({n, a.heads, a.head_dim});
+    Tensor k_NGD = at::linear(h_NC, layer.k, layer.k_bias).view({n, a.kv_heads, a.head_dim});
+    const Tensor v_NGD = at::linear(h_NC, layer.v, layer.v_bias).view({n, a.kv_heads, a.head_dim});
     if (a.qk_norm) {
       q_NHD = norm(q_NHD, layer.q_norm);
       k_NGD = norm(k_NGD, layer.k_norm);
     }
     const Tensor mixed_NHD =
         policy.attend(i, apply_rope(q_NHD, cos, sin), apply_rope(k_NGD, cos, sin), v_NGD);
-    x_NC = x_NC + linear(mixed_NHD.reshape({n, a.heads * a.head_dim}), layer.out, layer.out_bias);
+    x_NC =
+        x_NC + at::linear(mixed_NHD.reshape({n, a.heads * a.head_dim}), layer.out, layer.out_bias);
 
     const Tensor m_NC = norm(x_NC, layer.post_norm);
-    const Tensor gate = linear(m_NC, layer.gate, layer.gate_bias);
-    const Tensor up = linear(m_NC, layer.up, layer.up_bias);
-    x_NC = x_NC + linear(swiglu(gate, up), layer.down, layer.down_bias);
+    const Tensor gate = at::linear(m_NC, layer.gate, layer.gate_bias);
+    const Tensor up = at::linear(m_NC, layer.up, layer.up_bias);
+    x_NC = x_NC + at::linear(swiglu(gate, up), layer.down, layer.down_bias);
   }
-  return norm(x_NC, final_norm_);
+  return norm(x_NC, final_norm(weights));
+}
+
+const Tensor& Decoder::embedding(const Weights& weights) const {
+  return weights.tensors[embedding_];
+}
+
+const Tensor& Decoder::final_norm(const Weights& weights) const {
+  return weights.tensors[final_norm_];
 }
 
 const Tensor& Decoder::head(const Weights& weights) const { return weights.tensors[head_]; }

@@ -3,8 +3,9 @@
 // N tokens (all sequences of a batch, one after the other), H query heads, G key-value heads, D
 // head dimension, C hidden width, V vocabulary.
 //
-// Training, scoring and generation share this pass; they differ only in how tokens see each other
-// and how products are blocked, which the caller passes in.
+// Training, scoring on accelerators and generation share this pass; they differ only in how tokens
+// see each other, which the caller passes in. (Scoring on the CPU has a pass of its own:
+// evaluate/forward.h.)
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,8 +21,6 @@ struct ForwardPolicy {
   // applied.
   std::function<at::Tensor(int64_t, const at::Tensor&, const at::Tensor&, const at::Tensor&)>
       attend;
-  // x [N, in], weight [out, in], bias [out] or undefined -> [N, out]. Empty: one at::linear.
-  std::function<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&)> linear;
 };
 
 class Decoder {
@@ -37,6 +36,16 @@ class Decoder {
                     const ForwardPolicy& policy) const;
   // The output projection's matrix, [V, C] (the embedding when tied).
   const at::Tensor& head(const Weights& weights) const;
+  const at::Tensor& embedding(const Weights& weights) const;   // [V, C]
+  const at::Tensor& final_norm(const Weights& weights) const;  // [C]
+  // A layer's parameters; undefined where the architecture has none.
+  struct LayerTensors {
+    at::Tensor input_norm, q, k, v, q_bias, k_bias, v_bias, q_norm, k_norm, out, out_bias;
+    at::Tensor post_norm, gate, up, gate_bias, up_bias, down, down_bias;
+  };
+  LayerTensors layer(const Weights& weights, int64_t i) const;
+  // Of the rotations in one position, [D/2], float32.
+  const at::Tensor& inverse_frequencies() const { return inverse_frequencies_; }
 
   // Plain causal attention within each of the rows of ids [B, T]: logits [B, T, V] in the weights'
   // dtype. For parity tests and small uses.

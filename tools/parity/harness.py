@@ -12,16 +12,14 @@ to set it up.
 import argparse
 import collections
 import json
+import logging
 import math
-import os
 import pathlib
 import random
 import shutil
 import subprocess
 import sys
 import tempfile
-
-os.environ.setdefault("LMEVAL_LOG_LEVEL", "ERROR")
 
 import datasets
 import lm_eval.tasks
@@ -283,7 +281,7 @@ def make_tokenizer_folder(tokenizer: Tokenizer, out: pathlib.Path, tokens: dict[
     """`tokens`: bos_token and eos_token, as tokenizer_config.json names them."""
     out.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(out / "tokenizer.json"))
-    config = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 1024, **tokens}
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": int(1e30), **tokens}
     (out / "tokenizer_config.json").write_text(json.dumps(config, indent=1) + "\n")
 
 
@@ -416,6 +414,7 @@ def main() -> int:
     commands.add_parser("expected").add_argument("out", type=pathlib.Path)
     options = parser.parse_args()
     transformers.logging.set_verbosity_error()
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
     if options.command == "compare":
         print("| model | task | items | requests | largest relative difference | other choices | within bounds |")
         results = [compare_model(options.demix, folder, options) for folder in options.models]

@@ -1,0 +1,40 @@
+// The forward pass of a decoder on the CPU for scoring: products of prepacked weights in blocks
+// (product.h), what lies between them on a group of rows that stays in the cache (rows.h),
+// attention over trees (attention.h). It computes what Decoder::hidden does, up to rounding; in
+// bfloat16 it rounds less often.
+//
+// A token's results depend bitwise on nothing but its own sequence and the weights.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "demix/evaluate/plan.h"
+#include "demix/model/decoder.h"
+
+namespace demix {
+
+// Rows that go through a layer together: enough to be worth reading its weights from memory, few
+// enough that they stay in a core's cache.
+constexpr int64_t kGroupRows = 512;
+
+// Adds the log-probabilities of a pass's answers to `slots`, on the calling thread alone.
+using ScorePass = std::function<void(const Pass& pass, std::vector<double>& slots)>;
+
+// A model whose weights are copied once into the layout of products.
+class PackedModel {
+ public:
+  virtual ~PackedModel() = default;
+  // With memory of its own, for one thread; valid as long as the model.
+  virtual ScorePass scorer() const = 0;
+};
+
+// Packs float32 or bfloat16 weights on the CPU, which must outlive the result, with as many threads
+// as ATen uses. Sequences have at most `positions` tokens.
+std::unique_ptr<PackedModel> pack_model(const Decoder& decoder,
+                                        const Weights& weights,
+                                        int64_t positions);
+
+}  // namespace demix

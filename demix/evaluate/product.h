@@ -1,0 +1,75 @@
+// Products of activations with weights on the CPU, block by block. Each block is handed over in
+// float32 while it lies in the cache, so that what follows a product needs no pass over memory.
+//
+// A row of a product depends bitwise on nothing but that row and the weights: all blocks have the
+// same shape, so the same instructions compute them. Element types are float and BFloat16; sums
+// are float32.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "demix/core/simd.h"
+#include "demix/evaluate/buffer.h"
+
+namespace demix {
+
+constexpr int64_t kBlockRows = 64;
+constexpr int64_t kBlockColumns = 64;
+// Rows of a product's input are readable, and finite, up to a multiple of this.
+constexpr int64_t kRowUnit = 256;
+
+// Elements from one row of `columns` to the next: whole cache lines, and not so many of them that
+// the rows of a block compete for the same places in the cache.
+template <typename T>
+constexpr int64_t row_stride(int64_t columns) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  const int64_t stride = (columns + kLine - 1) / kLine * kLine;
+  return stride % (16 * kLine) == 0 ? stride + kLine : stride;
+}
+
+// block [rows, columns] = a [rows, inputs] · panel [inputs, columns], added to it if `add`. Rows of
+// the block are kBlockColumns apart. A panel holds 32-bit words, kBlockColumns to a row: one float,
+// or two elements of successive inputs; `inputs` is even then.
+template <typename T>
+void multiply_block(int64_t rows,
+                    int64_t columns,
+                    int64_t inputs,
+                    const T* a,
+                    int64_t a_stride,
+                    const T* panel,
+                    bool add,
+                    float* block);
+// Whether this processor has a fast multiply_block. Where it has none, only float is supported.
+template <typename T>
+bool has_block_products();
+// To be called by a thread that has multiplied and turns to something else.
+void end_block_products();
+
+// The weights of a linear map, laid out for products.
+template <typename T>
+class Matrix {
+ public:
+  Matrix();
+  // `row(i)` points to the `inputs` weights of output i, or is null for zeros. `by_blocks`: with
+  // multiply_block, else with the tensor library's products.
+  Matrix(int64_t outputs,
+         int64_t inputs,
+         const std::function<const T*(int64_t)>& row,
+         bool by_blocks = has_block_products<T>());
+  Matrix(Matrix&&) noexcept;
+  Matrix& operator=(Matrix&&) noexcept;
+  ~Matrix();
+
+  // Calls use(row, column, block) for all blocks of x [rows, inputs] · weightsᵀ, whose first
+  // element has this row and column. What lies behind the last row and column is not to be used.
+  using Use = std::function<void(int64_t row, int64_t column, const float* block)>;
+  void multiply(const T* x, int64_t x_stride, int64_t rows, const Use& use) const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace demix
