@@ -3,7 +3,9 @@
 #include <array>
 
 #include "demix/core/error.h"
+#include "demix/search/gaussian_process.h"
 #include "demix/search/lightgbm.h"
+#include "demix/search/log_linear.h"
 #include "demix/search/predictor.h"
 #include "demix/search/ridge.h"
 
@@ -17,10 +19,21 @@ struct Entry {
 
 const Entry kPredictors[] = {
     {"ridge", [](const PredictorConfig& config) { return make_ridge(config.ridge); }},
+    {"log_linear",
+     [](const PredictorConfig& config) { return make_log_linear(config.log_linear); }},
+    {"gaussian_process",
+     [](const PredictorConfig& config) { return make_gaussian_process(config.gaussian_process); }},
     {"lightgbm", [](const PredictorConfig& config) { return make_lightgbm(config.lightgbm); }},
 };
 
 }  // namespace
+
+void PredictorConfig::check() const {
+  ridge.check();
+  log_linear.check();
+  gaussian_process.check();
+  lightgbm.check();
+}
 
 std::vector<std::string> predictor_names() {
   std::vector<std::string> names;

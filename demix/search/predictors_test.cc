@@ -7,15 +7,16 @@
 #include "demix/core/error.h"
 #include "demix/core/ranks.h"
 #include "demix/core/rng.h"
+#include "demix/search/log_linear.h"
 #include "demix/search/predictor.h"
-#include "demix/search/tournament.h"
 
 namespace demix {
 namespace {
 
 struct Example {
   Points mixtures, probes;
-  std::vector<double> scores, ridge, lightgbm;
+  std::vector<double> scores, ridge, pairs, lightgbm, law_scores, law, law_predicted;
+  double law_loss, law_sign;
 };
 
 Points as_points(const nlohmann::json& rows) {
@@ -31,8 +32,14 @@ const Example& example() {
     return Example{as_points(json["mixtures"]),
                    as_points(json["probes"]),
                    json["scores"].get<std::vector<double>>(),
-                   json["ridge"].get<std::vector<double>>(),
-                   json["lightgbm"].get<std::vector<double>>()};
+                   json["ridge"],
+                   json["pairs"],
+                   json["lightgbm"],
+                   json["law_scores"],
+                   json["law"],
+                   json["law_predicted"],
+                   json["law_loss"],
+                   json["law_sign"]};
   }();
   return loaded;
 }
@@ -44,12 +51,26 @@ Points random_points(size_t rows, size_t columns, int seed) {
   return points;
 }
 
+// As the published scripts use it.
+PredictorConfig plain_ridge() {
+  PredictorConfig config;
+  config.ridge = {.penalty = 0.5, .interactions = false};
+  return config;
+}
+
 TEST(Ridge, EqualsTheNormalEquationsSolvedByNumpy) {
-  const auto predictor = make_predictor("ridge");
+  const auto predictor = make_predictor("ridge", plain_ridge());
   predictor->fit(example().mixtures, example().scores);
   const auto predicted = predictor->predict(example().probes);
   for (size_t i = 0; i < predicted.size(); ++i)
     EXPECT_NEAR(predicted[i], example().ridge[i], 1e-12);
+}
+
+TEST(Ridge, WithInteractionsThePenaltyIsTheOneThatLeavingRowsOutFindsBest) {
+  const auto predictor = make_predictor("ridge");
+  predictor->fit(example().mixtures, example().scores);
+  const auto predicted = predictor->predict(example().probes);
+  for (size_t i = 0; i < predicted.size(); ++i) EXPECT_NEAR(predicted[i], example().pairs[i], 1e-7);
 }
 
 TEST(Ridge, AHandCalculationWithTwoRowsHolds) {
@@ -58,7 +79,7 @@ TEST(Ridge, AHandCalculationWithTwoRowsHolds) {
   Points x(2);
   x.add(std::vector<double>{1, 0});
   x.add(std::vector<double>{0, 1});
-  const auto predictor = make_predictor("ridge");
+  const auto predictor = make_predictor("ridge", plain_ridge());
   predictor->fit(x, std::vector<double>{4, 2});
   const auto predicted = predictor->predict(x);
   EXPECT_NEAR(predicted[0], 3 + 2.0 / 3, 1e-12);
@@ -103,9 +124,9 @@ TEST(LightGbm, ItLearnsFromSixteenRows) {
   EXPECT_GT(spearman(predictor->predict(probes), truth).value(), 0.9);
 }
 
-TEST(LightGbm, ThreeRowsOrConstantScoresPredictTheMean) {
+TEST(LightGbm, TwoRowsOrConstantScoresPredictTheMean) {
   const auto predictor = make_predictor("lightgbm");
-  predictor->fit(random_points(3, 4, 5), std::vector<double>{1, 2, 3});
+  predictor->fit(random_points(2, 4, 5), std::vector<double>{1, 3});
   for (double p : predictor->predict(random_points(5, 4, 6))) EXPECT_NEAR(p, 2, 1e-6);
   predictor->fit(random_points(40, 4, 5), std::vector<double>(40, 0.25));
   for (double p : predictor->predict(random_points(5, 4, 6))) EXPECT_NEAR(p, 0.25, 1e-6);
@@ -113,69 +134,116 @@ TEST(LightGbm, ThreeRowsOrConstantScoresPredictTheMean) {
   for (double p : predictor->predict(random_points(5, 4, 6))) EXPECT_NEAR(p, 0.5, 1e-6);
 }
 
+TEST(LogLinear, ItsLossEqualsScipysAndItsDerivativesDifferences) {
+  const auto& e = example();
+  std::vector<double> y = e.law_scores;
+  const double centre = mean(y), spread = standard_deviation(y) * std::sqrt(59.0 / 60);
+  for (double& value : y) value = (value - centre) / spread;
+  const auto loss = [&](const std::vector<double>& law, std::vector<double>& gradient) {
+    return log_linear_loss(law, e.law_sign, e.mixtures, y, 0.5, 1e-5 / 60, gradient);
+  };
+  std::vector<double> gradient(6), unused(6);
+  EXPECT_NEAR(loss(e.law, gradient), e.law_loss, 1e-10);
+  for (double g : gradient) EXPECT_NEAR(g, 0, 1e-6);
+  auto law = e.law;
+  law[2] += 0.3;  // away from the minimum
+  loss(law, gradient);
+  for (size_t k = 0; k < law.size(); ++k) {
+    auto ahead = law, behind = law;
+    ahead[k] += 1e-6;
+    behind[k] -= 1e-6;
+    EXPECT_NEAR(gradient[k], (loss(ahead, unused) - loss(behind, unused)) / 2e-6, 1e-7);
+  }
+}
+
+TEST(LogLinear, ItFindsTheBestLossThatScipyFindsFromManyStarts) {
+  const auto& e = example();
+  const auto predictor = make_predictor("log_linear");
+  predictor->fit(e.mixtures, e.law_scores);
+  const auto predicted = predictor->predict(e.probes);
+  for (size_t i = 0; i < predicted.size(); ++i) EXPECT_NEAR(predicted[i], e.law_predicted[i], 1e-3);
+}
+
+TEST(LogLinear, ScoresThatRiseTowardsACeilingAreALawToo) {
+  const Points x = random_points(60, 4, 21), probes = random_points(100, 4, 22);
+  const auto law = [](std::span<const double> p) {
+    return 0.8 - std::exp(-1 - 3 * p[0] + p[1] - 30 * p[2]);
+  };
+  std::vector<double> y;
+  for (size_t i = 0; i < x.rows(); ++i) y.push_back(law(x.row(i)));
+  const auto predictor = make_predictor("log_linear");
+  predictor->fit(x, y);
+  const auto predicted = predictor->predict(probes);
+  for (size_t i = 0; i < probes.rows(); ++i) EXPECT_NEAR(predicted[i], law(probes.row(i)), 2e-3);
+}
+
+TEST(Predictors, SlopesEqualDifferencesOfPredictions) {
+  for (const std::string& name : predictor_names()) {
+    const auto predictor = make_predictor(name);
+    predictor->fit(example().mixtures, example().scores);
+    std::vector<double> x(example().probes.row(0).begin(), example().probes.row(0).end());
+    std::vector<double> gradient(x.size());
+    if (!predictor->smooth()) {
+      EXPECT_EQ(name, "lightgbm");
+      EXPECT_THROW(predictor->slope(x, gradient), Error);
+      continue;
+    }
+    EXPECT_NEAR(predictor->slope(x, gradient), predictor->predict(example().probes)[0], 1e-9);
+    for (size_t j = 0; j < x.size(); ++j) {
+      Points around(x.size());
+      for (double step : {1e-6, -1e-6}) {
+        auto moved = x;
+        moved[j] += step;
+        around.add(moved);
+      }
+      const auto values = predictor->predict(around);
+      EXPECT_NEAR(gradient[j], (values[0] - values[1]) / 2e-6, 1e-4 * (1 + std::abs(gradient[j])))
+          << name;
+    }
+  }
+}
+
+TEST(Predictors, ErrorsAreLargerWhereNothingWasMeasured) {
+  // Half of the simplex was never sampled.
+  Rng rng(31);
+  Points x(3), near(3), far(3);
+  std::vector<double> y;
+  for (int i = 0; i < 60; ++i) {
+    const double a = 0.4 * rng.uniform(), b = (1 - a) * rng.uniform();
+    x.add(std::vector<double>{a, b, 1 - a - b});
+    y.push_back(a * a + 0.5 * b + 0.01 * rng.normal());
+  }
+  near.add(std::vector<double>{0.2, 0.4, 0.4});
+  far.add(std::vector<double>{0.95, 0.02, 0.03});
+  for (const char* name : {"ridge", "log_linear", "gaussian_process"}) {
+    const auto predictor = make_predictor(name);
+    predictor->fit(x, y);
+    EXPECT_GT(predictor->forecast(far)[0].uncertainty, 2 * predictor->forecast(near)[0].uncertainty)
+        << name;
+    EXPECT_NEAR(predictor->forecast(near)[0].noise, 0.01, 0.01) << name;
+  }
+}
+
 TEST(Predictors, UnknownNamesAndBadSettingsAreErrors) {
-  EXPECT_EQ(predictor_names(), (std::vector<std::string>{"ridge", "lightgbm"}));
+  EXPECT_EQ(predictor_names(),
+            (std::vector<std::string>{"ridge", "log_linear", "gaussian_process", "lightgbm"}));
   try {
     make_predictor("forest");
     FAIL();
   } catch (const Error& error) {
-    EXPECT_STREQ(error.what(), "there is no predictor 'forest'; there are ridge, lightgbm");
+    EXPECT_STREQ(error.what(),
+                 "there is no predictor 'forest'; there are ridge, log_linear, gaussian_process, "
+                 "lightgbm");
   }
   PredictorConfig config;
-  config.ridge.penalty = 0;
+  config.ridge.penalty = -1;
   EXPECT_THROW(make_predictor("ridge", config), Error);
   config.lightgbm.learning_rate = 0;
   EXPECT_THROW(make_predictor("lightgbm", config), Error);
-}
-
-TEST(Tournament, ALinearScoreIsWonByRidgeAndAStepByLightGbm) {
-  const Points x = random_points(60, 3, 8);
-  std::vector<double> linear, step;
-  for (size_t i = 0; i < x.rows(); ++i) {
-    linear.push_back(3 * x.row(i)[0] - x.row(i)[1]);
-    step.push_back(x.row(i)[0] > 0.2 && x.row(i)[0] < 0.5 ? 1 : 0);
-  }
-  Rng rng(9);
-  const auto folds = random_folds(x.rows(), rng);
-  const auto a = compete(predictor_names(), {}, x, linear, folds);
-  EXPECT_EQ(a.names[a.winner], "ridge");
-  EXPECT_EQ(a.reason.find("ridge (cross-validation error "), 0u) << a.reason;
-  const auto b = compete(predictor_names(), {}, x, step, folds);
-  EXPECT_EQ(b.names[b.winner], "lightgbm") << b.reason;
-}
-
-TEST(Tournament, CrossValidationErrorsAreOfRowsTheModelDidNotSee) {
-  // Ridge with a huge penalty predicts the mean of the other fold: 1 for the twos' fold and 2 for
-  // the ones'.
-  PredictorConfig config;
-  config.ridge.penalty = 1e12;
-  const Points x = random_points(4, 2, 10);
-  const std::vector<double> y = {1, 2, 1, 2};
-  const std::vector<int> folds = {0, 1, 0, 1};
-  const auto result = cross_validate("ridge", config, x, y, folds);
-  for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(result.predicted[i], 3 - y[i], 1e-9);
-  EXPECT_NEAR(result.mae, 1, 1e-9);
-  EXPECT_NEAR(result.rmse, 1, 1e-9);
-  // The predictions of a fold differ by rounding only; the correlation is about -1.
-  EXPECT_LT(result.spearman.value(), -0.8);
-}
-
-TEST(Tournament, WithFewRowsTheSimplestIsUsedWithoutAComparison) {
-  const Points x = random_points(11, 3, 11);
-  const auto result =
-      compete(predictor_names(), {}, x, std::vector<double>(11, 1), std::vector<int>(11, 0));
-  EXPECT_EQ(result.winner, 0u);
-  EXPECT_TRUE(result.results.empty());
-  EXPECT_EQ(result.reason,
-            "ridge, since 11 proxies are too few for cross-validation (at least 12)");
-}
-
-TEST(Tournament, FoldsAreBalanced) {
-  Rng rng(12);
-  std::vector<int> count(5);
-  for (int fold : random_folds(23, rng)) ++count[fold];
-  for (int c : count) EXPECT_TRUE(c == 4 || c == 5);
-  EXPECT_EQ(random_folds(3, rng).size(), 3u);
+  config.gaussian_process.rows = 1;
+  EXPECT_THROW(make_predictor("gaussian_process", config), Error);
+  config.log_linear.starts = 0;
+  EXPECT_THROW(make_predictor("log_linear", config), Error);
 }
 
 }  // namespace

@@ -222,8 +222,8 @@ class Search {
                           std::span<const int> folds) const {
     FittedTarget fitted{
         .target = target,
-        .tournament =
-            compete(predictor_names(), config_.predictors, evaluated_points_, scores, folds),
+        .tournament = compete(
+            competitor_names(), config_.predictors, evaluated_points_, scores, {}, folds, 0),
         .chosen = 0,
         .predictor = nullptr};
     fitted.chosen = fitted.tournament.winner;
@@ -233,8 +233,8 @@ class Search {
                                           names.begin());
       fitted.tournament.reason = config_.predictor + ", as configured";
     }
-    fitted.predictor = make_predictor(fitted.tournament.names[fitted.chosen], config_.predictors);
-    fitted.predictor->fit(evaluated_points_, scores);
+    fitted.predictor = fitted_competitor(
+        fitted.tournament, fitted.chosen, config_.predictors, evaluated_points_, scores, {});
     return fitted;
   }
 
@@ -371,11 +371,10 @@ void SearchConfig::check() const {
   if (average_of < 1 || average_of > candidates) {
     throw Error("average_of is {}, expected from 1 to candidates ({})", average_of, candidates);
   }
-  if (predictor != "auto") make_predictor(predictor);
+  if (predictor != "auto") check_competitor(predictor);
   sampler.check();
   constraints.check();
-  predictors.ridge.check();
-  predictors.lightgbm.check();
+  predictors.check();
 }
 
 std::vector<int64_t> SearchConfig::proxies_per_round() const {

@@ -150,11 +150,16 @@ TEST(Search, PredictionsAreGivenPerMetricInItsOwnUnitWithAnError) {
 
 TEST(Search, TheTableOfPredictorsIsKeptWithOneChosenPerTarget) {
   const auto& result = quick_result();
-  ASSERT_EQ(result.trials.size(), 12u);  // two predictors, three domains and three metrics
-  for (size_t i = 0; i < result.trials.size(); i += 2) {
-    EXPECT_EQ(result.trials[i].target, result.trials[i + 1].target);
-    EXPECT_NE(result.trials[i].chosen, result.trials[i + 1].chosen);
-    EXPECT_TRUE(result.trials[i].cv_spearman);
+  // Four predictors and their ensemble, three domains and three metrics.
+  ASSERT_EQ(result.trials.size(), 30u);
+  for (size_t i = 0; i < result.trials.size(); i += 5) {
+    int chosen = 0;
+    for (size_t k = i; k < i + 5; ++k) {
+      EXPECT_EQ(result.trials[i].target, result.trials[k].target);
+      EXPECT_TRUE(result.trials[k].cv_rmse);
+      chosen += result.trials[k].chosen;
+    }
+    EXPECT_EQ(chosen, 1);
   }
   EXPECT_NE(result.choice.find("general: "), std::string::npos) << result.choice;
   EXPECT_EQ(result.choice.find("arc"), std::string::npos) << result.choice;

@@ -1,20 +1,23 @@
 #!/usr/bin/env python3
 """Makes tokenizer.json files for tokenizer.py: one per pattern and option that demix supports.
 
-    .venv/bin/python tools/parity/make_tokenizers.py OUT TEXT... [--from NAME=FOLDER ...]
+    .venv/bin/python tools/parity/make_tokenizers.py OUT TEXT... [--from NAME=SOURCE ...]
 
-TEXT files (see tokenizer.py) train small vocabularies for each pattern. --from gpt2=FOLDER wraps the
-vocab.json and merges.txt of a folder in GPT-2's pre-tokenizer, --from smollm2=FOLDER in SmolLM2's.
+TEXT files (see tokenizer.py) train small vocabularies for each pattern. --from gpt2=SOURCE wraps the vocabulary of
+SOURCE in GPT-2's pre-tokenizer, --from smollm2=SOURCE in SmolLM2's, --from llama3=SOURCE in Llama 3's, with its
+ignore_merges and a BOS. SOURCE is a folder with vocab.json and merges.txt, or a tokenizer.json, which may be .zst.
 """
 
 import argparse
 import itertools
+import json
 import pathlib
+import re
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from tokenizers import processors, trainers
 
-from tokenizer import read_texts
+from tokenizer import load_tokenizer, read_texts
 
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 LLAMA3 = (
@@ -139,21 +142,32 @@ def trained(name, texts, vocabulary=6000):
     return finish(tokenizer)
 
 
-def wrapped(name, folder):
-    folder = pathlib.Path(folder)
-    tokenizer = Tokenizer(models.BPE.from_file(str(folder / "vocab.json"), str(folder / "merges.txt")))
+def wrapped(name, source):
+    source = pathlib.Path(source)
+    if source.is_dir():
+        model = models.BPE.from_file(str(source / "vocab.json"), str(source / "merges.txt"))
+        special = [t for t in json.loads((source / "vocab.json").read_text()) if re.fullmatch(r"<.{3,}>", t)]
+    else:
+        original = json.loads(load_tokenizer(source)[0])
+        merges = [tuple(m.split(" ")) if isinstance(m, str) else tuple(m) for m in original["model"]["merges"]]
+        model = models.BPE(vocab=original["model"]["vocab"], merges=merges, ignore_merges=name == "llama3")
+        special = [token["content"] for token in original["added_tokens"]]
+    tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = SHAPES[name]
     tokenizer.decoder = decoders.ByteLevel()
-    special = [t for t in tokenizer.get_vocab() if t.startswith("<") and t.endswith(">") and len(t) > 4]
-    tokenizer.add_special_tokens(sorted(special, key=tokenizer.token_to_id))
+    tokenizer.add_special_tokens(special)
+    if name == "llama3":
+        bos = (special[0], tokenizer.token_to_id(special[0]))
+        template = processors.TemplateProcessing(single=f"{bos[0]} $A", special_tokens=[bos])
+        tokenizer.post_processor = processors.Sequence([processors.ByteLevel(trim_offsets=False), template])
     return tokenizer
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("out", type=pathlib.Path)
-    parser.add_argument("texts", nargs="+")
-    parser.add_argument("--from", dest="sources", action="append", default=[], metavar="NAME=FOLDER")
+    parser.add_argument("texts", nargs="*")
+    parser.add_argument("--from", dest="sources", action="append", default=[], metavar="NAME=SOURCE")
     parser.add_argument("--texts-per-file", type=int, default=150)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -162,11 +176,11 @@ def main():
         for path in options.texts
         for text in itertools.islice(read_texts(path), options.texts_per_file)
     ]
-    for name in SHAPES:
+    for name in SHAPES if texts else []:
         trained(name, texts).save(str(options.out / f"trained-{name}.json"))
     for source in options.sources:
-        name, folder = source.split("=", 1)
-        wrapped(name, folder).save(str(options.out / f"{name}.json"))
+        name, place = source.split("=", 1)
+        wrapped(name, place).save(str(options.out / f"{name}.json"))
 
 
 if __name__ == "__main__":

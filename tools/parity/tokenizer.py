@@ -2,14 +2,16 @@
 """Compares demix's ids with the `tokenizers` library's, text by text.
 
     cmake --build --preset release --target demix_tokenize
-    .venv/bin/python tools/parity/tokenizer.py --tokenizer T.json [--tokenizer …] [--generated 20000] TEXT...
+    .venv/bin/python tools/parity/tokenizer.py --tokenizer T.json [--tokenizer …] [--generated 20000] [--unicode] TEXT...
 
 TEXT: plain files, or JSON Lines with a "text" member (or --field), plain, .gz or .zst. A tokenizer may be
 .zst too. --generated N adds N made-up texts of every kind of Unicode, half of them with broken UTF-8, which
-the library gets by way of Python's errors="replace". Exits 1 if any id differs.
+the library gets by way of Python's errors="replace". --unicode adds every code point in several neighbourhoods
+and, if the tokenizer normalizes, every pair of a letter or mark and a mark. Exits 1 if any id differs.
 """
 
 import argparse
+import io
 import itertools
 import json
 import os
@@ -25,7 +27,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "true"
 
 import numpy
 import pyarrow
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, normalizers
 
 PROGRAM = pathlib.Path(__file__).resolve().parents[2] / "build" / "release" / "demix_tokenize"
 CHUNK_BYTES = 16 << 20
@@ -40,15 +42,13 @@ def open_bytes(path):
 def read_texts(path, field="text"):
     name = pathlib.Path(path).name
     with open_bytes(path) as stream:
-        data = stream.read()
-    if ".jsonl" in name:
-        for line in data.split(b"\n"):
-            if line.strip():
-                yield json.loads(line)[field]
-    else:
-        text = data.decode("utf-8", errors="replace")
-        for begin in range(0, len(text), 1 << 16):
-            yield text[begin : begin + (1 << 16)]
+        if ".jsonl" in name:
+            for line in io.BufferedReader(stream, 1 << 20):
+                if line.strip():
+                    yield json.loads(line)[field]
+        else:
+            while text := stream.read(1 << 16):
+                yield text.decode("utf-8", errors="replace")
 
 
 def load_tokenizer(path):
@@ -132,14 +132,31 @@ class Generator:
             yield self.broken() if i % 2 else self.text().encode()
 
 
-def demix_ids(program, tokenizer_path, texts, special):
+def every_code_point():
+    """A text for each code point: among letters, digits, white space, marks and beside itself."""
+    for c in map(chr, itertools.chain(range(0xD800), range(0xE000, 0x110000))):
+        yield f"{c} a{c}b {c}1{c}2{c}'{c}s\n{c}\n\u00e9{c}\u0323 \u4e2d{c}{c}{c}.{c} {c}".encode()
+
+
+def every_pair():
+    """All pairs of a code point that normalization changes, joins or moves and of a mark, two thousand to a text."""
+    taken_apart = normalizers.NFD().normalize_str
+    marks = [chr(c) for c in range(0x110000) if unicodedata.combining(chr(c))]
+    letters = [c for c in map(chr, itertools.chain(range(0xAC00), range(0xF900, 0x30000))) if taken_apart(c) != c]
+    pairs = (first + mark for first in [*letters, *marks, "\uac00", "\uac01", "\u1100", "\u1161"] for mark in marks)
+    while lines := list(itertools.islice(pairs, 2000)):
+        yield "\n".join(lines).encode()
+
+
+def demix_ids(program, tokenizer_path, texts, special, words=False):
+    """An array for each text: its ids, or the bytes of its words."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = f"{folder}/texts", f"{folder}/ids"
         with open(source, "wb") as file:
             for text in texts:
                 file.write(struct.pack("<I", len(text)) + text)
-        command = [program, tokenizer_path, source, target] + (["--special"] if special else [])
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        options = ["--special"] * special + ["--words"] * words
+        subprocess.run([program, tokenizer_path, source, target, *options], check=True, capture_output=True)
         data = numpy.fromfile(target, dtype=numpy.int32)
     ids, at = [], 0
     for _ in texts:
@@ -193,12 +210,13 @@ def main():
     parser.add_argument("--program", default=str(PROGRAM))
     parser.add_argument("--field", default="text")
     parser.add_argument("--generated", type=int, default=0, metavar="N")
+    parser.add_argument("--unicode", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--megabytes", type=float, default=1e9, help="at most so much of each file")
     parser.add_argument("--show", type=int, default=3, help="mismatches to print per file")
     options = parser.parse_args()
 
-    sum_bytes = sum_mismatches = 0
+    total = [0, 0, 0, 0]
     for path in options.tokenizer:
         text, tokenizer = load_tokenizer(path)
         with tempfile.NamedTemporaryFile(suffix=".json") as plain:
@@ -219,19 +237,24 @@ def main():
             if options.generated:
                 made = Generator(options.seed).texts(options.generated)
                 sources.append((f"{options.generated} generated texts", made))
+            if options.unicode:
+                sources.append(("every code point", every_code_point()))
+                if tokenizer.normalizer:
+                    sources.append(("every pair with a mark", every_pair()))
+            sums = [0, 0, 0, 0]
             for name, texts in sources:
-                count, size, tokens, mismatches = compare(
-                    options.program, plain.name, tokenizer, texts, options.show
-                )
-                sum_bytes += size
-                sum_mismatches += mismatches
-                print(
-                    f"{pathlib.Path(path).name}  {pathlib.Path(name).name}: {count} texts, {size / 1e6:.1f} MB, "
-                    f"{tokens} tokens, {mismatches} mismatches",
-                    flush=True,
-                )
-    print(f"total: {sum_bytes / 1e6:.1f} MB, {sum_mismatches} mismatches")
-    return 1 if sum_mismatches else 0
+                result = compare(options.program, plain.name, tokenizer, texts, options.show)
+                sums = [a + b for a, b in zip(sums, result)]
+                print_line(f"{pathlib.Path(path).name}  {pathlib.Path(name).name}", result)
+            print_line(f"{pathlib.Path(path).name}  all", sums)
+        total = [a + b for a, b in zip(total, sums)]
+    print_line("total", total)
+    return 1 if total[3] else 0
+
+
+def print_line(name, result):
+    count, size, tokens, mismatches = result
+    print(f"{name}: {count} texts, {size / 1e6:.1f} MB, {tokens} tokens, {mismatches} mismatches", flush=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pathlib
 
 import lightgbm
 import numpy as np
+import scipy.optimize
 import scipy.stats
 
 HERE = pathlib.Path(__file__).parent
@@ -23,6 +24,51 @@ def ridge(x, y, penalty):
     return solution[:-1], solution[-1]
 
 
+def pairs(x):
+    """Shares and the products of two of them."""
+    j, k = np.triu_indices(x.shape[1])
+    return np.hstack([x, x[:, j] * x[:, k]])
+
+
+def best_penalty(x, y):
+    """The ridge penalty, a quarter power of ten of the largest eigenvalue, with the smallest
+    leave-one-out error, by really leaving rows out."""
+    centred = x - x.mean(axis=0)
+    largest = np.linalg.eigvalsh(centred @ centred.T)[-1]
+    penalties = largest * 10.0 ** np.arange(-7, 1.01, 0.25)
+
+    def error(penalty):
+        total = 0.0
+        for i in range(len(x)):
+            others = np.arange(len(x)) != i
+            w, b = ridge(x[others], y[others], penalty)
+            total += (x[i] @ w + b - y[i]) ** 2
+        return total
+
+    return min(penalties, key=error)
+
+
+def log_linear(x, y, width=0.5, penalty=1e-5):
+    """The smallest Huber loss of c + sign·exp(t·p) over both signs and many starts."""
+    y = (y - y.mean()) / y.std()
+
+    def loss(law, sign):
+        error = law[0] + sign * np.exp(np.minimum(x @ law[1:], 30)) - y
+        huber = np.where(np.abs(error) < width, error**2 / 2, width * (np.abs(error) - width / 2))
+        return huber.mean() + penalty / len(x) * ((law[1:] - law[1:].mean()) ** 2).sum()
+
+    random = np.random.default_rng(3)
+    best = None
+    for sign in (1, -1):
+        for _ in range(40):
+            start = np.concatenate([[sign * random.uniform(-4, 0)], random.normal(size=x.shape[1])])
+            found = scipy.optimize.minimize(loss, start, args=(sign,), method="BFGS",
+                                            options={"gtol": 1e-9, "maxiter": 5000})
+            if best is None or found.fun < best[0]:
+                best = (float(found.fun), sign, found.x)
+    return best
+
+
 def predictors():
     random = np.random.default_rng(7)
     x = random.dirichlet([0.7] * 5, size=60).round(6)
@@ -31,15 +77,25 @@ def predictors():
     y = y.round(6)
     probes = random.dirichlet([0.7] * 5, size=20).round(6)
     coefficients, intercept = ridge(x, y, 0.5)
-    parameters = dict(objective="regression", learning_rate=0.01, num_leaves=31, min_data_in_leaf=6,
-                      min_data_in_bin=3, seed=42, deterministic=True, force_row_wise=True,
-                      num_threads=1, verbosity=-1)
-    booster = lightgbm.train(parameters, lightgbm.Dataset(x, y), num_boost_round=300)
+    penalty = best_penalty(pairs(x), y)
+    pair_coefficients, pair_intercept = ridge(pairs(x), y, penalty)
+    law_y = (np.round(1.4 + np.exp(x @ [-4.0, 1.0, 0.3, -1.0, 0.5]) + 0.02 * random.normal(size=60), 6))
+    law_loss, law_sign, law = log_linear(x, law_y)
+    parameters = dict(objective="regression", learning_rate=0.03, num_leaves=7, min_data_in_leaf=2,
+                      min_data_in_bin=2, bagging_fraction=0.7, bagging_freq=1, seed=42,
+                      deterministic=True, force_row_wise=True, num_threads=1, verbosity=-1)
+    booster = lightgbm.train(parameters, lightgbm.Dataset(x, y), num_boost_round=500)
     return {
         "versions": {"lightgbm": lightgbm.__version__, "numpy": np.__version__},
         "mixtures": x.tolist(), "scores": y.tolist(), "probes": probes.tolist(),
         "ridge_coefficients": coefficients.tolist(), "ridge_intercept": float(intercept),
         "ridge": (probes @ coefficients + intercept).tolist(),
+        "pairs_penalty": float(penalty),
+        "pairs": (pairs(probes) @ pair_coefficients + pair_intercept).tolist(),
+        "law_scores": law_y.tolist(), "law_loss": law_loss, "law_sign": law_sign,
+        "law": law.tolist(),
+        "law_predicted": (law_y.mean() + law_y.std()
+                          * (law[0] + law_sign * np.exp(probes @ law[1:]))).tolist(),
         "lightgbm": booster.predict(probes).tolist(),
     }
 

@@ -1,4 +1,4 @@
-#include "demix/merge/shard_writer.h"
+#include "demix/merge/checkpoint_writer.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -13,7 +13,7 @@
 
 namespace demix {
 
-struct ShardWriter::Shard {
+struct CheckpointWriter::Shard {
   std::string name;
   SafetensorsHeader header;
   uint64_t data_begin = 0, data_bytes = 0;
@@ -53,10 +53,10 @@ void close_file(int& descriptor, const std::filesystem::path& path, bool sync) {
 
 }  // namespace
 
-ShardWriter::ShardWriter(std::filesystem::path folder,
-                         std::span<const TensorEntry> tensors,
-                         uint64_t max_shard_bytes,
-                         bool sync)
+CheckpointWriter::CheckpointWriter(std::filesystem::path folder,
+                                   std::span<const TensorEntry> tensors,
+                                   uint64_t max_shard_bytes,
+                                   bool sync)
     : folder_(std::move(folder)), tensors_(tensors.begin(), tensors.end()), sync_(sync) {
   for (TensorEntry& tensor : tensors_) {
     if (shards_.empty() || (shards_.back()->data_bytes > 0 &&
@@ -95,12 +95,12 @@ ShardWriter::ShardWriter(std::filesystem::path folder,
   }
 }
 
-ShardWriter::~ShardWriter() {
+CheckpointWriter::~CheckpointWriter() {
   for (const std::unique_ptr<Shard>& shard : shards_)
     if (shard->descriptor >= 0) ::close(shard->descriptor);
 }
 
-void ShardWriter::write(size_t tensor, uint64_t offset, std::span<const std::byte> bytes) {
+void CheckpointWriter::write(size_t tensor, uint64_t offset, std::span<const std::byte> bytes) {
   const TensorEntry& entry = tensors_[tensor];
   DEMIX_CHECK(offset <= entry.size_bytes && bytes.size() <= entry.size_bytes - offset);
   Shard& shard = *shards_[shard_of_[tensor]];
@@ -118,7 +118,7 @@ void ShardWriter::write(size_t tensor, uint64_t offset, std::span<const std::byt
   if (shard.unwritten_bytes == 0 && !bytes.empty()) close_file(shard.descriptor, path, sync_);
 }
 
-void ShardWriter::finish() {
+void CheckpointWriter::finish() {
   for (const std::unique_ptr<Shard>& shard : shards_) DEMIX_CHECK(shard->unwritten_bytes == 0);
   if (shards_.size() == 1) return;
   nlohmann::ordered_json index;

@@ -12,16 +12,16 @@
 
 namespace demix {
 
-class ShardWriter {
+class CheckpointWriter {
  public:
   // Lays `tensors` out in their order (`begin` is not read), in one file or in shards of at most
   // `max_shard_bytes` of data unless a single tensor is larger, and reserves the space. Throws
   // Error when the disk is too full for them.
-  ShardWriter(std::filesystem::path folder,
-              std::span<const TensorEntry> tensors,
-              uint64_t max_shard_bytes,
-              bool sync);
-  ~ShardWriter();
+  CheckpointWriter(std::filesystem::path folder,
+                   std::span<const TensorEntry> tensors,
+                   uint64_t max_shard_bytes,
+                   bool sync);
+  ~CheckpointWriter();
 
   // Writes a part of tensor `tensor` (its place in `tensors`). Every byte must be written once.
   // Thread-safe. Throws Error when the disk is full.

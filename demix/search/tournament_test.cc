@@ -1,0 +1,181 @@
+#include "demix/search/tournament.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "demix/core/ranks.h"
+#include "demix/core/rng.h"
+#include "demix/search/ensemble.h"
+
+namespace demix {
+namespace {
+
+Points random_points(size_t rows, size_t columns, int seed) {
+  Rng rng(seed);
+  Points points(columns);
+  for (size_t i = 0; i < rows; ++i) points.add(rng.dirichlet(std::vector<double>(columns, 0.7)));
+  return points;
+}
+
+std::vector<int> folds_of(size_t rows) {
+  Rng rng(9);
+  return random_folds(rows, rng);
+}
+
+size_t place(const Tournament& tournament, const std::string& name) {
+  return static_cast<size_t>(std::find(tournament.names.begin(), tournament.names.end(), name) -
+                             tournament.names.begin());
+}
+
+TEST(Tournament, AQuadraticScoreIsWonByRidgeALawByItsOwnAndAStepByTrees) {
+  const Points x = random_points(160, 3, 8);
+  std::vector<double> quadratic, law, step;
+  Rng rng(1);
+  for (size_t i = 0; i < x.rows(); ++i) {
+    const auto p = x.row(i);
+    quadratic.push_back(3 * p[0] - p[1] + 2 * p[0] * p[2] + 0.05 * rng.normal());
+    law.push_back(1 + std::exp(2 * p[0] - 6 * p[1] + p[2]) + 0.05 * rng.normal());
+    step.push_back(((p[0] > 0.25) + (p[1] > 0.25) + (p[2] > 0.6)) % 2);
+  }
+  const auto winner = [&](const std::vector<double>& y) {
+    const auto result = compete(predictor_names(), {}, x, y, {}, folds_of(x.rows()));
+    EXPECT_EQ(result.reason.find(result.names[result.winner] + " (cross-validation error "), 0u)
+        << result.reason;
+    return result.names[result.winner];
+  };
+  EXPECT_EQ(winner(quadratic), "ridge");
+  EXPECT_EQ(winner(law), "log_linear");
+  EXPECT_EQ(winner(step), "lightgbm");
+}
+
+TEST(Tournament, CrossValidationErrorsAreOfRowsTheModelDidNotSee) {
+  // Ridge with a huge penalty predicts the mean of the other fold: 1 for the twos' fold and 2 for
+  // the ones'.
+  PredictorConfig config;
+  config.ridge.penalty = 1e12;
+  const Points x = random_points(4, 2, 10);
+  const std::vector<double> y = {1, 2, 1, 2};
+  const std::vector<int> folds = {0, 1, 0, 1};
+  const auto result = cross_validate("ridge", config, x, y, {}, folds);
+  for (size_t i = 0; i < 4; ++i) EXPECT_NEAR(result.forecasts[i].mean, 3 - y[i], 1e-9);
+  EXPECT_NEAR(result.mae, 1, 1e-9);
+  EXPECT_NEAR(result.rmse, 1, 1e-9);
+  EXPECT_NEAR(*result.r2, 1 - 4.0, 1e-8);  // squared error 4, variance 4 · ¼
+  // The predictions of a fold differ by rounding only; the correlation is about -1.
+  EXPECT_LT(result.spearman.value(), -0.8);
+}
+
+TEST(Tournament, CalibrationHoldsNinetyPercentOfNewErrorsThoughTheModelIsOverconfident) {
+  // Trees claim the scores' own spread as their error, far too much for a smooth score.
+  const Points x = random_points(200, 4, 11), probes = random_points(500, 4, 12);
+  Rng rng(13);
+  const auto score = [](std::span<const double> p) { return std::sqrt(p[0]) + p[1] * p[2]; };
+  std::vector<double> y;
+  for (size_t i = 0; i < x.rows(); ++i) y.push_back(score(x.row(i)) + 0.05 * rng.normal());
+  const auto result = compete({"lightgbm"}, {}, x, y, {}, folds_of(x.rows()));
+  EXPECT_LT(result.results[0].scale, 0.6);
+  EXPECT_NEAR(result.results[0].coverage90, 0.9, 0.05);
+  const auto fitted = fitted_competitor(result, 0, {}, x, y, {});
+  double inside = 0;
+  const auto forecasts = fitted->forecast(probes);
+  for (size_t i = 0; i < probes.rows(); ++i) {
+    const double error = score(probes.row(i)) + 0.05 * rng.normal() - forecasts[i].mean;
+    inside += std::abs(error) <= kNinetyPercent * forecasts[i].deviation() ? 1.0 / 500 : 0;
+  }
+  EXPECT_NEAR(inside, 0.9, 0.06);
+}
+
+TEST(Tournament, CoverageIsMeasuredOnErrorsThatTheScaleHasNotSeen) {
+  // Each fold's errors are as large as its number, the model claims the same everywhere (trees with
+  // a leaf of all rows): the scale of the small folds does not cover the largest one.
+  PredictorConfig config;
+  config.lightgbm.min_data_in_leaf = 1000;
+  const Points x = random_points(40, 2, 14);
+  std::vector<double> y;
+  std::vector<int> folds;
+  for (int i = 0; i < 40; ++i) {
+    folds.push_back(i % 4);
+    y.push_back((i / 4 % 2 ? 1 : -1) * (1 + 10 * (i % 4 == 3)));
+  }
+  const auto result = cross_validate("lightgbm", config, x, y, {}, folds);
+  EXPECT_LT(result.coverage90, 0.8);
+}
+
+TEST(Tournament, WithFewRowsOneIsUsedWithoutAComparison) {
+  const Points x = random_points(11, 3, 11);
+  const std::vector<double> y(11, 1);
+  const auto result = compete(competitor_names(), {}, x, y, {}, std::vector<int>(11, 0));
+  EXPECT_EQ(result.names[result.winner], "gaussian_process");
+  EXPECT_TRUE(result.results.empty());
+  EXPECT_EQ(result.reason,
+            "gaussian_process, since 11 proxies are too few for cross-validation (at least 12)");
+  const auto fitted = fitted_competitor(result, result.winner, {}, x, y, {});
+  EXPECT_EQ(fitted->predict(x)[0], 1);
+  EXPECT_EQ(compete({"ridge"}, {}, x, y, {}, std::vector<int>(11, 0)).winner, 0u);
+}
+
+TEST(Tournament, FoldsAreBalanced) {
+  Rng rng(12);
+  std::vector<int> count(5);
+  for (int fold : random_folds(23, rng)) ++count[fold];
+  for (int c : count) EXPECT_TRUE(c == 4 || c == 5);
+  EXPECT_EQ(random_folds(3, rng).size(), 3u);
+}
+
+TEST(Tournament, TheEnsembleIsAsGoodAsItsBestMemberAndThreadsChangeNothing) {
+  const Points x = random_points(60, 3, 15);
+  Rng rng(16);
+  std::vector<double> y;
+  for (size_t i = 0; i < x.rows(); ++i) {
+    // Smooth and a step, so that two kinds of predictor help.
+    y.push_back(2 * std::sqrt(x.row(i)[0]) + (x.row(i)[1] > 0.3) + 0.02 * rng.normal());
+  }
+  const auto one = compete(competitor_names(), {}, x, y, {}, folds_of(60), 1);
+  const auto two = compete(competitor_names(), {}, x, y, {}, folds_of(60), 2);
+  ASSERT_EQ(one.weights.size() + 1, one.names.size());
+  EXPECT_NEAR(std::accumulate(one.weights.begin(), one.weights.end(), 0.0), 1, 1e-12);
+  double best = 1e9;
+  for (size_t k = 0; k + 1 < one.names.size(); ++k) best = std::min(best, one.results[k].rmse);
+  EXPECT_LT(one.results.back().rmse, 1.1 * best);
+  for (size_t k = 0; k < one.names.size(); ++k) {
+    EXPECT_EQ(one.results[k].rmse, two.results[k].rmse) << one.names[k];
+  }
+  const size_t ensemble = place(one, kEnsemble);
+  const auto fitted = fitted_competitor(one, ensemble, {}, x, y, {});
+  double expected = 0;
+  for (size_t k = 0; k < ensemble; ++k) {
+    if (one.weights[k] == 0) continue;
+    expected += one.weights[k] * fitted_competitor(one, k, {}, x, y, {})->predict(x)[5];
+  }
+  EXPECT_NEAR(fitted->predict(x)[5], expected, 1e-12);
+}
+
+TEST(Ensemble, StackingFindsTheWeightsThatMadeTheScores) {
+  Rng rng(17);
+  std::vector<std::vector<double>> members(3, std::vector<double>(50));
+  std::vector<double> scores(50);
+  for (size_t i = 0; i < 50; ++i) {
+    for (auto& member : members) member[i] = rng.normal();
+    scores[i] = 0.7 * members[0][i] + 0.3 * members[2][i];
+  }
+  const auto weights = stacking_weights(members, scores);
+  EXPECT_NEAR(weights[0], 0.7, 1e-3);
+  EXPECT_EQ(weights[1], 0);
+  EXPECT_NEAR(weights[2], 0.3, 1e-3);
+  // Members that are all alike share.
+  for (double w : stacking_weights(std::vector(3, scores), scores)) EXPECT_NEAR(w, 1.0 / 3, 1e-9);
+}
+
+TEST(Ensemble, MembersThatDisagreeWidenTheError) {
+  const std::vector<Forecast> members = {{1, 0.1, 0.2}, {3, 0.1, 0.2}};
+  const Forecast both = combined(members, std::vector<double>{0.5, 0.5});
+  EXPECT_NEAR(both.mean, 2, 1e-15);
+  EXPECT_NEAR(both.uncertainty, std::sqrt(0.01 + 1), 1e-15);
+  EXPECT_NEAR(both.noise, 0.2, 1e-15);
+}
+
+}  // namespace
+}  // namespace demix
