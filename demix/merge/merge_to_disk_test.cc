@@ -1,6 +1,8 @@
 #include "demix/merge/merge_to_disk.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -423,26 +425,51 @@ pid_t in_child(Work work) {
   return child;
 }
 
-TEST_F(MergeToDisk, ADiskThatIsFullIsNamedAndNothingIsLeft) {
+// The exit status of a child that merges where there is too little room: 0 when the Error holds
+// `reason`; `prepare` makes it scarce.
+template <typename Prepare>
+int status_of_scarce_merge(const MergeJob& job, std::string_view reason, Prepare prepare) {
+  const pid_t child = in_child([&] {
+    prepare();
+    try {
+      merge_to_disk(job);
+      ::_exit(1);
+    } catch (const Error& error) {
+      if (std::string_view(error.what()).find(reason) == std::string_view::npos) ::_exit(2);
+    }
+    // In the child, since no one else sees what it mounted.
+    if (fs::exists(job.out) || fs::exists(job.out.string() + ".demix-partial")) ::_exit(3);
+  });
+  int status = -1;
+  return ::waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST_F(MergeToDisk, AFullDiskAndALimitOnFilesAreNamedAndNothingIsLeft) {
   TinyModel large;
   large["x"] = tiny_tensor({300'000}, Rng(1));
   for (const char* name : {"base", "a", "b"}) write_tiny_model(path(name), large);
-  const pid_t child = in_child([&] {
-    std::signal(SIGXFSZ, SIG_IGN);
-    const rlimit limit{1'000'000, 1'000'000};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-    try {
-      merge_to_disk(job());
-      ::_exit(1);
-    } catch (const Error& error) {
-      ::_exit(std::string_view(error.what()).find("ulimit -f") == std::string_view::npos ? 2 : 0);
-    }
-  });
-  int status = -1;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  EXPECT_EQ(status, 0);
-  EXPECT_FALSE(fs::exists(path("out")));
+  EXPECT_EQ(status_of_scarce_merge(job(),
+                                   "ulimit -f",
+                                   [] {
+                                     std::signal(SIGXFSZ, SIG_IGN);
+                                     const rlimit limit{1'000'000, 1'000'000};
+                                     ::setrlimit(RLIMIT_FSIZE, &limit);
+                                   }),
+            0);
   EXPECT_FALSE(fs::exists(path("out.demix-partial")));
+
+  constexpr int kCannotMount = 77;
+  fs::create_directory(path("small"));
+  MergeJob full = job();
+  full.out = path("small") / "out";
+  const int status = status_of_scarce_merge(full, "disk is full", [&] {
+    // A disk of one megabyte that only the child sees.
+    if (::unshare(::geteuid() == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) != 0 ||
+        ::mount("none", path("small").c_str(), "tmpfs", 0, "size=1m") != 0)
+      ::_exit(kCannotMount);
+  });
+  if (status == kCannotMount) GTEST_SKIP() << "this system lets nobody mount a small disk";
+  EXPECT_EQ(status, 0);
 }
 
 TEST_F(MergeToDisk, AKillAtAnyMomentLeavesTheWholeResultOrNone) {
