@@ -54,18 +54,14 @@ void merge(const Options& options) {
     throw Error("--out: {} is not empty; name a new folder", options.out.string());
   }
   std::map<std::string, double> wanted;
-  double sum = 0;
   for (const std::string& text : options.weights) {
     const auto [name, value] = split("--weights", text);
     if (!wanted.emplace(name, number("--weights " + name, value)).second) {
       throw Error("--weights: '{}' is given twice", name);
     }
-    sum += wanted[name];
   }
   const Architecture architecture = load_architecture(options.base);
-  const at::Device cpu(at::kCPU);
-  std::vector<std::string> names;
-  std::vector<Weights> models;
+  std::vector<ComponentFolder> components;
   std::vector<double> weights;
   for (const std::string& text : options.components) {
     const auto [name, folder] = split("--component", text);
@@ -78,31 +74,26 @@ void merge(const Options& options) {
                   folder,
                   options.base.string());
     }
-    names.push_back(name);
-    models.push_back(load_weights(folder, architecture, at::kFloat, cpu));
+    components.push_back({name, folder});
     weights.push_back(weight->second);
     wanted.erase(weight);
   }
   if (!wanted.empty()) {
     throw Error("--weights: there is no component '{}'", wanted.begin()->first);
   }
-  if (!options.raw) {
-    if (!(sum > 0))
-      throw Error("--weights: they sum to {}, expected a positive sum (or --no-normalize)", sum);
-    for (double& weight : weights) weight /= sum;
-  }
-  const Components components(architecture,
-                              names,
-                              std::move(models),
-                              load_weights(options.base, architecture, at::kFloat, cpu),
-                              at::kFloat,
-                              cpu);
-  Weights merged = components.allocate(dtype);
-  components.merge(weights, options.scale, merged);
+  const ProxyMethodConfig config{"linear",
+                                 {{"normalize", options.raw ? "false" : "true"},
+                                  {"lambda", fmt::format("{}", options.scale)}}};
+  const ProxyMethod method(config, components.size(), /*seed=*/0);
+  const Components merger(
+      architecture, options.base, components, method, {at::kCPU, dtype, options.out.parent_path()});
+  Weights merged = merger.allocate();
+  merger.merge(weights, merged);
   save_model(options.out, architecture, merged, dtype, options.base);
+  const std::vector<double> factors = *method.factors(weights);
   fmt::print("{:<24} {:>10} {:>10}\n", "component", "weight", "drift");
-  for (size_t k = 0; k < names.size(); ++k) {
-    fmt::print("{:<24} {:>10.5f} {:>10.5f}\n", names[k], weights[k], components.drifts()[k]);
+  for (size_t k = 0; k < components.size(); ++k) {
+    fmt::print("{:<24} {:>10.5f} {:>10.5f}\n", components[k].name, factors[k], merger.drifts()[k]);
   }
   fmt::print("written to {}\n", options.out.string());
 }
