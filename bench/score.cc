@@ -134,7 +134,7 @@ double block_rate(int64_t rows, int64_t in, int64_t out) {
     const auto matrix =
         std::make_shared<Matrix<T>>(out, in, [&](int64_t i) { return weights.data() + i * in; });
     return [=] {
-      matrix->multiply(x->data(), stride, rows, [](int64_t, int64_t, const float*) {});
+      matrix->multiply(x->data(), stride, rows, [](int64_t, int64_t, const Block&) {});
       end_block_products();
     };
   });

@@ -2,8 +2,8 @@
 
     python tools/make_fuzz_corpus.py
 
-What the fuzzer found beside them (kept because it reaches code that they do not) has names of sixteen
-digits and is not touched.
+A sample of what the fuzzer found to reach further code lies beside them, under names of forty digits, and
+is not touched.
 """
 
 import json

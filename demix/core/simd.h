@@ -60,21 +60,34 @@ DEMIX_INLINE float to_float(BFloat16 value) {
   return result;
 }
 
-// Sum and largest of the lanes, always in the same order.
-DEMIX_INLINE float sum_of(const Floats& x) {
-  float lanes[kLanes];
-  std::memcpy(lanes, &x, sizeof lanes);
-  for (int width = 8; width > 0; width /= 2)
-    for (int i = 0; i < width; ++i) lanes[i] += lanes[i + width];
-  return lanes[0];
+// Sum and largest of the lanes, always in the same order: halves, quarters, … folded together.
+DEMIX_INLINE float sum_of(Floats x) {
+  x += __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+  x += __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
+  x += __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+  x += __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+  return x[0];
 }
-DEMIX_INLINE float largest_of(const Floats& x) {
-  float lanes[kLanes];
-  std::memcpy(lanes, &x, sizeof lanes);
-  for (int width = 8; width > 0; width /= 2)
-    for (int i = 0; i < width; ++i)
-      lanes[i] = lanes[i] > lanes[i + width] ? lanes[i] : lanes[i + width];
-  return lanes[0];
+DEMIX_INLINE float largest_of(Floats x) {
+  Floats y = __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+  x = x > y ? x : y;
+  y = __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
+  x = x > y ? x : y;
+  y = __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+  x = x > y ? x : y;
+  y = __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+  x = x > y ? x : y;
+  return x[0];
+}
+
+// p = exp(r) for r in [-ln 2 / 2, ln 2 / 2].
+DEMIX_INLINE void exponential_of_remainder(const Floats& r, Floats& p) {
+  p = r * 1.9875691500e-4F + 1.3981999507e-3F;  // Cephes' expf
+  p = p * r + 8.3334519073e-3F;
+  p = p * r + 4.1665795894e-2F;
+  p = p * r + 1.6666665459e-1F;
+  p = p * r + 5.0000001201e-1F;
+  p = p * r * r + r + 1.0F;
 }
 
 // x = exp(x), relative error below 2e-7, for x in [-86, 88]; smaller x count as -86. NaN stays NaN.
@@ -84,12 +97,8 @@ DEMIX_INLINE void exponentiate(Floats& x) {
   const Floats whole = (x * 1.44269504088896341F + 12582912.0F) - 12582912.0F;
   // ln 2 in two parts, so that the remainder is exact.
   const Floats r = (x - whole * 0.693359375F) - whole * -2.12194440e-4F;
-  Floats p = r * 1.9875691500e-4F + 1.3981999507e-3F;  // Cephes' expf
-  p = p * r + 8.3334519073e-3F;
-  p = p * r + 4.1665795894e-2F;
-  p = p * r + 1.6666665459e-1F;
-  p = p * r + 5.0000001201e-1F;
-  p = p * r * r + r + 1.0F;
+  Floats p;
+  exponential_of_remainder(r, p);
   Ints bits;
   std::memcpy(&bits, &p, sizeof bits);
   bits += __builtin_convertvector(whole, Ints) << 23;
@@ -97,5 +106,83 @@ DEMIX_INLINE void exponentiate(Floats& x) {
   std::memcpy(&scaled, &bits, sizeof scaled);
   x = x == x ? scaled : x;
 }
+
+// What kernels are written for: any processor, or those with instructions that the vector
+// extensions do not reach. A kernel for one of them loads, stores and computes by its functions.
+//
+// DEMIX_KERNEL(normalize, (const float* x, …), (x, …)) defines normalize as normalize_for<Isa>(x,
+// …), compiled for both and chosen when it is called.
+struct AnyCpu {
+  template <typename T>
+  static DEMIX_INLINE void load(const T* from, Floats& to) {
+    demix::load(from, to);
+  }
+  template <typename T>
+  static DEMIX_INLINE void store(const Floats& from, T* to) {
+    demix::store(from, to);
+  }
+  // x = exp(x), relative error below 2e-7; below -86 it may count as -86, above 88 as 88.
+  static DEMIX_INLINE void exponentiate(Floats& x) {
+    x = x > 88.0F ? Floats{} + 88.0F : x;
+    demix::exponentiate(x);
+  }
+  // x = 1 / x, relative error below 2e-7, for x in [1e-30, 1e30].
+  static DEMIX_INLINE void invert(Floats& x) { x = 1.0F / x; }
+};
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__)
+
+// In assembler, since GCC does not inline intrinsics by way of functions that any processor can
+// run.
+struct Avx512Bf16 {
+  static DEMIX_INLINE void load(const float* from, Floats& to) { demix::load(from, to); }
+  static DEMIX_INLINE void load(const BFloat16* from, Floats& to) {
+    Words words;
+    asm("vpmovzxwd %1, %0" : "=v"(words) : "m"(*reinterpret_cast<const Halves*>(from)));
+    words <<= 16;
+    std::memcpy(&to, &words, sizeof to);
+  }
+  static DEMIX_INLINE void store(const Floats& from, float* to) { demix::store(from, to); }
+  static DEMIX_INLINE void store(const Floats& from, BFloat16* to) {
+    Halves halves;
+    asm("vcvtneps2bf16 %1, %0" : "=v"(halves) : "v"(from));
+    *reinterpret_cast<Halves*>(to) = halves;
+  }
+  static DEMIX_INLINE void exponentiate(Floats& x) {
+    Floats whole;
+    const Floats y = x * 1.44269504088896341F;
+    asm("vrndscaleps $8, %1, %0" : "=v"(whole) : "v"(y));
+    const Floats r = (x - whole * 0.693359375F) - whole * -2.12194440e-4F;
+    Floats p;
+    exponential_of_remainder(r, p);
+    asm("vscalefps %2, %1, %0" : "=v"(x) : "v"(p), "v"(whole));
+  }
+  static DEMIX_INLINE void invert(Floats& x) {
+    Floats guess;
+    asm("vrcp14ps %1, %0" : "=v"(guess) : "v"(x));
+    x = guess * (2.0F - x * guess);
+  }
+};
+inline bool has_avx512_bf16() {
+  return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+
+#define DEMIX_KERNEL(name, parameters, arguments)                                                 \
+  DEMIX_CPU_CLONES static void name##_for_any parameters { name##_for<AnyCpu> arguments; }        \
+  __attribute__((target("arch=x86-64-v4,avx512bf16"))) static void name##_for_avx512 parameters { \
+    name##_for<Avx512Bf16> arguments;                                                             \
+  }                                                                                               \
+  void name parameters {                                                                          \
+    has_avx512_bf16() ? name##_for_avx512 arguments : name##_for_any arguments;                   \
+  }
+
+#else
+
+#define DEMIX_KERNEL(name, parameters, arguments) \
+  void name parameters { name##_for<AnyCpu> arguments; }
+
+#endif
 
 }  // namespace demix

@@ -11,9 +11,9 @@
 
 #include "demix/core/error.h"
 #include "demix/core/hash.h"
+#include "demix/core/parallel.h"
 #include "demix/core/progress.h"
 #include "demix/corpus/lines.h"
-#include "demix/core/parallel.h"
 #include "demix/corpus/paths.h"
 #include "demix/corpus/readers.h"
 #include "demix/corpus/seen_texts.h"

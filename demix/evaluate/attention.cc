@@ -63,14 +63,14 @@ DEMIX_INLINE C converted(T value) {
   }
 }
 
-template <typename T, typename C>
-DEMIX_INLINE void extend_path(const Path<C>& path,
-                              const Segment& segment,
-                              int64_t head_dim,
-                              const T* k,
-                              int64_t k_stride,
-                              const T* v,
-                              int64_t v_stride) {
+template <typename Isa, typename T, typename C>
+DEMIX_INLINE void extend_for(const Path<C>& path,
+                             const Segment& segment,
+                             int64_t head_dim,
+                             const T* k,
+                             int64_t k_stride,
+                             const T* v,
+                             int64_t v_stride) {
   constexpr int64_t kPerWord = Path<C>::kPerWord;
   for (int64_t i = 0; i < segment.count; ++i) {
     const int64_t position = segment.start + i;
@@ -92,8 +92,8 @@ DEMIX_INLINE void extend_path(const Path<C>& path,
 
 // Of a query's scores, `panels` panels of them kQueries · kPositions apart: exp(score · scale -
 // largest) at positions [0, seen), zero behind them. Returns 1 / their sum.
-template <typename C>
-DEMIX_INLINE float soften(
+template <typename Isa, typename C>
+DEMIX_INLINE float soften_one(
     const float* scores, int64_t seen, int64_t panels, float scale, C* probabilities) {
   constexpr int64_t kNext = kQueries * kPositions;
   Floats lane;
@@ -110,15 +110,15 @@ DEMIX_INLINE float soften(
   for (int64_t at = 0; at < panels * kPositions; at += kLanes) {
     C* to = probabilities + at / kPositions * kNext + at % kPositions;
     if (at >= seen) {
-      store(Floats{}, to);
+      Isa::store(Floats{}, to);
       continue;
     }
     load(scores + at / kPositions * kNext + at % kPositions, x);
     x = x * scale - top;
-    exponentiate(x);
+    Isa::exponentiate(x);
     x = lane < static_cast<float>(seen - at) ? x : Floats{};
     sum += x;
-    store(x, to);
+    Isa::store(x, to);
   }
   return 1 / sum_of(sum);
 }
@@ -130,8 +130,8 @@ struct Queries {
   int64_t head(int64_t j) const { return (first + j) % group; }
 };
 
-template <typename T, typename C>
-DEMIX_INLINE void gather(
+template <typename Isa, typename T, typename C>
+DEMIX_INLINE void gather_for(
     const Path<C>& path, const Queries& queries, int64_t head_dim, const T* q, int64_t stride) {
   for (int64_t j = 0; j < queries.count; ++j) {
     const T* from = q + queries.row(j) * stride + queries.head(j) * head_dim;
@@ -140,19 +140,19 @@ DEMIX_INLINE void gather(
   }
 }
 
-template <typename C>
-DEMIX_INLINE void soften_all(
+template <typename Isa, typename C>
+DEMIX_INLINE void soften_for(
     Path<C>& path, const Queries& queries, int64_t start, int64_t panels, float scale) {
   for (int64_t j = 0; j < queries.count; ++j)
-    path.inverse[j] = soften(path.scores.data() + j * kPositions,
-                             start + queries.row(j) + 1,
-                             panels,
-                             scale,
-                             path.probabilities.data() + j * kPositions);
+    path.inverse[j] = soften_one<Isa>(path.scores.data() + j * kPositions,
+                                      start + queries.row(j) + 1,
+                                      panels,
+                                      scale,
+                                      path.probabilities.data() + j * kPositions);
 }
 
-template <typename T, typename C>
-DEMIX_INLINE void scatter(
+template <typename Isa, typename T, typename C>
+DEMIX_INLINE void scatter_for(
     const Path<C>& path, const Queries& queries, int64_t head_dim, T* out, int64_t stride) {
   for (int64_t j = 0; j < queries.count; ++j) {
     T* to = out + queries.row(j) * stride + queries.head(j) * head_dim;
@@ -163,44 +163,42 @@ DEMIX_INLINE void scatter(
            value);
       value *= path.inverse[j];
       if (d + kLanes <= head_dim) {
-        store(value, to + d);
+        Isa::store(value, to + d);
       } else {
         T lanes[kLanes];
-        store(value, lanes);
+        Isa::store(value, lanes);
         std::copy(lanes, lanes + (head_dim - d), to + d);
       }
     }
   }
 }
 
-// Clones need plain functions, one for each pair of types.
-#define DEMIX_FOR(T, C)                                                                       \
-  DEMIX_CPU_CLONES void run_extend(const Path<C>& path,                                       \
-                                   const Segment& segment,                                    \
-                                   int64_t head_dim,                                          \
-                                   const T* k,                                                \
-                                   int64_t k_stride,                                          \
-                                   const T* v,                                                \
-                                   int64_t v_stride) {                                        \
-    extend_path(path, segment, head_dim, k, k_stride, v, v_stride);                           \
-  }                                                                                           \
-  DEMIX_CPU_CLONES void run_gather(                                                           \
-      const Path<C>& path, const Queries& queries, int64_t dim, const T* q, int64_t stride) { \
-    gather(path, queries, dim, q, stride);                                                    \
-  }                                                                                           \
-  DEMIX_CPU_CLONES void run_scatter(                                                          \
-      const Path<C>& path, const Queries& queries, int64_t dim, T* out, int64_t stride) {     \
-    scatter(path, queries, dim, out, stride);                                                 \
-  }
+#define DEMIX_FOR(T, C)                                                                            \
+  DEMIX_KERNEL(extend,                                                                             \
+               (const Path<C>& path,                                                               \
+                const Segment& segment,                                                            \
+                int64_t head_dim,                                                                  \
+                const T* k,                                                                        \
+                int64_t k_stride,                                                                  \
+                const T* v,                                                                        \
+                int64_t v_stride),                                                                 \
+               (path, segment, head_dim, k, k_stride, v, v_stride))                                \
+  DEMIX_KERNEL(                                                                                    \
+      gather,                                                                                      \
+      (const Path<C>& path, const Queries& queries, int64_t dim, const T* q, int64_t stride),      \
+      (path, queries, dim, q, stride))                                                             \
+  DEMIX_KERNEL(scatter,                                                                            \
+               (const Path<C>& path, const Queries& queries, int64_t dim, T* out, int64_t stride), \
+               (path, queries, dim, out, stride))
 DEMIX_FOR(float, float)
 DEMIX_FOR(BFloat16, float)
 DEMIX_FOR(BFloat16, BFloat16)
 #undef DEMIX_FOR
-#define DEMIX_FOR(C)                                                                       \
-  DEMIX_CPU_CLONES void run_soften(                                                        \
-      Path<C>& path, const Queries& queries, int64_t start, int64_t panels, float scale) { \
-    soften_all(path, queries, start, panels, scale);                                       \
-  }
+#define DEMIX_FOR(C)                                                                        \
+  DEMIX_KERNEL(                                                                             \
+      soften,                                                                               \
+      (Path<C> & path, const Queries& queries, int64_t start, int64_t panels, float scale), \
+      (path, queries, start, panels, scale))
 DEMIX_FOR(float)
 DEMIX_FOR(BFloat16)
 #undef DEMIX_FOR
@@ -219,14 +217,14 @@ void attend_head(std::span<const Segment> tree,
   const float scale = 1 / std::sqrt(static_cast<float>(head_dim));
   for (const Segment& segment : tree) {
     const int64_t row = segment.row - input.first_row;
-    run_extend(
+    extend(
         path, {row, segment.count, segment.start}, head_dim, k, input.k_stride, v, input.v_stride);
     const int64_t total = segment.count * group;
     for (int64_t first = 0; first < total; first += kQueries) {
       const Queries queries{first, std::min(kQueries, total - first), group};
       const int64_t seen = segment.start + queries.row(queries.count - 1) + 1;
       const int64_t panels = round_up(seen, kPositions) / kPositions;
-      run_gather(path, queries, head_dim, q + row * input.q_stride, input.q_stride);
+      gather(path, queries, head_dim, q + row * input.q_stride, input.q_stride);
       for (int64_t p = 0; p < panels; ++p)
         multiply_block(kQueries,
                        kPositions,
@@ -236,7 +234,7 @@ void attend_head(std::span<const Segment> tree,
                        path.keys.data() + p * path.dims * kPositions,
                        false,
                        path.scores.data() + p * kQueries * kPositions);
-      run_soften(path, queries, segment.start, panels, scale);
+      soften(path, queries, segment.start, panels, scale);
       for (int64_t d = 0; d < path.value_panels; ++d)
         for (int64_t p = 0; p < panels; ++p)
           multiply_block(
@@ -248,7 +246,7 @@ void attend_head(std::span<const Segment> tree,
               path.values.data() + (p * path.value_panels + d) * kPositions * kBlockColumns,
               p > 0,
               path.mixed.data() + d * kQueries * kBlockColumns);
-      run_scatter(path, queries, head_dim, out + row * input.out_stride, input.out_stride);
+      scatter(path, queries, head_dim, out + row * input.out_stride, input.out_stride);
     }
   }
 }

@@ -210,29 +210,26 @@ class Packed final : public PackedModel {
     layer.qkv.multiply(m.normed.row(0),
                        m.normed.stride,
                        group.rows,
-                       [&](int64_t row, int64_t column, const float* block) {
-                         store_block(block,
-                                     std::min(kBlockRows, group.rows - row),
-                                     std::min(kBlockColumns, q + 2 * kv - column),
-                                     a_.qkv_bias ? layer.qkv_bias.data() + column : nullptr,
-                                     m.qkv.row(row) + column,
-                                     m.qkv.stride);
+                       [&](int64_t row, int64_t column, const Block& block) {
+                         const T* bias = a_.qkv_bias ? layer.qkv_bias.data() + column : nullptr;
+                         store_block(
+                             block, bias, Strided<T>{m.qkv.row(row) + column, m.qkv.stride});
                        });
     const Rotation rotation{pass.positions.data() + group.first, cos_.data(), sin_.data()};
     const auto rotate = [&](T* from, int64_t heads, const T* norm) {
-      rotate_heads(from, m.qkv.stride, group.rows, heads, a_.head_dim, rotation, norm, rms_eps());
+      const Strided<T> x{from, m.qkv.stride};
+      rotate_heads(x, group.rows, heads, a_.head_dim, rotation, Normalization<T>{norm, rms_eps()});
     };
     T* const begin = m.qkv.row(0);
     rotate(begin, a_.heads, layer.q_norm);
     rotate(begin + q, a_.kv_heads, layer.k_norm);
-    const int64_t stride = m.qkv.stride;
-    const AttentionInput input{group.segments,
-                               {a_.heads, a_.kv_heads, a_.head_dim},
-                               stride,
-                               stride,
-                               stride,
-                               m.mixed.stride,
-                               group.first};
+    const AttentionInput input{.segments = group.segments,
+                               .shape = {a_.heads, a_.kv_heads, a_.head_dim},
+                               .q_stride = m.qkv.stride,
+                               .k_stride = m.qkv.stride,
+                               .v_stride = m.qkv.stride,
+                               .out_stride = m.mixed.stride,
+                               .first_row = group.first};
     tree_attention(input, begin, begin + q, begin + q + kv, m.mixed.row(0), m.attention);
     add_product(layer.out, layer.out_bias, m.mixed, group, m);
   }
@@ -240,47 +237,41 @@ class Packed final : public PackedModel {
   // x += down(silu(gate) · up), of norm(x).
   void feed_forward(const Layer& layer, const Group& group, Memory& m) const {
     normalize_group(layer.post_norm, group, m);
-    layer.gate_up.multiply(m.normed.row(0),
-                           m.normed.stride,
-                           group.rows,
-                           [&](int64_t row, int64_t column, const float* block) {
-                             column /= 2;
-                             store_gated_block(
-                                 block,
-                                 std::min(kBlockRows, group.rows - row),
-                                 std::min(kBlockColumns / 2, a_.intermediate - column),
-                                 layer.gate_bias ? layer.gate_bias + column : nullptr,
-                                 layer.up_bias ? layer.up_bias + column : nullptr,
-                                 m.gated.row(row) + column,
-                                 m.gated.stride);
-                           });
+    layer.gate_up.multiply(
+        m.normed.row(0),
+        m.normed.stride,
+        group.rows,
+        [&](int64_t row, int64_t column, const Block& block) {
+          column /= 2;
+          GateBiases<T> biases{};
+          if (layer.gate_bias) biases = {layer.gate_bias + column, layer.up_bias + column};
+          const int64_t pairs = std::min(kBlockColumns / 2, a_.intermediate - column);
+          store_gated_block({block.values, block.rows, pairs},
+                            biases,
+                            Strided<T>{m.gated.row(row) + column, m.gated.stride});
+        });
     add_product(layer.down, layer.down_bias, m.gated, group, m);
   }
 
   void normalize_group(const T* weight, const Group& group, Memory& m) const {
-    normalize(m.x.row(group.first),
-              m.x.stride,
-              weight,
-              rms_eps(),
+    normalize(Strided<const T>{m.x.row(group.first), m.x.stride},
               group.rows,
               a_.hidden,
-              m.normed.row(0),
-              m.normed.stride);
+              Normalization<T>{weight, rms_eps()},
+              Strided<T>{m.normed.row(0), m.normed.stride});
   }
 
+  // x += from · weightsᵀ + bias.
   void add_product(const Matrix<T>& weights,
                    const T* bias,
                    const Rows<T>& from,
                    const Group& group,
                    Memory& m) const {
     weights.multiply(
-        from.row(0), from.stride, group.rows, [&](int64_t row, int64_t column, const float* block) {
+        from.row(0), from.stride, group.rows, [&](int64_t row, int64_t column, const Block& block) {
           add_block(block,
-                    std::min(kBlockRows, group.rows - row),
-                    std::min(kBlockColumns, a_.hidden - column),
                     bias ? bias + column : nullptr,
-                    m.x.row(group.first + row) + column,
-                    m.x.stride);
+                    Strided<T>{m.x.row(group.first + row) + column, m.x.stride});
         });
   }
 
@@ -291,14 +282,11 @@ class Packed final : public PackedModel {
     const auto read = static_cast<int64_t>(answers.rows.size());
     m.read.reserve(read);
     for (int64_t i = 0; i < read; ++i)
-      normalize(m.x.row(answers.rows[static_cast<size_t>(i)]),
-                m.x.stride,
-                final_norm_,
-                rms_eps(),
+      normalize(Strided<const T>{m.x.row(answers.rows[static_cast<size_t>(i)]), 0},
                 1,
                 a_.hidden,
-                m.read.row(i),
-                m.read.stride);
+                Normalization<T>{final_norm_, rms_eps()},
+                Strided<T>{m.read.row(i), 0});
 
     std::vector<LaneSums> sums(static_cast<size_t>(read), LaneSums::lowest());
     std::vector<float> logits(pass.answers.size());
@@ -308,25 +296,20 @@ class Packed final : public PackedModel {
     const auto token = [&](size_t i) { return int64_t{pass.answers[i].token}; };
     std::sort(order.begin(), order.end(), [&](size_t i, size_t j) { return token(i) < token(j); });
     for (int64_t first = 0; first < read; first += kGroupRows) {
-      const int64_t count = std::min(kGroupRows, read - first);
-      head_.multiply(m.read.row(first),
-                     m.read.stride,
-                     count,
-                     [&](int64_t row, int64_t column, const float* block) {
-                       const int64_t here = std::min(kBlockRows, count - row);
-                       add_logits(block,
-                                  here,
-                                  std::min(kBlockColumns, a_.vocabulary - column),
-                                  sums.data() + first + row);
-                       auto answer = std::partition_point(
-                           order.begin(), order.end(), [&](size_t i) { return token(i) < column; });
-                       for (; answer != order.end() && token(*answer) < column + kBlockColumns;
-                            ++answer) {
-                         const int64_t place = answers.places[*answer] - first - row;
-                         if (place >= 0 && place < here)
-                           logits[*answer] = block[place * kBlockColumns + token(*answer) - column];
-                       }
-                     });
+      head_.multiply(
+          m.read.row(first),
+          m.read.stride,
+          std::min(kGroupRows, read - first),
+          [&](int64_t row, int64_t column, const Block& block) {
+            add_logits(block, sums.data() + first + row);
+            auto answer = std::partition_point(
+                order.begin(), order.end(), [&](size_t i) { return token(i) < column; });
+            for (; answer != order.end() && token(*answer) < column + kBlockColumns; ++answer) {
+              const int64_t place = answers.places[*answer] - first - row;
+              if (place >= 0 && place < block.rows)
+                logits[*answer] = block.values[place * kBlockColumns + token(*answer) - column];
+            }
+          });
     }
     for (size_t i = 0; i < logits.size(); ++i)
       slots[static_cast<size_t>(pass.answers[i].slot)] +=

@@ -129,12 +129,12 @@ void end_block_products() { at::native::cpublas::brgemm_release(); }
 
 template <typename T>
 struct Matrix<T>::Parts {
-  int64_t inputs, panels;
+  int64_t outputs, inputs;
   bool by_blocks;
   // By blocks: panels one after the other; else rows of `inputs`, one for each output.
   Buffer<T> weights;
 
-  int64_t outputs() const { return panels * kBlockColumns; }
+  int64_t padded_outputs() const { return round_up(outputs, kBlockColumns); }
   int64_t padded_inputs() const { return round_up(inputs, kInputsPerWord<T>); }
 
   // Writes the words of 64 rows side by side.
@@ -174,13 +174,14 @@ Matrix<T>::Matrix(int64_t outputs,
                   bool by_blocks)
     : parts_(std::make_unique<Parts>()) {
   Parts& parts = *parts_;
+  parts.outputs = outputs;
   parts.inputs = inputs;
-  parts.panels = round_up(outputs, kBlockColumns) / kBlockColumns;
   parts.by_blocks = by_blocks;
-  parts.weights = Buffer<T>(parts.outputs() * parts.padded_inputs());
+  parts.weights = Buffer<T>(parts.padded_outputs() * parts.padded_inputs());
   const auto row_or_null = [&](int64_t i) { return i < outputs ? row(i) : nullptr; };
   if (by_blocks) {
-    for (int64_t panel = 0; panel < parts.panels; ++panel) parts.fill_panel(panel, row_or_null);
+    for (int64_t panel = 0; panel * kBlockColumns < outputs; ++panel)
+      parts.fill_panel(panel, row_or_null);
     return;
   }
   for (int64_t i = 0; i < outputs; ++i)
@@ -190,34 +191,46 @@ Matrix<T>::Matrix(int64_t outputs,
 template <typename T>
 void Matrix<T>::multiply(const T* x, int64_t x_stride, int64_t rows, const Use& use) const {
   const Parts& parts = *parts_;
-  alignas(64) float block[kBlockRows * kBlockColumns];
+  alignas(64) float values[kBlockRows * kBlockColumns];
+  const auto use_block = [&](int64_t row, int64_t column) {
+    use(row,
+        column,
+        {values,
+         std::min(kBlockRows, rows - row),
+         std::min(kBlockColumns, parts.outputs - column)});
+  };
   if (parts.by_blocks) {
     const int64_t inputs = parts.padded_inputs();
-    for (int64_t panel = 0; panel < parts.panels; ++panel) {
-      const T* weights = parts.weights.data() + panel * kBlockColumns * inputs;
+    for (int64_t column = 0; column < parts.outputs; column += kBlockColumns) {
       for (int64_t row = 0; row < rows; row += kBlockRows) {
-        multiply_block(
-            kBlockRows, kBlockColumns, inputs, x + row * x_stride, x_stride, weights, false, block);
-        use(row, panel * kBlockColumns, block);
+        multiply_block(kBlockRows,
+                       kBlockColumns,
+                       inputs,
+                       x + row * x_stride,
+                       x_stride,
+                       parts.weights.data() + column * inputs,
+                       false,
+                       values);
+        use_block(row, column);
       }
     }
     return;
   }
-  const int64_t outputs = parts.outputs();
-  Buffer<T> product(kRowUnit * outputs);
+  const int64_t outputs = parts.padded_outputs();
+  const Buffer<T> product(kRowUnit * outputs);
   at::Tensor out = tensor_over(product.data(), kRowUnit, outputs, outputs);
   const at::Tensor weights =
       tensor_over(parts.weights.data(), outputs, parts.inputs, parts.inputs).t();
   for (int64_t first = 0; first < rows; first += kRowUnit) {
     at::mm_out(out, tensor_over(x + first * x_stride, kRowUnit, parts.inputs, x_stride), weights);
     for (int64_t row = first; row < std::min(rows, first + kRowUnit); row += kBlockRows) {
-      for (int64_t column = 0; column < outputs; column += kBlockColumns) {
+      for (int64_t column = 0; column < parts.outputs; column += kBlockColumns) {
         for (int64_t r = 0; r < kBlockRows; ++r) {
           const T* from = product.data() + (row - first + r) * outputs + column;
           for (int64_t c = 0; c < kBlockColumns; ++c)
-            block[r * kBlockColumns + c] = to_float(from[c]);
+            values[r * kBlockColumns + c] = to_float(from[c]);
         }
-        use(row, column, block);
+        use_block(row, column);
       }
     }
   }

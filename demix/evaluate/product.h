@@ -15,8 +15,13 @@
 
 namespace demix {
 
+// A part of a product. Its rows are kBlockColumns apart, whatever its number of columns.
 constexpr int64_t kBlockRows = 64;
 constexpr int64_t kBlockColumns = 64;
+struct Block {
+  const float* values;
+  int64_t rows, columns;
+};
 // Rows of a product's input are readable, and finite, up to a multiple of this.
 constexpr int64_t kRowUnit = 256;
 
@@ -62,9 +67,9 @@ class Matrix {
   Matrix& operator=(Matrix&&) noexcept;
   ~Matrix();
 
-  // Calls use(row, column, block) for all blocks of x [rows, inputs] · weightsᵀ, whose first
-  // element has this row and column. What lies behind the last row and column is not to be used.
-  using Use = std::function<void(int64_t row, int64_t column, const float* block)>;
+  // Calls use(row, column, block) for all blocks of x [rows, inputs] · weightsᵀ [inputs, outputs];
+  // row and column are those of the block's first element. `x` is the first row.
+  using Use = std::function<void(int64_t row, int64_t column, const Block& block)>;
   void multiply(const T* x, int64_t x_stride, int64_t rows, const Use& use) const;
 
  private:

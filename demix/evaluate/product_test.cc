@@ -51,10 +51,11 @@ struct Case {
   }
   std::vector<float> multiply(const Matrix<T>& matrix) const {
     std::vector<float> out(static_cast<size_t>(rows * outputs), NAN);
-    matrix.multiply(x.data(), stride, rows, [&](int64_t row, int64_t column, const float* block) {
-      for (int64_t r = 0; r < std::min(kBlockRows, rows - row); ++r)
-        for (int64_t c = 0; c < std::min(kBlockColumns, outputs - column); ++c)
-          out[static_cast<size_t>((row + r) * outputs + column + c)] = block[r * kBlockColumns + c];
+    matrix.multiply(x.data(), stride, rows, [&](int64_t row, int64_t column, const Block& block) {
+      for (int64_t r = 0; r < block.rows; ++r)
+        for (int64_t c = 0; c < block.columns; ++c)
+          out[static_cast<size_t>((row + r) * outputs + column + c)] =
+              block.values[r * kBlockColumns + c];
     });
     end_block_products();
     return out;

@@ -2,196 +2,177 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-
-#include "demix/evaluate/product.h"
 
 namespace demix {
 namespace {
 
-// Elements behind the last whole vector.
-template <typename T>
-DEMIX_INLINE void load_part(const T* from, int64_t count, Floats& to) {
+// The whole vector, or its first `count` elements and zeros.
+template <typename Isa, typename T>
+DEMIX_INLINE void load_some(const T* from, int64_t count, Floats& to) {
+  if (count >= kLanes) return Isa::load(from, to);
   to = Floats{};
   for (int64_t i = 0; i < count; ++i) to[i] = to_float(from[i]);
 }
-template <typename T>
-DEMIX_INLINE void store_part(const Floats& from, int64_t count, T* to) {
+template <typename Isa, typename T>
+DEMIX_INLINE void store_some(const Floats& from, int64_t count, T* to) {
+  if (count >= kLanes) return Isa::store(from, to);
   T lanes[kLanes];
-  store(from, lanes);
+  Isa::store(from, lanes);
   for (int64_t i = 0; i < count; ++i) to[i] = lanes[i];
 }
 
-// 1 / sqrt(mean(x²) + eps) of a row read by `read(i, vector)`.
-template <typename Read>
-DEMIX_INLINE float inverse_size(int64_t columns, float eps, const Read& read) {
-  Floats sums[4] = {}, x;
+// 1 / sqrt(mean(x²) + eps) of a row that is zero behind its columns.
+template <typename Isa, typename T>
+DEMIX_INLINE float inverse_size(const T* x, int64_t columns, float eps) {
+  constexpr int64_t kTogether = 4;  // sums that do not wait for one another
+  Floats sums[kTogether] = {}, value;
   int64_t i = 0;
-  for (; i + 4 * kLanes <= columns; i += 4 * kLanes)
-    for (int part = 0; part < 4; ++part) {
-      read(i + part * kLanes, x);
-      sums[part] += x * x;
+  for (; i + kTogether * kLanes <= columns; i += kTogether * kLanes)
+    for (int64_t part = 0; part < kTogether; ++part) {
+      Isa::load(x + i + part * kLanes, value);
+      sums[part] += value * value;
     }
   for (; i < columns; i += kLanes) {
-    read(i, x);
-    sums[0] += x * x;
+    load_some<Isa>(x + i, columns - i, value);
+    sums[0] += value * value;
   }
   const Floats sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
   return 1 / std::sqrt(sum_of(sum) / static_cast<float>(columns) + eps);
 }
 
-template <typename T>
-DEMIX_INLINE void normalize_all(const T* x,
-                                int64_t x_stride,
-                                const T* weight,
-                                float eps,
-                                int64_t rows,
-                                int64_t columns,
-                                T* out,
-                                int64_t out_stride) {
-  for (int64_t r = 0; r < rows; ++r, x += x_stride, out += out_stride) {
-    const float scale =
-        inverse_size(columns, eps, [&](int64_t i, Floats& value) { load(x + i, value); });
+template <typename Isa, typename T>
+DEMIX_INLINE void normalize_for(
+    Strided<const T> x, int64_t rows, int64_t columns, const Normalization<T>& by, Strided<T> out) {
+  for (int64_t r = 0; r < rows; ++r) {
+    const T* from = x.first + r * x.stride;
+    T* to = out.first + r * out.stride;
+    const float scale = inverse_size<Isa>(from, columns, by.eps);
     for (int64_t i = 0; i < columns; i += kLanes) {
       Floats value, factor;
-      load(x + i, value);
-      load(weight + i, factor);
-      store(value * scale * factor, out + i);
+      Isa::load(from + i, value);
+      Isa::load(by.weight + i, factor);
+      Isa::store(value * scale * factor, to + i);
     }
   }
 }
 
-template <bool kAdd, typename T>
-DEMIX_INLINE void finish_block(
-    const float* block, int64_t rows, int64_t columns, const T* bias, T* out, int64_t stride) {
-  for (int64_t r = 0; r < rows; ++r, block += kBlockColumns, out += stride) {
-    for (int64_t c = 0; c < columns; c += kLanes) {
+template <typename Isa, bool kAdd, typename T>
+DEMIX_INLINE void finish_block(const Block& block, const T* bias, Strided<T> out) {
+  for (int64_t r = 0; r < block.rows; ++r) {
+    const float* from = block.values + r * kBlockColumns;
+    T* to = out.first + r * out.stride;
+    for (int64_t c = 0; c < block.columns; c += kLanes) {
       Floats value, more;
-      load(block + c, value);
+      load(from + c, value);
       if (bias) {
-        load(bias + c, more);
+        Isa::load(bias + c, more);
         value += more;
       }
       if (kAdd) {
-        load(out + c, more);
+        Isa::load(to + c, more);
         value += more;
       }
-      store(value, out + c);
+      Isa::store(value, to + c);
     }
   }
 }
+template <typename Isa, typename T>
+DEMIX_INLINE void store_block_for(const Block& block, const T* bias, Strided<T> out) {
+  finish_block<Isa, false>(block, bias, out);
+}
+template <typename Isa, typename T>
+DEMIX_INLINE void add_block_for(const Block& block, const T* bias, Strided<T> x) {
+  finish_block<Isa, true>(block, bias, x);
+}
 
-template <typename T>
-DEMIX_INLINE void gate_block(const float* block,
-                             int64_t rows,
-                             int64_t columns,
-                             const T* gate_bias,
-                             const T* up_bias,
-                             T* out,
-                             int64_t stride) {
-  for (int64_t r = 0; r < rows; ++r, block += kBlockColumns, out += stride) {
-    for (int64_t c = 0; c < columns; c += kLanes) {
+template <typename Isa, typename T>
+DEMIX_INLINE void store_gated_block_for(const Block& block,
+                                        const GateBiases<T>& biases,
+                                        Strided<T> out) {
+  for (int64_t r = 0; r < block.rows; ++r) {
+    const float* from = block.values + r * kBlockColumns;
+    T* to = out.first + r * out.stride;
+    for (int64_t c = 0; c < block.columns; c += kLanes) {
       Floats gate, up, bias;
-      load(block + c, gate);
-      load(block + kBlockColumns / 2 + c, up);
-      if (gate_bias) {
-        load(gate_bias + c, bias);
+      load(from + c, gate);
+      load(from + kBlockColumns / 2 + c, up);
+      if (biases.gate) {
+        Isa::load(biases.gate + c, bias);
         gate += bias;
-        load(up_bias + c, bias);
+        Isa::load(biases.up + c, bias);
         up += bias;
       }
-      Floats power = -gate;
-      exponentiate(power);
-      store(gate * up / (power + 1.0F), out + c);
+      // e⁻ᵍ of gates below -64 would leave what invert() takes; such gates let nothing through.
+      Floats power = gate < -64.0F ? Floats{} + 64.0F : -gate;
+      Isa::exponentiate(power);
+      power += 1.0F;
+      Isa::invert(power);
+      Isa::store(gate * up * power, to + c);
     }
   }
 }
 
-template <typename T>
-DEMIX_INLINE void rotate_all(T* x,
-                             int64_t stride,
-                             int64_t rows,
-                             int64_t heads,
-                             int64_t head_dim,
-                             const Rotation& rotation,
-                             const T* weight,
-                             float eps) {
+template <typename Isa, typename T>
+DEMIX_INLINE void rotate_heads_for(Strided<T> x,
+                                   int64_t rows,
+                                   int64_t heads,
+                                   int64_t head_dim,
+                                   const Rotation& rotation,
+                                   const Normalization<T>& norm) {
   const int64_t half = head_dim / 2;
-  for (int64_t r = 0; r < rows; ++r, x += stride) {
+  for (int64_t r = 0; r < rows; ++r) {
     const float* cos = rotation.cos + rotation.positions[r] * half;
     const float* sin = rotation.sin + rotation.positions[r] * half;
     for (int64_t h = 0; h < heads; ++h) {
-      T* head = x + h * head_dim;
-      float scale = 1;
-      if (weight)
-        scale = inverse_size(head_dim, eps, [&](int64_t i, Floats& value) {
-          if (i + kLanes <= head_dim) {
-            load(head + i, value);
-          } else {
-            load_part(head + i, head_dim - i, value);
-          }
-        });
+      T* head = x.first + r * x.stride + h * head_dim;
+      const float scale = norm.weight ? inverse_size<Isa>(head, head_dim, norm.eps) : 1;
       for (int64_t d = 0; d < half; d += kLanes) {
-        const int64_t count = std::min(kLanes, half - d);
+        const int64_t count = half - d;
         Floats a, b, c, s;
-        if (count == kLanes) {
-          load(head + d, a);
-          load(head + half + d, b);
-          load(cos + d, c);
-          load(sin + d, s);
-        } else {
-          load_part(head + d, count, a);
-          load_part(head + half + d, count, b);
-          load_part(cos + d, count, c);
-          load_part(sin + d, count, s);
+        load_some<Isa>(head + d, count, a);
+        load_some<Isa>(head + half + d, count, b);
+        load_some<Isa>(cos + d, count, c);
+        load_some<Isa>(sin + d, count, s);
+        if (norm.weight) {
+          Floats factor;
+          load_some<Isa>(norm.weight + d, count, factor);
+          a *= factor * scale;
+          load_some<Isa>(norm.weight + half + d, count, factor);
+          b *= factor * scale;
         }
-        if (weight) {
-          Floats wa, wb;
-          load_part(weight + d, count, wa);
-          load_part(weight + half + d, count, wb);
-          a *= wa * scale;
-          b *= wb * scale;
-        }
-        const Floats first = a * c - b * s, second = b * c + a * s;
-        if (count == kLanes) {
-          store(first, head + d);
-          store(second, head + half + d);
-        } else {
-          store_part(first, count, head + d);
-          store_part(second, count, head + half + d);
-        }
+        store_some<Isa>(a * c - b * s, count, head + d);
+        store_some<Isa>(b * c + a * s, count, head + half + d);
       }
     }
   }
 }
 
-DEMIX_CPU_CLONES void add_all_logits(const float* block,
-                                     int64_t rows,
-                                     int64_t columns,
-                                     LaneSums* sums) {
+template <typename Isa>
+DEMIX_INLINE void add_logits_for(const Block& block, LaneSums* sums) {
   constexpr int64_t kVectors = kBlockColumns / kLanes;
+  const Floats lowest = Floats{} - INFINITY;
   Floats lane;
   for (int i = 0; i < kLanes; ++i) lane[i] = static_cast<float>(i);
-  for (int64_t r = 0; r < rows; ++r, block += kBlockColumns) {
+  for (int64_t r = 0; r < block.rows; ++r) {
     Floats x[kVectors], largest, sum;
     load(sums[r].largest, largest);
     load(sums[r].sum, sum);
     const Floats before = largest;
     for (int i = 0; i < kVectors; ++i) {
-      load(block + i * kLanes, x[i]);
-      if (columns < kBlockColumns) {
-        const auto left = static_cast<float>(columns - i * kLanes);
-        x[i] = lane < left ? x[i] : Floats{} - INFINITY;
+      load(block.values + r * kBlockColumns + i * kLanes, x[i]);
+      if (block.columns < kBlockColumns) {
+        const auto left = static_cast<float>(block.columns - i * kLanes);
+        x[i] = lane < left ? x[i] : lowest;
       }
       largest = x[i] > largest ? x[i] : largest;
     }
     // A lane that has seen nothing but -inf would give -inf - -inf.
     Floats factor = before == largest ? Floats{} : before - largest;
-    exponentiate(factor);
+    Isa::exponentiate(factor);
     sum *= factor;
     for (int i = 0; i < kVectors; ++i) {
-      x[i] = x[i] == Floats{} - INFINITY ? x[i] : x[i] - largest;
-      exponentiate(x[i]);
+      x[i] = x[i] == lowest ? x[i] : x[i] - largest;
+      Isa::exponentiate(x[i]);
       sum += x[i];
     }
     store(largest, sums[r].largest);
@@ -199,106 +180,39 @@ DEMIX_CPU_CLONES void add_all_logits(const float* block,
   }
 }
 
-// Clones need plain functions, one per element type.
-#define DEMIX_FOR(T)                                                                              \
-  DEMIX_CPU_CLONES void run_normalize(const T* x,                                                 \
-                                      int64_t x_stride,                                           \
-                                      const T* weight,                                            \
-                                      float eps,                                                  \
-                                      int64_t rows,                                               \
-                                      int64_t columns,                                            \
-                                      T* out,                                                     \
-                                      int64_t out_stride) {                                       \
-    normalize_all(x, x_stride, weight, eps, rows, columns, out, out_stride);                      \
-  }                                                                                               \
-  DEMIX_CPU_CLONES void run_store(                                                                \
-      const float* block, int64_t rows, int64_t columns, const T* bias, T* out, int64_t stride) { \
-    finish_block<false>(block, rows, columns, bias, out, stride);                                 \
-  }                                                                                               \
-  DEMIX_CPU_CLONES void run_add(                                                                  \
-      const float* block, int64_t rows, int64_t columns, const T* bias, T* x, int64_t stride) {   \
-    finish_block<true>(block, rows, columns, bias, x, stride);                                    \
-  }                                                                                               \
-  DEMIX_CPU_CLONES void run_gate(const float* block,                                              \
-                                 int64_t rows,                                                    \
-                                 int64_t columns,                                                 \
-                                 const T* gate_bias,                                              \
-                                 const T* up_bias,                                                \
-                                 T* out,                                                          \
-                                 int64_t stride) {                                                \
-    gate_block(block, rows, columns, gate_bias, up_bias, out, stride);                            \
-  }                                                                                               \
-  DEMIX_CPU_CLONES void run_rotate(T* x,                                                          \
-                                   int64_t stride,                                                \
-                                   int64_t rows,                                                  \
-                                   int64_t heads,                                                 \
-                                   int64_t head_dim,                                              \
-                                   const Rotation& rotation,                                      \
-                                   const T* weight,                                               \
-                                   float eps) {                                                   \
-    rotate_all(x, stride, rows, heads, head_dim, rotation, weight, eps);                          \
-  }
+}  // namespace
+
+#define DEMIX_FOR(T)                                                                           \
+  DEMIX_KERNEL(normalize,                                                                      \
+               (Strided<const T> x,                                                            \
+                int64_t rows,                                                                  \
+                int64_t columns,                                                               \
+                const Normalization<T>& by,                                                    \
+                Strided<T> out),                                                               \
+               (x, rows, columns, by, out))                                                    \
+  DEMIX_KERNEL(                                                                                \
+      store_block, (const Block& block, const T* bias, Strided<T> out), (block, bias, out))    \
+  DEMIX_KERNEL(add_block, (const Block& block, const T* bias, Strided<T> x), (block, bias, x)) \
+  DEMIX_KERNEL(store_gated_block,                                                              \
+               (const Block& block, const GateBiases<T>& biases, Strided<T> out),              \
+               (block, biases, out))                                                           \
+  DEMIX_KERNEL(rotate_heads,                                                                   \
+               (Strided<T> x,                                                                  \
+                int64_t rows,                                                                  \
+                int64_t heads,                                                                 \
+                int64_t head_dim,                                                              \
+                const Rotation& rotation,                                                      \
+                const Normalization<T>& norm),                                                 \
+               (x, rows, heads, head_dim, rotation, norm))
 DEMIX_FOR(float)
 DEMIX_FOR(BFloat16)
 #undef DEMIX_FOR
-
-}  // namespace
-
-template <typename T>
-void normalize(const T* x,
-               int64_t x_stride,
-               const T* weight,
-               float eps,
-               int64_t rows,
-               int64_t columns,
-               T* out,
-               int64_t out_stride) {
-  run_normalize(x, x_stride, weight, eps, rows, columns, out, out_stride);
-}
-
-template <typename T>
-void store_block(
-    const float* block, int64_t rows, int64_t columns, const T* bias, T* out, int64_t stride) {
-  run_store(block, rows, columns, bias, out, stride);
-}
-
-template <typename T>
-void add_block(
-    const float* block, int64_t rows, int64_t columns, const T* bias, T* x, int64_t stride) {
-  run_add(block, rows, columns, bias, x, stride);
-}
-
-template <typename T>
-void store_gated_block(const float* block,
-                       int64_t rows,
-                       int64_t columns,
-                       const T* gate_bias,
-                       const T* up_bias,
-                       T* out,
-                       int64_t stride) {
-  run_gate(block, rows, columns, gate_bias, up_bias, out, stride);
-}
-
-template <typename T>
-void rotate_heads(T* x,
-                  int64_t stride,
-                  int64_t rows,
-                  int64_t heads,
-                  int64_t head_dim,
-                  const Rotation& rotation,
-                  const T* weight,
-                  float eps) {
-  run_rotate(x, stride, rows, heads, head_dim, rotation, weight, eps);
-}
+DEMIX_KERNEL(add_logits, (const Block& block, LaneSums* sums), (block, sums))
 
 LaneSums LaneSums::lowest() {
   LaneSums sums{};
   std::fill(std::begin(sums.largest), std::end(sums.largest), -INFINITY);
   return sums;
-}
-
-void add_logits(const float* block, int64_t rows, int64_t columns, LaneSums* sums) {
-  add_all_logits(block, rows, columns, sums);
 }
 
 double log_of_sum(const LaneSums& sums) {
@@ -307,17 +221,5 @@ double log_of_sum(const LaneSums& sums) {
   for (int i = 0; i < kLanes; ++i) sum += sums.sum[i] * std::exp(sums.largest[i] - largest);
   return largest + std::log(sum);
 }
-
-#define DEMIX_FOR(T)                                                                          \
-  template void normalize(const T*, int64_t, const T*, float, int64_t, int64_t, T*, int64_t); \
-  template void store_block(const float*, int64_t, int64_t, const T*, T*, int64_t);           \
-  template void add_block(const float*, int64_t, int64_t, const T*, T*, int64_t);             \
-  template void store_gated_block(                                                            \
-      const float*, int64_t, int64_t, const T*, const T*, T*, int64_t);                       \
-  template void rotate_heads(                                                                 \
-      T*, int64_t, int64_t, int64_t, int64_t, const Rotation&, const T*, float);
-DEMIX_FOR(float)
-DEMIX_FOR(BFloat16)
-#undef DEMIX_FOR
 
 }  // namespace demix

@@ -44,8 +44,11 @@ TYPED_TEST(RowKernels, NormalizeDividesByTheRootMeanSquare) {
     Buffer<TypeParam> x(kRows * kStride), weight(kStride), out(kRows * kStride);
     for (int64_t r = 0; r < kRows; ++r) this->fill(x.data() + r * kStride, columns, "x");
     this->fill(weight.data(), columns, "weight");
-    normalize(
-        x.data(), kStride, weight.data(), 1e-5F, kRows, columns, out.data(), int64_t{kStride});
+    normalize(Strided<const TypeParam>{x.data(), kStride},
+              kRows,
+              columns,
+              Normalization<TypeParam>{weight.data(), 1e-5F},
+              Strided<TypeParam>{out.data(), kStride});
     for (int64_t r = 0; r < kRows; ++r) {
       double squares = 0;
       for (int64_t i = 0; i < columns; ++i) {
@@ -73,9 +76,13 @@ TYPED_TEST(RowKernels, BlocksAreStoredAddedAndGated) {
   std::vector<float> before(static_cast<size_t>(kRows * kStride));
   for (size_t i = 0; i < before.size(); ++i) before[i] = to_float(x[static_cast<int64_t>(i)]);
 
-  store_block(block.data(), kRows, kBlockColumns, bias.data(), out.data(), kStride);
-  add_block(block.data(), kRows, 48, bias.data(), x.data(), kStride);
-  store_gated_block(block.data(), kRows, 32, bias.data(), more.data(), gated.data(), kStride);
+  using Out = Strided<TypeParam>;
+  const GateBiases<TypeParam> biases{bias.data(), more.data()};
+  block[3] = -300;  // a gate that lets nothing through
+  block[4] = 300;
+  store_block({block.data(), kRows, kBlockColumns}, bias.data(), Out{out.data(), kStride});
+  add_block({block.data(), kRows, 48}, bias.data(), Out{x.data(), kStride});
+  store_gated_block({block.data(), kRows, 32}, biases, Out{gated.data(), kStride});
   for (int64_t r = 0; r < kRows; ++r) {
     const float* from = block.data() + r * kBlockColumns;
     for (int64_t c = 0; c < kBlockColumns; ++c)
@@ -109,14 +116,12 @@ TYPED_TEST(RowKernels, HeadsAreNormalisedAndTurned) {
       for (int64_t r = 0; r < kRows; ++r) this->fill(x.data() + r * stride, 2 * head_dim, "x");
       std::vector<double> before(static_cast<size_t>(kRows * stride));
       for (size_t i = 0; i < before.size(); ++i) before[i] = to_float(x[static_cast<int64_t>(i)]);
-      rotate_heads(x.data(),
-                   stride,
+      rotate_heads(Strided<TypeParam>{x.data(), stride},
                    kRows,
                    kHeads,
                    head_dim,
                    rotation,
-                   normalised ? weight.data() : nullptr,
-                   1e-6F);
+                   Normalization<TypeParam>{normalised ? weight.data() : nullptr, 1e-6F});
       for (int64_t r = 0; r < kRows; ++r) {
         for (int64_t h = 0; h < kHeads; ++h) {
           double* head = before.data() + r * stride + h * head_dim;
@@ -146,7 +151,7 @@ class LogSums : public testing::Test {
       alignas(64) float block[kBlockColumns] = {};
       const size_t count = std::min<size_t>(kBlockColumns, logits.size() - first);
       std::copy_n(logits.begin() + static_cast<std::ptrdiff_t>(first), count, block);
-      add_logits(block, 1, static_cast<int64_t>(count), &sums);
+      add_logits({block, 1, static_cast<int64_t>(count)}, &sums);
     }
     return log_of_sum(sums);
   }

@@ -7,10 +7,10 @@
 #include "demix/core/error.h"
 #include "demix/core/files.h"
 #include "demix/core/progress.h"
+#include "demix/merge/checkpoint_writer.h"
 #include "demix/merge/merge_record.h"
 #include "demix/merge/merged_folder_files.h"
 #include "demix/merge/output_folder.h"
-#include "demix/merge/shard_writer.h"
 #include "demix/merge/streamed_merge.h"
 
 namespace demix {
@@ -203,7 +203,7 @@ MergeReport merge_to_disk(const MergeJob& job) {
                        tensor.shape,
                        0,
                        static_cast<uint64_t>(tensor.count * dtype_bytes(tensor.dtype))});
-  ShardWriter writer(output.partial(), entries, job.max_shard_bytes, job.sync);
+  CheckpointWriter writer(output.partial(), entries, job.max_shard_bytes, job.sync);
   const StreamedResult result = stream_merge(merge, writer);
   writer.finish();
   for (const ModelFolder& input : inputs) input.checkpoint.check_unchanged();

@@ -42,7 +42,7 @@ MergeReport run(const MergekitConfig& config, const fs::path& out) {
 class MergekitParity : public testing::TestWithParam<const char*> {};
 
 TEST_P(MergekitParity, AConfigurationGivesWhatMergekitMakesOfIt) {
-  const WorkingFolder working(fs::path(DEMIX_SOURCE_DIR) / "tests/data/merge");
+  const WorkingFolder working(fs::path(DEMIX_SOURCE_DIR) / "tests/data/mergekit");
   const std::string name = GetParam();
   const TemporaryFolder folder;
   run(read_mergekit_config(ConfigNode::parse_file(name + ".yml")), folder / "out");
@@ -53,7 +53,6 @@ TEST_P(MergekitParity, AConfigurationGivesWhatMergekitMakesOfIt) {
                 fs::copy_options::overwrite_existing);
   const TinyModel expected = read_tiny_model(folder / "expected");
   ASSERT_EQ(merged.size(), expected.size());
-  int64_t at_the_cut = 0, elements = 0;
   for (const auto& [tensor, values] : expected) {
     ASSERT_TRUE(merged.contains(tensor)) << tensor;
     const TinyTensor& found = merged.at(tensor);
@@ -63,16 +62,11 @@ TEST_P(MergekitParity, AConfigurationGivesWhatMergekitMakesOfIt) {
     // unit in the last place.
     const float tolerance = found.dtype == "BF16" ? 0x1p-8f : name == "slerp" ? 1e-5f : 1e-6f;
     for (size_t i = 0; i < values.values.size(); ++i) {
-      ++elements;
       const float most =
           tolerance * std::max(found.dtype == "BF16" ? 0.f : 1.f, std::abs(values.values[i]));
-      if (name == "ties" && std::abs(found.values[i] - values.values[i]) > most)
-        ++at_the_cut;
-      else
-        ASSERT_NEAR(found.values[i], values.values[i], most) << tensor << " " << i;
+      ASSERT_NEAR(found.values[i], values.values[i], most) << tensor << " " << i;
     }
   }
-  EXPECT_LE(at_the_cut, elements / 1000);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -122,7 +116,7 @@ TEST_F(MergekitConfigs, ModelsAreNamedByTheirFolders) {
 TEST_F(MergekitConfigs, WhatIsNotSupportedIsNamedWithItsLine) {
   const std::string begin = std::string("merge_method: linear\n") + kModels;
   const std::string weights = begin + "parameters: {weight: 1}\n";
-  expect_refused("merge_method: passthrough\n" + std::string(kModels), "c.yml:1", "passthrough");
+  expect_refused("merge_method: arcee_fusion\n" + std::string(kModels), "c.yml:1", "arcee_fusion");
   expect_refused("merge_method: linnear\n" + std::string(kModels), "c.yml:1", "'linear'");
   expect_refused("merge_method: linear\nmodels: [{model: a+lora}]\n", "c.yml:2", "LoRA");
   expect_refused("merge_method: linear\nmodels: [{model: {model: a, lora: b}}]\n",
@@ -157,8 +151,9 @@ TEST_F(MergekitConfigs, WrongParametersAreNamedWithTheirLine) {
   expect_refused(
       begin + "parameters:\n  weight:\n  - {fliter: x, value: 1}\n", "c.yml:6", "filter");
   expect_refused(begin + "parameters:\n  weight:\n  - {filter: x}\n", "c.yml:6", "'value'");
-  expect_refused(
-      "merge_method: ties\nmodels:\n- {model: a, parameters: {dens: 1}}\n", "c.yml:3", "'density'");
+  expect_refused("merge_method: ties\nmodels:\n- {model: a, parameters: {dens: 1}}\n",
+                 "c.yml:3",
+                 "has no parameter 'dens'");
 }
 
 TEST_F(MergekitConfigs, WrongModelsAreNamedWithTheirLine) {

@@ -112,7 +112,7 @@ struct Run {
 
 class Stream {
  public:
-  Stream(const StreamedMerge& merge, ShardWriter& writer)
+  Stream(const StreamedMerge& merge, CheckpointWriter& writer)
       : merge_(merge),
         method_(merge.parameters.method()),
         writer_(writer),
@@ -473,7 +473,7 @@ class Stream {
 
   const StreamedMerge& merge_;
   const MergeMethod& method_;
-  ShardWriter& writer_;
+  CheckpointWriter& writer_;
   Rng root_;
   Progress progress_;
   Pool<FileBytes> bytes_;
@@ -495,7 +495,7 @@ uint64_t least_memory(const StreamedMerge& merge) {
          (elementwise ? 0 : kMethodScratchBytes);
 }
 
-StreamedResult stream_merge(const StreamedMerge& merge, ShardWriter& writer) {
+StreamedResult stream_merge(const StreamedMerge& merge, CheckpointWriter& writer) {
   return Stream(merge, writer).run();
 }
 

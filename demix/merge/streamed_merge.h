@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "demix/merge/checkpoint_writer.h"
 #include "demix/merge/merge_inputs.h"
 #include "demix/merge/parameter_plan.h"
-#include "demix/merge/shard_writer.h"
 #include "demix/merge/update_statistics.h"
 
 namespace demix {
@@ -38,6 +38,6 @@ uint64_t least_memory(const StreamedMerge& merge);
 // Writes the plan's tensors, in its order, to `writer`, whose tensors are the plan's. What is
 // written and returned depends neither on `threads` nor on `memory_bytes`. Throws Error on numbers
 // that are not finite, in an input or in the result.
-StreamedResult stream_merge(const StreamedMerge& merge, ShardWriter& writer);
+StreamedResult stream_merge(const StreamedMerge& merge, CheckpointWriter& writer);
 
 }  // namespace demix

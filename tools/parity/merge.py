@@ -1,15 +1,24 @@
 """Merges compared value by value with mergekit 0.1.5.
 
     python tools/parity/merge.py tests tests/data/merge/merges.json   # remakes the tests' values
+    python tools/parity/merge.py checkpoints bin/demix                # whole checkpoints, every method
 
-Runs in an environment with mergekit==0.1.5 and torch==2.13.0.
+`checkpoints` makes a Llama from a configuration and models around it by random updates, once in float32 and once
+in bfloat16, merges them with mergekit and with `demix merge` from the same YAML, and compares all tensors. It
+fails on any value outside the bounds. Runs in an environment with mergekit==0.1.5 and torch==2.13.0.
 """
 
 import argparse
 import json
+import math
 import pathlib
+import subprocess
+import sys
+import tempfile
+import time
 
 import torch
+import yaml
 from mergekit import merge_methods
 from mergekit.merge_methods.base import TensorGroup
 from mergekit.sparsify import RescaleNorm, SparsificationMethod, sparsify
@@ -373,14 +382,326 @@ def write_tests(path: pathlib.Path) -> None:
     print(f"{len(cases)} cases, {path.stat().st_size / 1000:.0f} kB, written to {path}")
 
 
+# ---- Whole checkpoints
+
+
+def make_checkpoints(folder: pathlib.Path, dtype: torch.dtype, models: int, layers: int, vocabulary: int) -> None:
+    """base, m1 … in `folder`: the shapes of a 135M-parameter Llama, with fewer layers and tokens."""
+    from safetensors.torch import save_file
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(7)
+    config = LlamaConfig(hidden_size=576, intermediate_size=1536, num_hidden_layers=layers,
+                         num_attention_heads=9, num_key_value_heads=3, vocab_size=vocabulary,
+                         tie_word_embeddings=True)
+    base = LlamaForCausalLM(config).to(dtype)
+    base.save_pretrained(folder / "base")
+    state = {name: tensor for name, tensor in base.state_dict().items() if name != "lm_head.weight"}
+    for k in range(1, models + 1):
+        generator = torch.Generator().manual_seed(k)
+        moved = {
+            name: (tensor.float() + 0.002 * torch.randn(tensor.shape, generator=generator)).to(dtype)
+            for name, tensor in state.items()
+        }
+        target = folder / f"m{k}"
+        target.mkdir()
+        (target / "config.json").write_bytes((folder / "base/config.json").read_bytes())
+        save_file(moved, target / "model.safetensors", metadata={"format": "pt"})
+
+
+def read_folder(folder: pathlib.Path) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    tensors = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        tensors.update(load_file(path))
+    return tensors
+
+
+def configuration(folder, method, out_dtype, models, parameters, per_model, base=True):
+    entries = []
+    for k in models:
+        own = {name: values[(k - 1) % len(values)] for name, values in per_model.items()}
+        entries.append({"model": str(folder / f"m{k}"), **({"parameters": own} if own else {})})
+    text = {"models": entries, "merge_method": method, "dtype": "float32", "out_dtype": out_dtype}
+    if base:
+        text["base_model"] = str(folder / "base")
+    if parameters:
+        text["parameters"] = parameters
+    return yaml.dump(text)
+
+
+def run_mergekit(config: str, out: pathlib.Path, seed: int = 0) -> None:
+    from mergekit.config import MergeConfiguration
+    from mergekit.merge import run_merge
+    from mergekit.options import MergeOptions
+
+    torch.manual_seed(seed)
+    run_merge(MergeConfiguration.model_validate(yaml.safe_load(config)), str(out),
+              MergeOptions(copy_tokenizer=False, write_model_card=False, quiet=True))
+
+
+def run_demix(demix: str, config: str, out: pathlib.Path, *more: str) -> None:
+    path = out.with_suffix(".yml")
+    path.write_text(config)
+    done = subprocess.run([demix, "merge", str(path), str(out), "--no-tokenizer", *more],
+                          capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{demix} merge: {done.stderr}")
+
+
+def bfloat16_steps(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    def place(x):
+        bits = x.view(torch.int16).int()
+        return torch.where(bits < 0, -(bits & 0x7FFF), bits)
+
+    return (place(a) - place(b)).abs()
+
+
+# method, models, per model, for all, kind, base
+DETERMINISTIC = [
+    ("linear", 4, {"weight": [0.4, 0.3, 0.2, 0.1]}, {}, "elementwise", False),
+    ("linear", 4, {"weight": [1.5, -0.5, 0.7, 0.1]}, {"normalize": False}, "elementwise", False),
+    ("task_arithmetic", 4, {"weight": [0.4, 0.9, -0.2, 0.3]}, {"lambda": 0.8}, "elementwise", True),
+    ("task_arithmetic", 4, {"weight": [0.4, 0.9, 0.2, 0.3]}, {"normalize": True}, "elementwise", True),
+    ("slerp", 1, {}, {"t": 0.35}, "norm", True),
+    ("nuslerp", 2, {"weight": [0.7, 0.5]}, {}, "norm", False),
+    ("nuslerp", 2, {"weight": [0.7, 0.5]}, {"nuslerp_flatten": False}, "norm", True),
+    ("nuslerp", 2, {"weight": [0.7, 0.5]}, {"nuslerp_flatten": False, "nuslerp_row_wise": True}, "norm", True),
+    ("multislerp", 4, {"weight": [0.4, 0.3, 0.2, 0.1]}, {}, "norm", False),
+    ("multislerp", 4, {"weight": [0.4, 0.3, 0.2, 0.1]}, {}, "norm", True),
+    ("karcher", 4, {}, {}, "norm", False),
+    ("model_stock", 4, {}, {}, "norm", True),
+    ("model_stock", 4, {}, {"filter_wise": True}, "norm", True),
+    ("ties", 4, {"weight": [0.4, 0.9, 0.2, 0.3], "density": [0.3, 0.5, 0.7, 1.0]}, {}, "rank", True),
+    ("ties", 4, {"weight": [0.4, -0.9, 0.2, 0.3], "density": [0.2]},
+     {"normalize": False, "lambda": 1.2, "rescale": True, "int8_mask": True}, "rank", True),
+    ("breadcrumbs", 4, {"weight": [0.4, 0.9, 0.2, 0.3], "density": [0.7], "gamma": [0.02]}, {}, "rank", True),
+    ("breadcrumbs_ties", 4, {"weight": [0.4, 0.9, 0.2, 0.3], "density": [0.5], "gamma": [0.01]},
+     {"normalize": True}, "rank", True),
+    ("sce", 4, {}, {"select_topk": 0.3}, "rank", True),
+    ("sce", 4, {}, {}, "rank", True),
+    ("dare_linear", 4, {"weight": [0.4, 0.9, 0.2, 0.3]}, {}, "elementwise", True),
+    ("dare_ties", 4, {"weight": [0.4, 0.9, 0.2, 0.3]}, {}, "rank", True),
+    ("della", 4, {"weight": [0.4, 0.9, 0.2, 0.3]}, {}, "rank", True),
+    ("della_linear", 4, {"weight": [0.4, 0.9, 0.2, 0.3]}, {}, "elementwise", True),
+    ("nearswap", 1, {}, {"t": 0.001}, "elementwise", True),
+    ("passthrough", 1, {"scale": [0.5]}, {}, "elementwise", False),
+    ("ram", 4, {}, {"epsilon": 0.002}, "elementwise", True),
+    ("ramplus_tl", 4, {}, {"epsilon": 0.002}, "elementwise", True),
+]
+
+RANDOM = [("dare_linear", {}), ("dare_ties", {}), ("della", {"epsilon": [0.2]}), ("della_linear", {"epsilon": [0.2]})]
+
+
+def equal_at_the_cut(method, per_model, parameters, base, models) -> torch.Tensor:
+    """Where a magnitude (or, for sce, a variance) equals that of the first element that is dropped, so that
+    the method leaves open which of them are kept; or a vote is within rounding of zero."""
+    count = base.numel()
+    updates = torch.stack([model.float() - base.float() for model in models])
+    weights = torch.tensor([per_model.get("weight", [1.0])[k % len(per_model.get("weight", [1.0]))]
+                            for k in range(len(models))])
+    near = 1e-6
+    if method == "sce":
+        excused = torch.zeros(base.shape, dtype=torch.bool)
+        topk = parameters.get("select_topk", 1.0)
+        if topk < 1:
+            variance = updates.var(dim=0, unbiased=False)
+            kept = int(int(torch.count_nonzero(variance)) * topk)
+            cut = variance.flatten().sort(descending=True).values[min(kept, count - 1)]
+            excused |= (variance - cut).abs() <= near * cut
+        pruned, factors = updates, torch.ones(len(models))
+    else:
+        excused = torch.zeros(base.shape, dtype=torch.bool)
+        pruned, factors = updates.clone(), weights
+        for k, update in enumerate(updates):
+            density = per_model.get("density", [1.0])[k % len(per_model.get("density", [1.0]))]
+            if method not in ("ties", "breadcrumbs", "breadcrumbs_ties") or density >= 1:
+                continue
+            gamma = per_model.get("gamma", [0.0 if method == "ties" else 0.01])[0]
+            kept = max(1, int(density * count)) if method == "ties" else int(density * count)
+            first = 0 if method == "ties" else min(int(gamma * count), count - kept)
+            order = update.abs().flatten().sort(descending=True).values
+            for cut in {first, first + kept} - {0, count}:
+                excused |= (update.abs() - order[cut]).abs() <= near * order[cut]
+            mask = update.abs() >= order[first + kept - 1]
+            if first:
+                mask &= update.abs() <= order[first]
+            pruned[k] = update * mask
+    votes = pruned.double() * factors.double().reshape(-1, *[1] * base.dim())
+    size = votes.abs().sum(0)
+    return excused | ((votes.sum(0).abs() <= near * size) & (size > 0))
+
+
+def compare_deterministic(demix: str, folder: pathlib.Path, out_dtype: str, wanted: list[str]) -> bool:
+    good = True
+    print(f"{'method':<18}{'values':>11}{'largest difference':>20}{'of it allowed':>15}{'open at the cut':>17}"
+          f"{'differ there':>14}{'elsewhere':>11}{'mergekit s':>12}{'demix s':>9}")
+    for number, (method, count, per_model, parameters, kind, base) in enumerate(DETERMINISTIC):
+        if wanted and method not in wanted:
+            continue
+        models = list(range(1, count + 1))
+        config = configuration(folder, method, out_dtype, models, parameters, per_model, base)
+        theirs_folder, ours_folder = folder / f"mergekit_{number}", folder / f"demix_{number}"
+        start = time.perf_counter()
+        run_mergekit(config, theirs_folder)
+        middle = time.perf_counter()
+        run_demix(demix, config, ours_folder)
+        end = time.perf_counter()
+        theirs, ours = read_folder(theirs_folder), read_folder(ours_folder)
+        assert theirs.keys() == ours.keys(), theirs.keys() ^ ours.keys()
+        inputs = [read_folder(folder / name) for name in ["base", *[f"m{k}" for k in models]]]
+        total = at_cut = differ_at_cut = outside = 0
+        largest = share_of_bound = 0.0
+        for name, expected in theirs.items():
+            found = ours[name]
+            assert found.dtype == expected.dtype and found.shape == expected.shape, name
+            a, b = found.float(), expected.float()
+            bound = 1e-6 * b.abs().clamp(min=1) if kind == "elementwise" else 1e-5 * b.abs().max()
+            difference = (a - b).abs()
+            bad = difference > bound
+            if found.dtype == torch.bfloat16:
+                bad &= bfloat16_steps(found, expected) > 1
+            total += found.numel()
+            if kind == "rank":
+                excused = equal_at_the_cut(method, per_model, parameters, inputs[0][name],
+                                           [other[name] for other in inputs[1:]])
+                at_cut += int(excused.sum())
+                differ_at_cut += int((bad & excused).sum())
+                difference = torch.where(excused, 0, difference)
+                bad &= ~excused
+            outside += int(bad.sum())
+            largest = max(largest, float(difference.max()))
+            share_of_bound = max(share_of_bound, float((difference / bound).max()))
+        good &= outside == 0
+        print(f"{method:<18}{total:>11}{largest:>20.2e}{share_of_bound:>15.3f}{at_cut / total:>17.5%}"
+              f"{differ_at_cut / total:>14.5%}{outside:>11}{middle - start:>12.1f}{end - middle:>9.1f}", flush=True)
+        for one in (theirs_folder, ours_folder):
+            for path in one.iterdir():
+                path.unlink()
+            one.rmdir()
+    return good
+
+
+def compare_random(demix: str, folder: pathlib.Path, wanted: list[str]) -> bool:
+    """One model with weight one shows which elements were kept and their factor. Compared by tensor: the share
+    that is kept, by tenths of magnitude; the factor; and the mean and variance of what is added, over seeds."""
+    good = True
+    base, model = read_folder(folder / "base"), read_folder(folder / "m1")
+    names = [name for name in base if base[name].dim() == 2 and base[name].numel() > 300_000][:3]
+    seeds = range(6)
+    print(f"{'method':<14}{'rescale':<13}{'kept':>8}{'mergekit':>10}{'worst tenth, σ':>16}{'factor':>9}{'mergekit':>10}"
+          f"{'mean/update':>13}{'variance ratio':>16}  same seed")
+    for method, extra in RANDOM:
+        if wanted and method not in wanted:
+            continue
+        for rescale in (True, False, "expectation"):
+            per_model = {"weight": [1.0], "density": [0.4], **extra}
+            config = configuration(folder, method, "float32", [1], {"rescale": rescale}, per_model)
+            kept = {"demix": [], "mergekit": []}
+            added = {"demix": [], "mergekit": []}
+            for seed in seeds:
+                for program in kept:
+                    if program == "mergekit" and rescale == "expectation":
+                        continue
+                    out = folder / f"{program}_random"
+                    if program == "demix":
+                        run_demix(demix, config, out, "--seed", str(seed))
+                    else:
+                        run_mergekit(config, out, seed)
+                    result = read_folder(out)
+                    added[program].append([result[name].float() - base[name].float() for name in names])
+                    for path in out.iterdir():
+                        path.unlink()
+                    out.rmdir()
+            updates = [model[name].float() - base[name].float() for name in names]
+            # Elements too small for the difference to show are left out.
+            usable = [update.abs() > 1e-5 for update in updates]
+            for program in kept:
+                kept[program] = [[x.abs() > 1e-6 for x in one] for one in added[program]]
+            order = torch.cat([u.abs().flatten() for u in updates])
+            tenths = torch.quantile(order[:: max(1, len(order) // 100_000)], torch.linspace(0, 1, 11))
+            worst = 0.0
+            shares = {program: [] for program in kept}
+            for low, high in zip(tenths[:-1], tenths[1:]):
+                share, number = {}, 0
+                for program, runs in kept.items():
+                    if not runs:
+                        continue
+                    inside = [u & (x.abs() >= low) & (x.abs() < high) for u, x in zip(usable, updates)]
+                    number = sum(int(i.sum()) for i in inside) * len(runs)
+                    share[program] = sum(int((m & i).sum()) for run in runs for m, i in zip(run, inside)) / number
+                    shares[program].append(share[program])
+                if "mergekit" in share:
+                    deviation = math.sqrt(2 * 0.25 / number)
+                    worst = max(worst, abs(share["demix"] - share["mergekit"]) / deviation)
+            factor, means, variances = {}, {}, {}
+            for program, runs in added.items():
+                if not runs:
+                    continue
+                ratio = [(x / u)[m & k] for run, mask in zip(runs, kept[program])
+                         for x, u, m, k in zip(run, updates, mask, usable)]
+                factor[program] = float(torch.cat(ratio).median())
+                stacked = [torch.stack([run[i] for run in runs]) for i in range(len(names))]
+                means[program] = float(sum((s.mean(0) * u).sum() for s, u in zip(stacked, updates)) /
+                                       sum((u * u).sum() for u in updates))
+                variances[program] = float(sum(s.var(0).sum() for s in stacked))
+            once, twice = folder / "seed_once", folder / "seed_twice"
+            for out in (once, twice):
+                run_demix(demix, config, out, "--seed", "11", "--threads", "1" if out == once else "2")
+            same = all(torch.equal(a, b) for a, b in zip(read_folder(once).values(), read_folder(twice).values()))
+            for out in (once, twice):
+                for path in out.iterdir():
+                    path.unlink()
+                out.rmdir()
+            overall = {program: sum(values) / len(values) for program, values in shares.items() if values}
+            good &= same and abs(overall["demix"] - 0.4) < 0.002
+            if "mergekit" in means:
+                good &= worst < 5 and abs(factor["demix"] / factor["mergekit"] - 1) < 2e-3
+                good &= abs(means["demix"] / means["mergekit"] - 1) < 5e-3
+                good &= abs(variances["demix"] / variances["mergekit"] - 1) < 1e-2
+            else:
+                good &= abs(means["demix"] - 1) < 5e-3
+            print(f"{method:<14}{str(rescale):<13}{overall['demix']:>8.4f}{overall.get('mergekit', math.nan):>10.4f}"
+                  f"{worst:>16.2f}{factor['demix']:>9.4f}{factor.get('mergekit', math.nan):>10.4f}"
+                  f"{means['demix']:>13.4f}"
+                  f"{variances['demix'] / variances.get('mergekit', math.nan):>16.4f}  {'equal' if same else 'DIFFERS'}",
+                  flush=True)
+    return good
+
+
+def compare_checkpoints(arguments) -> None:
+    good = True
+    demix = str(pathlib.Path(arguments.demix).resolve())
+    with tempfile.TemporaryDirectory(prefix="demix-merge-parity-") as name:
+        for dtype, out_dtype in ((torch.float32, "float32"), (torch.bfloat16, "bfloat16")):
+            folder = pathlib.Path(name) / out_dtype
+            folder.mkdir()
+            make_checkpoints(folder, dtype, 4, arguments.layers, arguments.vocabulary)
+            print(f"\n{out_dtype} checkpoints, computed in float32, written as {out_dtype}")
+            good &= compare_deterministic(demix, folder, out_dtype, arguments.method)
+            if dtype == torch.float32:
+                print("\nrandom methods")
+                good &= compare_random(demix, folder, arguments.method)
+    if not good:
+        sys.exit("some values are outside the bounds")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     tests = commands.add_parser("tests", help="remake the values of the unit tests")
     tests.add_argument("out", type=pathlib.Path)
+    checkpoints = commands.add_parser("checkpoints", help="compare whole checkpoints")
+    checkpoints.add_argument("demix", help="the program, such as bin/demix")
+    checkpoints.add_argument("--layers", type=int, default=2)
+    checkpoints.add_argument("--vocabulary", type=int, default=2048)
+    checkpoints.add_argument("--method", action="append", default=[], help="only these")
     arguments = parser.parse_args()
     if arguments.command == "tests":
         write_tests(arguments.out)
+    else:
+        compare_checkpoints(arguments)
 
 
 if __name__ == "__main__":

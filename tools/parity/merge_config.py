@@ -1,4 +1,4 @@
-"""Makes tests/data/merge: tiny checkpoints, mergekit configurations, and what mergekit-yaml makes of them.
+"""Makes tests/data/mergekit: tiny checkpoints, mergekit configurations, and what mergekit-yaml makes of them.
 
     python tools/parity/merge_config.py          in an environment with mergekit 0.1.5 and torch 2.13.0
 
@@ -14,7 +14,7 @@ import sys
 import torch
 from safetensors.torch import save_file
 
-ROOT = pathlib.Path(__file__).parents[2] / "tests/data/merge"
+ROOT = pathlib.Path(__file__).parents[2] / "tests/data/mergekit"
 HIDDEN, INTERMEDIATE, VOCABULARY, LAYERS = 8, 12, 24, 3
 
 CONFIGS = {
@@ -115,7 +115,7 @@ def write_models() -> None:
         "hidden_size": HIDDEN, "intermediate_size": INTERMEDIATE, "num_hidden_layers": LAYERS,
         "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 4, "hidden_act": "silu",
         "max_position_embeddings": 64, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
-        "tie_word_embeddings": True, "torch_dtype": "bfloat16",
+        "tie_word_embeddings": True, "torch_dtype": "float32",
     }
     generator = torch.Generator().manual_seed(1)
     base = {name: 0.2 * torch.randn(shape, generator=generator) for name, shape in shapes().items()}
@@ -124,7 +124,7 @@ def write_models() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         scale = 0 if model == "base" else 0.03
         tensors = {
-            name: (value + scale * torch.randn(value.shape, generator=generator)).bfloat16()
+            name: value + scale * torch.randn(value.shape, generator=generator)
             for name, value in base.items()
         }
         save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
@@ -142,9 +142,8 @@ def main() -> None:
             [program, f"{name}.yml", out, "--no-copy-tokenizer", "--no-write-model-card", "--quiet"],
             cwd=ROOT, check=True,
         )
-        (out / "model.safetensors").rename(ROOT / f"{name}.safetensors") if (
-            out / "model.safetensors"
-        ).exists() else next(out.glob("*.safetensors")).rename(ROOT / f"{name}.safetensors")
+        (written,) = out.glob("*.safetensors")
+        written.rename(ROOT / f"{name}.safetensors")
         for file in out.iterdir():
             file.unlink()
         out.rmdir()

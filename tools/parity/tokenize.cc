@@ -3,7 +3,7 @@
 // TEXTS holds records of a little-endian uint32 length and that many bytes; IDS gets records of a
 // uint32 count and that many int32. With --words, IDS gets the bytes of each word that the
 // pre-tokenizer makes, without added tokens and normalizer. Prints the processor seconds of each
-// repeat. Used by tokenizer.py and patterns.py here and by bench/bench_tokenizer.py.
+// repeat. Used by tokenizer.py and random_files.py here and by bench/bench_tokenizer.py.
 #include <cstdio>
 #include <cstring>
 #include <ctime>
@@ -45,7 +45,9 @@ void run(const std::vector<std::string>& arguments) {
       repeats = std::stoi(arguments[++i]);
   }
   const auto tokenizer = demix::Tokenizer::load(arguments[0]);
-  const demix::PreTokenizer pre_tokenizer(demix::read_tokenizer_file(arguments[0]).pre_tokenizer);
+  std::vector<demix::PreTokenizer::Step> steps;
+  if (words) steps = demix::read_tokenizer_file(arguments[0]).pre_tokenizer;
+  const demix::PreTokenizer pre_tokenizer(std::move(steps));
   std::ifstream input(arguments[1], std::ios::binary);
   if (!input) throw demix::Error("{}: cannot be read", arguments[1]);
   const std::string data{std::istreambuf_iterator<char>(input), {}};
