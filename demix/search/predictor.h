@@ -61,8 +61,8 @@ struct RidgeConfig {
 };
 
 struct LogLinearConfig {
-  int starts = 12;
-  int evaluations = 300;  // for each start
+  int starts = 12;        // for each sign of the exponential
+  int evaluations = 300;  // an eighth for each start, then as many for the best three
 
   template <class V>
   void visit(V& v) {
