@@ -42,12 +42,14 @@ test: build check-format check-layers
 	$(MAKE) fuzz FUZZ_SECONDS=10
 	$(MAKE) parity
 
-# Token ids equal to the tokenizers library's on the demo's text and on made-up Unicode. Logits equal to
-# transformers' are among the unit tests; more by hand: tools/parity/README.md.
+# Token ids equal to the tokenizers library's on the demo's text, on made-up Unicode and with random
+# tokenizer.json files. Logits equal to transformers' are among the unit tests; more by hand:
+# tools/parity/README.md.
 parity: build data
 	cmake --build --preset release -j $(JOBS) --target demix_tokenize
 	$(PYTHON) tools/parity/tokenizer.py --tokenizer data/demo/tokenizer/tokenizer.json \
 	    --megabytes 1 --generated 2000 data/demo/*.jsonl.zst
+	$(PYTHON) tools/parity/random_files.py --expressions 100 --chains 50 --added 50
 
 # Coverage-guided, FUZZ_SECONDS for each parser of files from outside; only where Clang has libFuzzer.
 # The corpus is replayed by the unit tests with any compiler.

@@ -68,7 +68,7 @@ class RegexParser {
     const size_t shortest = alternatives(false, 0);
     if (at_ < pattern_.size()) refuse("an unmatched ')'");
     if (shortest == 0) {
-      throw Error("regular expression '{}' can match empty text, which is not supported", pattern_);
+      throw Error("regular expression '{}' can match empty text, which is not supported", shown());
     }
     emit({.op = Regex::Op::kMatch});
   }
@@ -83,8 +83,9 @@ class RegexParser {
   };
 
   [[noreturn]] void refuse(std::string_view what) const {
-    throw Error("regular expression '{}', byte {}: {} is not supported", pattern_, at_, what);
+    throw Error("regular expression '{}', byte {}: {} is not supported", shown(), at_, what);
   }
+  std::string shown() const { return printable(pattern_, 80); }
   bool more() const { return at_ < pattern_.size(); }
   bool sees(std::string_view text) const { return pattern_.substr(at_).starts_with(text); }
   bool skip(std::string_view text) {

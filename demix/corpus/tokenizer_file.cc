@@ -24,14 +24,17 @@ using Behavior = Split::Behavior;
 
 // Ids index tables of this program and rows of embeddings, so an absurd one is refused.
 constexpr int64_t kMaxId = (int64_t{1} << 22) - 1;
-constexpr size_t kMaxListed = 8;
+constexpr size_t kMaxListed = 8;  // problems, each of at most
+constexpr size_t kMaxLine = 400;  // bytes
+constexpr uint64_t kMaxFileBytes = uint64_t{1} << 30;
 
 // Collects everything that is wrong with a file, so that a user sees it at once.
 class Problems {
  public:
   template <typename... Args>
   void add(fmt::format_string<Args...> pattern, Args&&... args) {
-    if (++count_ <= kMaxListed) text_ += "\n  " + fmt::format(pattern, std::forward<Args>(args)...);
+    if (++count_ > kMaxListed) return;
+    text_ += "\n  " + printable(fmt::format(pattern, std::forward<Args>(args)...), kMaxLine);
   }
   bool any() const { return count_ > 0; }
   void throw_if_any(const std::filesystem::path& path) const {
@@ -46,7 +49,8 @@ class Problems {
   std::string text_;
 };
 
-std::string as_text(const dom::element& value) { return simdjson::minify(value); }
+// For messages.
+std::string as_text(const dom::element& value) { return printable(simdjson::minify(value), 80); }
 
 class Reader {
  public:
@@ -496,7 +500,7 @@ class Reader {
     }
     // As written: other spellings of one pre-tokenizer count as others.
     const auto pre_tokenizer = member(root_, "pre_tokenizer");
-    hasher.field(pre_tokenizer ? as_text(*pre_tokenizer) : "");
+    hasher.field(pre_tokenizer ? std::string(simdjson::minify(*pre_tokenizer)) : "");
     for (const auto* ids : {&file_.prefix, &file_.suffix}) {
       hasher.field("around");
       for (const int32_t number : *ids) hasher.field(int64_t{number});
@@ -517,6 +521,11 @@ class Reader {
 };
 
 dom::element parse(dom::parser& parser, const std::filesystem::path& path) {
+  std::error_code failed;
+  const uint64_t bytes = std::filesystem::file_size(path, failed);
+  if (!failed && bytes > kMaxFileBytes) {
+    throw Error("{}: has {} bytes, the most allowed are {}", path.string(), bytes, kMaxFileBytes);
+  }
   dom::element root;
   const auto error = parser.load(path.string()).get(root);
   if (error == simdjson::IO_ERROR) throw Error("{}: cannot be read", path.string());

@@ -230,6 +230,15 @@ TEST_F(TokenizerFiles, EverythingWrongIsListedAtOnce) {
   EXPECT_MENTIONS(refusal(file_), "and 15 more");
 }
 
+TEST_F(TokenizerFiles, RefusalsAreShortAndFitForATerminal) {
+  const std::string control = "\x1B[2J\x07";
+  const std::string error =
+      refusal("/pre_tokenizer", Json{{"type", control + std::string(100'000, 'x')}}.dump());
+  EXPECT_MENTIONS(error, "\\x1b[2J\\x07xxx");
+  EXPECT_LT(error.size(), 1500u);
+  for (const char c : error) EXPECT_TRUE(c == '\n' || static_cast<unsigned char>(c) >= 0x20);
+}
+
 TEST_F(TokenizerFiles, MissingByteSymbolsMakeFallbackAndUnknownTokenMatter) {
   file_["model"]["vocab"].erase("Q");
   file_["model"]["vocab"]["<unk>"] = static_cast<int>('Q');
