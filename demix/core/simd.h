@@ -80,16 +80,6 @@ DEMIX_INLINE float largest_of(Floats x) {
   return x[0];
 }
 
-// p = exp(r) for r in [-ln 2 / 2, ln 2 / 2].
-DEMIX_INLINE void exponential_of_remainder(const Floats& r, Floats& p) {
-  p = r * 1.9875691500e-4F + 1.3981999507e-3F;  // Cephes' expf
-  p = p * r + 8.3334519073e-3F;
-  p = p * r + 4.1665795894e-2F;
-  p = p * r + 1.6666665459e-1F;
-  p = p * r + 5.0000001201e-1F;
-  p = p * r * r + r + 1.0F;
-}
-
 // x = exp(x), relative error below 2e-7, for x in [-86, 88]; smaller x count as -86. NaN stays NaN.
 DEMIX_INLINE void exponentiate(Floats& x) {
   x = x < -86.0F ? Floats{} - 86.0F : x;
@@ -97,8 +87,12 @@ DEMIX_INLINE void exponentiate(Floats& x) {
   const Floats whole = (x * 1.44269504088896341F + 12582912.0F) - 12582912.0F;
   // ln 2 in two parts, so that the remainder is exact.
   const Floats r = (x - whole * 0.693359375F) - whole * -2.12194440e-4F;
-  Floats p;
-  exponential_of_remainder(r, p);
+  Floats p = r * 1.9875691500e-4F + 1.3981999507e-3F;  // Cephes' expf
+  p = p * r + 8.3334519073e-3F;
+  p = p * r + 4.1665795894e-2F;
+  p = p * r + 1.6666665459e-1F;
+  p = p * r + 5.0000001201e-1F;
+  p = p * r * r + r + 1.0F;
   Ints bits;
   std::memcpy(&bits, &p, sizeof bits);
   bits += __builtin_convertvector(whole, Ints) << 23;
@@ -128,6 +122,8 @@ struct AnyCpu {
   }
   // x = 1 / x, relative error below 2e-7, for x in [1e-30, 1e30].
   static DEMIX_INLINE void invert(Floats& x) { x = 1.0F / x; }
+  // x = min(x, limit); NaN stays NaN.
+  static DEMIX_INLINE void limit(Floats& x, float limit) { x = x > limit ? Floats{} + limit : x; }
 };
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
@@ -150,18 +146,26 @@ struct Avx512Bf16 {
     *reinterpret_cast<Halves*>(to) = halves;
   }
   static DEMIX_INLINE void exponentiate(Floats& x) {
+    // 2^(whole + r), r in [-1/2, 1/2]; the polynomial is within 2e-7 of 2^r.
+    constexpr float kLog2E = 1.44269504088896341F;
+    const Floats y = x * kLog2E;
     Floats whole;
-    const Floats y = x * 1.44269504088896341F;
     asm("vrndscaleps $8, %1, %0" : "=v"(whole) : "v"(y));
-    const Floats r = (x - whole * 0.693359375F) - whole * -2.12194440e-4F;
-    Floats p;
-    exponential_of_remainder(r, p);
+    const Floats r = x * kLog2E - whole;
+    Floats p = r * 1.326472032815218e-3F + 9.671513922512531e-3F;
+    p = p * r + 5.550733953714371e-2F;
+    p = p * r + 2.402224242687225e-1F;
+    p = p * r + 6.931470036506653e-1F;
+    p = p * r + 1.0F;
     asm("vscalefps %2, %1, %0" : "=v"(x) : "v"(p), "v"(whole));
   }
   static DEMIX_INLINE void invert(Floats& x) {
     Floats guess;
     asm("vrcp14ps %1, %0" : "=v"(guess) : "v"(x));
     x = guess * (2.0F - x * guess);
+  }
+  static DEMIX_INLINE void limit(Floats& x, float limit) {
+    asm("vminps %0, %1, %0" : "+v"(x) : "v"(Floats{} + limit));
   }
 };
 inline bool has_avx512_bf16() {

@@ -1,36 +1,35 @@
 // Memory for vector and tile instructions.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <new>
 
 namespace demix {
 
-// Zeros, at the beginning of a page. T is a plain number.
+// Zeros, at the beginning of a cache line. T is a plain number.
 template <typename T>
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(int64_t count) {
-    constexpr size_t kPage = 4096;
-    const size_t bytes =
-        std::max<size_t>(1, (static_cast<size_t>(count) * sizeof(T) + kPage - 1) / kPage) * kPage;
-    data_.reset(static_cast<T*>(std::aligned_alloc(kPage, bytes)));
-    if (!data_) throw std::bad_alloc();
-    std::memset(static_cast<void*>(data_.get()), 0, bytes);
+  explicit Buffer(int64_t count)
+      // The system's zeros: large memory is not written here.
+      : memory_(std::calloc(static_cast<size_t>(count) * sizeof(T) + kLine, 1)) {
+    if (!memory_) throw std::bad_alloc();
+    const auto address = reinterpret_cast<uintptr_t>(memory_.get());
+    data_ = reinterpret_cast<T*>((address + kLine - 1) / kLine * kLine);
   }
-  T* data() const { return data_.get(); }
+  T* data() const { return data_; }
   T& operator[](int64_t i) const { return data_[i]; }
 
  private:
+  static constexpr size_t kLine = 64;
   struct Free {
-    void operator()(T* data) const { std::free(data); }
+    void operator()(void* memory) const { std::free(memory); }
   };
-  std::unique_ptr<T[], Free> data_;
+  std::unique_ptr<void, Free> memory_;
+  T* data_ = nullptr;
 };
 
 }  // namespace demix

@@ -103,7 +103,8 @@ DEMIX_INLINE void store_gated_block_for(const Block& block,
         up += bias;
       }
       // e⁻ᵍ of gates below -64 would leave what invert() takes; such gates let nothing through.
-      Floats power = gate < -64.0F ? Floats{} + 64.0F : -gate;
+      Floats power = -gate;
+      Isa::limit(power, 64.0F);
       Isa::exponentiate(power);
       power += 1.0F;
       Isa::invert(power);

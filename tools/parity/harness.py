@@ -126,16 +126,21 @@ class LocalTask(ConfigurableTask):
         super().__init__(config=config)
 
 
+def make_requests(task: ConfigurableTask) -> tuple[list[dict], list[list[Instance]]]:
+    """The task's documents, and what is asked about each."""
+    documents, requests = list(task.test_docs() or task.validation_docs()), []
+    for index, document in enumerate(documents):
+        context = task.fewshot_context(document, num_fewshot=0)
+        metadata = (task.config.task, index, 1)
+        requests.append(task.construct_requests(document, context, doc_id=index, metadata=metadata))
+    return documents, requests
+
+
 def run_harness(lm: HFLM, name: str, rows: list[dict]) -> tuple[list[list[float]], dict[str, float]]:
     """The items' log-likelihoods and the means of the task's metrics."""
     task = LocalTask(name, rows)
-    requests, documents = [], list(task.test_docs())
-    for index, document in enumerate(documents):
-        context = task.fewshot_context(document, num_fewshot=0)
-        requests.append(
-            task.construct_requests(document, context, doc_id=index, metadata=(name, index, 1))
-        )
-    flat: list[Instance] = [instance for item in requests for instance in item]
+    documents, requests = make_requests(task)
+    flat = [instance for item in requests for instance in item]
     replies = iter(lm.loglikelihood(flat, disable_tqdm=True))
     likelihoods, values = [], collections.defaultdict(list)
     for document, item in zip(documents, requests, strict=True):
