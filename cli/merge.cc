@@ -300,7 +300,8 @@ void add_merge(CLI::App& app) {
   command->add_option("--memory",
                       options->memory,
                       "for tensors; else the models' largest tensor in float32, and 128 MiB");
-  command->add_option("--threads", options->threads, "0: as many as the machine has");
+  command->add_option("--threads", options->threads, "0: as many as the machine has")
+      ->check(CLI::Range(0, 1024));
   command->add_option("--seed", options->seed, "of methods that draw")->capture_default_str();
   command->add_option(
       "--max-drift", options->max_drift, "refuse components that drifted farther from the base");

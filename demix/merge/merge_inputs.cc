@@ -10,6 +10,7 @@
 
 #include "demix/core/error.h"
 #include "demix/core/json_file.h"
+#include "demix/core/listed.h"
 #include "demix/core/progress.h"
 
 namespace demix {
@@ -18,18 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kMostConfigBytes = 10'000'000;
-constexpr uint64_t kMostTokenizerBytes = 500'000'000;
-
-// "a, b, c and 12 more"
-std::string listed(const std::vector<std::string>& names) {
-  constexpr size_t kShown = 8;
-  std::vector<std::string> shown;
-  for (const std::string& name : names)
-    if (shown.size() < kShown) shown.push_back(printable(name));
-  std::string text = fmt::format("{}", fmt::join(shown, ", "));
-  if (shown.size() < names.size()) text += fmt::format(" and {} more", names.size() - shown.size());
-  return text;
-}
+constexpr uint64_t kMostTokenizerBytes = 200'000'000;
 
 // ---- Tensors
 

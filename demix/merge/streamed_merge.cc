@@ -23,6 +23,8 @@ constexpr int64_t kChunk = kHashedChunk;
 constexpr int64_t kRun = 16 * kChunk;
 // Larger tensors are worked on by all threads together, so that none waits for the last.
 constexpr int64_t kShared = 32 * kRun;
+// Elements of all inputs together that are fetched from the disk before they are needed.
+constexpr int64_t kFetchedAhead = 1 << 25;
 // What methods may use beside their inputs and output.
 constexpr uint64_t kMethodScratchBytes = 64 << 20;
 // A thread's buffers of bytes as in files.
@@ -206,6 +208,38 @@ class Stream {
     return tensor;
   }
 
+  // Asks for what follows `begin` of a tensor, in the order of the plan, so that the disk works
+  // while the processors do.
+  void fetch_ahead_of(size_t tensor, int64_t begin) {
+    const std::lock_guard lock(fetching_);
+    const std::vector<PlannedTensor>& tensors = merge_.plan.tensors;
+    if (std::pair(fetched_tensor_, fetched_) < std::pair(tensor, begin)) {
+      fetched_tensor_ = tensor;
+      fetched_ = begin;
+    }
+    int64_t ahead = -begin;  // from `begin` to what is fetched
+    for (size_t t = tensor; t < fetched_tensor_; ++t) ahead += tensors[t].count;
+    ahead += fetched_;
+    const int64_t wanted = std::max(kRun, kFetchedAhead / static_cast<int64_t>(inputs()));
+    while (ahead < wanted && fetched_tensor_ < tensors.size()) {
+      const PlannedTensor& next = tensors[fetched_tensor_];
+      const int64_t count = std::min(kRun, next.count - fetched_);
+      for (size_t i = 0; i < inputs(); ++i) {
+        const StoredTensor stored = merge_.inputs[i].checkpoint.tensor(next.name);
+        const int64_t bytes = dtype_bytes(next.dtypes[i]);
+        stored.file->prefetch(*stored.entry,
+                              static_cast<uint64_t>(fetched_ * bytes),
+                              static_cast<uint64_t>(count * bytes));
+      }
+      ahead += count;
+      fetched_ += count;
+      if (fetched_ == next.count) {
+        ++fetched_tensor_;
+        fetched_ = 0;
+      }
+    }
+  }
+
   Run new_run(size_t tensor, int64_t begin) const {
     Run run;
     run.tensor = tensor;
@@ -304,6 +338,7 @@ class Stream {
         [&]() -> std::optional<Run> {
           check_stop();
           if (next == end) return std::nullopt;
+          fetch_ahead_of(next, next_begin);
           Run run = new_run(next, next_begin);
           next_begin += run.count;
           if (next_begin == merge_.plan.tensors[next].count) {
@@ -345,6 +380,7 @@ class Stream {
         [&]() -> std::optional<Item> {
           check_stop();
           if (next == end) return std::nullopt;
+          fetch_ahead_of(next, 0);
           return Item{next++, {}};
         },
         [&](Item& item) {
@@ -360,8 +396,12 @@ class Stream {
   // A large tensor: all threads together.
   void merge_shared(size_t index) {
     check_stop();
+    fetch_ahead_of(index, 0);
     FloatBuffer floats;
-    merge_tensor(index, floats, merge_.threads, [&](Run& run) { learn(run); });
+    merge_tensor(index, floats, merge_.threads, [&](Run& run) {
+      fetch_ahead_of(index, run.begin);
+      learn(run);
+    });
   }
 
   // Reads a tensor whole, merges and writes it; `learnt` gets its runs in order.
@@ -476,6 +516,9 @@ class Stream {
   CheckpointWriter& writer_;
   Rng root_;
   Progress progress_;
+  std::mutex fetching_;
+  size_t fetched_tensor_ = 0;  // all before element fetched_ of this one was asked for
+  int64_t fetched_ = 0;
   Pool<FileBytes> bytes_;
   Pool<FloatBuffer> floats_;
   UpdateStatistics statistics_;

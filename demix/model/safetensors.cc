@@ -141,6 +141,17 @@ std::vector<std::byte> SafetensorsFile::read(const TensorEntry& tensor) const {
   return bytes;
 }
 
+void SafetensorsFile::prefetch(const TensorEntry& tensor, uint64_t offset, uint64_t size) const {
+  DEMIX_CHECK(offset <= tensor.size_bytes && size <= tensor.size_bytes - offset);
+  // No bytes would mean all that follow.
+  if (!state_->descriptor || size == 0) return;
+  // Advice: where it fails, reading is only slower.
+  (void)::posix_fadvise(state_->descriptor->value(),
+                        static_cast<off_t>(state_->data_begin + tensor.begin + offset),
+                        static_cast<off_t>(size),
+                        POSIX_FADV_WILLNEED);
+}
+
 void SafetensorsFile::check_unchanged() const {
   const Descriptor descriptor(state_->path);
   const struct stat now = status_of(descriptor.value(), state_->path);

@@ -26,6 +26,9 @@ class SafetensorsFile {
   // the file ends before, as one that others truncate does.
   void read(const TensorEntry& tensor, std::span<std::byte> out, uint64_t offset = 0) const;
   std::vector<std::byte> read(const TensorEntry& tensor) const;
+  // Asks the system to fetch a part of a tensor that will be read soon. For callers whose threads
+  // read different parts, which the system does not recognise as one sequence.
+  void prefetch(const TensorEntry& tensor, uint64_t offset, uint64_t size) const;
   // Throws Error when size or time of the last change differ from those at `open`.
   void check_unchanged() const;
 

@@ -13,6 +13,7 @@
 #include "demix/core/error.h"
 #include "demix/core/files.h"
 #include "demix/core/hash.h"
+#include "demix/core/listed.h"
 #include "demix/model/checkpoint_files.h"
 
 namespace demix {
@@ -34,15 +35,6 @@ const DtypeName& names_of(at::ScalarType type) {
     if (entry.type == type) return entry;
   throw Error("weights of type {} are not supported; supported are float32, bfloat16, float16",
               c10::toString(type));
-}
-
-// "a, b, c and 12 more"
-std::string listed(const std::vector<std::string>& names) {
-  constexpr size_t kShown = 8;
-  const size_t shown = std::min(names.size(), kShown);
-  std::string text = fmt::format("{}", fmt::join(names.begin(), names.begin() + shown, ", "));
-  if (shown < names.size()) text += fmt::format(" and {} more", names.size() - shown);
-  return text;
 }
 
 bool same_content(const Checkpoint& checkpoint, std::string_view a, std::string_view b) {
