@@ -221,13 +221,17 @@ Architecture load_architecture(const std::filesystem::path& folder) {
   return Architecture::from_json(json, path.string());
 }
 
+void check_tensors(const Checkpoint& checkpoint, const Architecture& architecture) {
+  check_names_and_shapes(checkpoint, architecture, checkpoint.folder().string());
+}
+
 Weights load_weights(const std::filesystem::path& folder,
                      const Architecture& architecture,
                      at::ScalarType dtype,
                      at::Device device) {
   const std::string where = folder.string();
   const Checkpoint checkpoint = Checkpoint::open(folder);
-  check_names_and_shapes(checkpoint, architecture, where);
+  check_tensors(checkpoint, architecture);
   const std::vector<ParameterSpec> layout = parameter_layout(architecture);
   Weights weights = weights_over(architecture, at::zeros({flat_size(architecture)}, dtype));
   for (size_t i = 0; i < layout.size(); ++i) {

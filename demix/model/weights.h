@@ -13,6 +13,8 @@
 
 namespace demix {
 
+class Checkpoint;
+
 struct Weights {
   at::Tensor flat;                  // [flat_size], one dtype, one device; padding is zero
   std::vector<at::Tensor> tensors;  // views into `flat`, in the order of parameter_layout
@@ -33,6 +35,8 @@ Weights load_weights(const std::filesystem::path& folder,
                      const Architecture& architecture,
                      at::ScalarType dtype,
                      at::Device device);
+// The part of it that needs no values: throws Error unless the tensors are the architecture's.
+void check_tensors(const Checkpoint& checkpoint, const Architecture& architecture);
 // Writes config.json and model.safetensors into `folder` (created), each complete or absent,
 // config.json last; tokenizer files are copied from `tokenizer` (a folder or a tokenizer.json)
 // unless empty. Weights of more than `max_shard_bytes` are written as shards with an index. The

@@ -15,6 +15,8 @@
 #include "demix/corpus/readers.h"
 #include "demix/corpus/tokenizer.h"
 #include "demix/evaluate/scorer.h"
+#include "demix/merge/components.h"
+#include "demix/model/checkpoint_files.h"
 #include "demix/model/decoder.h"
 #include "demix/model/weights.h"
 #include "demix/run/device.h"
@@ -206,9 +208,32 @@ std::string hours(double seconds) {
   return fmt::format("{:.1f} h", seconds / 3600);
 }
 
-std::string bytes_text(int64_t bytes) {
-  return bytes < 2'000'000'000 ? fmt::format("{:.0f} MB", static_cast<double>(bytes) * 1e-6)
-                               : fmt::format("{:.1f} GB", static_cast<double>(bytes) * 1e-9);
+// Whether the run's components and base are all there already, as bfloat16 and nothing else.
+bool components_are_bfloat16(const RunConfig& config) {
+  if (config.base.import.empty() || config.components.import.size() < config.datasets.size())
+    return false;
+  std::vector<std::filesystem::path> folders = {config.base.import};
+  for (const auto& [name, folder] : config.components.import) folders.push_back(folder);
+  return std::all_of(folders.begin(), folders.end(), [](const std::filesystem::path& folder) {
+    const Checkpoint checkpoint = Checkpoint::open(folder);
+    const std::vector<std::string> names = checkpoint.names();
+    return std::all_of(names.begin(), names.end(), [&](const std::string& name) {
+      return checkpoint.find(name)->dtype == "BF16";
+    });
+  });
+}
+
+// Where the components would lie if the search began now.
+Storage plan_storage(const RunConfig& config, const Architecture& architecture) {
+  const ProxyMethod method(config.merge, config.datasets.size(), config.seed);
+  const ProxyTarget target{resolve_device(config.device),
+                           resolve_dtype(config.evaluate.dtype, "evaluate.dtype"),
+                           std::filesystem::temp_directory_path()};
+  return choose_storage(
+      storage_need(
+          architecture, config.datasets.size(), components_are_bfloat16(config), method, target),
+      free_bytes(target),
+      config.merge);
 }
 
 }  // namespace
@@ -270,8 +295,17 @@ Plan make_plan(const RunConfig& config) {
   const int64_t activations =
       step_tokens * workers *
       (architecture.vocabulary + 40 * architecture.hidden * architecture.layers) * 2;
-  plan.memory_bytes = 500'000'000 + std::max<int64_t>(6 * workers * model_bytes + activations,
-                                                      (2 * datasets + 3) * model_bytes);
+  int64_t searching = 0;
+  try {
+    const Storage storage = plan_storage(config, architecture);
+    plan.components = storage.words;
+    searching = storage.proxies * storage.proxy_bytes;
+    if (storage.place == Place::kMemory) searching += storage.bytes;
+    if (storage.place == Place::kDisk) plan.disk_bytes += storage.bytes;
+  } catch (const Error& error) {
+    plan.warnings.push_back(error.what());
+  }
+  plan.memory_bytes = 500'000'000 + std::max(6 * workers * model_bytes + activations, searching);
   const Composition composition = composition_of(config);
   for (size_t i = 0; i < composition.datasets().size(); ++i) {
     const std::string& name = composition.datasets()[i];
@@ -310,6 +344,7 @@ Json to_json(const Plan& plan) {
           {"parameters", plan.parameters},
           {"disk_bytes", plan.disk_bytes},
           {"memory_bytes", plan.memory_bytes},
+          {"components", plan.components},
           {"train_step_seconds", plan.train_step_seconds},
           {"score_seconds", plan.score_seconds},
           {"warnings", plan.warnings}};
@@ -335,6 +370,7 @@ std::string plan_table(const Plan& plan) {
       bytes_text(plan.memory_bytes),
       plan.train_step_seconds,
       plan.score_seconds);
+  if (!plan.components.empty()) text += "\n" + plan.components;
   for (const std::string& warning : plan.warnings) text += "\nwarning: " + warning;
   return text;
 }

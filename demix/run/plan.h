@@ -24,6 +24,7 @@ struct Plan {
   int64_t parameters = 0;
   int64_t disk_bytes = 0;    // that the run folder will take
   int64_t memory_bytes = 0;  // peak, resident
+  std::string components;    // where they would lie during the search, in words
   double train_step_seconds =
       0;                     // one optimiser step, with as many models at once as the run trains
   double score_seconds = 0;  // one model on all tasks and held-out text

@@ -4,7 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "demix/core/error.h"
 #include "demix/core/hash.h"
+#include "demix/core/progress.h"
 #include "demix/corpus/tokenizer.h"
 #include "demix/merge/components.h"
 #include "demix/model/decoder.h"
@@ -43,25 +45,33 @@ Proxies::~Proxies() = default;
 
 void Proxies::load_components(const Models& models, const std::vector<ModelFacts>& components) {
   const RunConfig& config = workspace_.config();
-  std::vector<std::string> names;
-  std::vector<Weights> weights;
+  std::vector<ComponentFolder> folders;
   Hasher hasher;
+  hasher.field(models.base_facts().weights_hash);
   for (const ModelFacts& component : components) {
-    names.push_back(component.name);
-    weights.push_back(models.load(component));
+    folders.push_back({component.name, component.folder});
     hasher.field(component.weights_hash);
   }
   components_hash_ = hasher.hex();
-  const at::ScalarType dtype = resolve_dtype(config.evaluate.dtype, "evaluate.dtype");
-  // Resident in float32, so that a proxy is rounded once; the components of a run that cannot
-  // afford it are bfloat16 files to begin with.
+  const ProxyMethod method(config.merge, components.size(), config.seed);
+  method_key_ = method.key();
+  // Rounded components give other proxies; where they lie makes no difference.
+  if (config.merge.dtype == "bfloat16") method_key_ += ", of components in bfloat16";
+  const ProxyTarget target{resolve_device(config.device),
+                           resolve_dtype(config.evaluate.dtype, "evaluate.dtype"),
+                           workspace_.folder()};
   components_ = std::make_unique<Components>(models.architecture(),
-                                             std::move(names),
-                                             std::move(weights),
-                                             models.load(models.base_facts()),
-                                             at::kFloat,
-                                             resolve_device(config.device));
-  merged_ = std::make_unique<Weights>(components_->allocate(dtype));
+                                             models.base_facts().folder,
+                                             std::move(folders),
+                                             method,
+                                             target,
+                                             config.merge);
+  say(components_->storage().words);
+}
+
+void Proxies::release_components() {
+  proxies_.clear();
+  components_.reset();
 }
 
 Scores Proxies::score_model(const Models& models, const ModelFacts& facts, TermsByMetric* terms) {
@@ -82,19 +92,49 @@ Scores Proxies::score_model(const Models& models, const ModelFacts& facts, Terms
   return kept_or(score, key, facts.name, false, terms);
 }
 
-Scores Proxies::score_merge(std::span<const double> merge_weights,
-                            const std::string& name,
-                            TermsByMetric* terms) {
-  const RunConfig& config = workspace_.config();
+std::string Proxies::merge_key(const MergeRequest& request) const {
   Hasher hasher;
-  hasher.field("linear merge").field(components_hash_);
-  for (const double weight : merge_weights) hasher.field(weight);
-  const std::string key = hasher.field(config.evaluate.dtype).field(scorer_->hash()).hex();
-  const auto score = [&] {
-    components_->merge(merge_weights, 1, *merged_);
-    return scorer_->score(*merged_, nullptr, nullptr, terms);
+  hasher.field(method_key_).field(components_hash_);
+  for (const double weight : request.merge_weights) hasher.field(weight);
+  return hasher.field(workspace_.config().evaluate.dtype).field(scorer_->hash()).hex();
+}
+
+std::vector<Scores> Proxies::score_merges(std::span<const MergeRequest> requests,
+                                          const std::function<void()>& done) {
+  DEMIX_CHECK(components_ != nullptr);
+  std::vector<std::string> keys;
+  for (const MergeRequest& request : requests) keys.push_back(merge_key(request));
+  const auto at_once = static_cast<size_t>(components_->storage().proxies);
+
+  std::map<size_t, size_t> merged;  // request -> place in proxies_
+  // Merges a request together with those after it that are still to be scored.
+  const auto merge_from = [&](size_t first) {
+    std::vector<std::vector<double>> mixtures;
+    merged.clear();
+    for (size_t i = first; i < requests.size() && mixtures.size() < at_once; ++i) {
+      if (i > first && is_kept(keys[i], requests[i].terms)) continue;
+      merged[i] = mixtures.size();
+      mixtures.push_back(requests[i].merge_weights);
+    }
+    while (proxies_.size() < mixtures.size()) proxies_.push_back(components_->allocate());
+    components_->merge(mixtures, std::span(proxies_).first(mixtures.size()));
   };
-  return kept_or(score, key, name, true, terms);
+
+  std::vector<Scores> scores;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const auto score = [&] {
+      if (!merged.contains(i)) merge_from(i);
+      return scorer_->score(proxies_[merged.at(i)], nullptr, nullptr, requests[i].terms);
+    };
+    scores.push_back(kept_or(score, keys[i], requests[i].name, true, requests[i].terms));
+    done();
+  }
+  return scores;
+}
+
+bool Proxies::is_kept(const std::string& key, bool with_terms) const {
+  const Journal& journal = workspace_.journal();
+  return journal.find("score", key) && (!with_terms || journal.find("terms", key));
 }
 
 Scores Proxies::kept_or(const std::function<Scores()>& score,

@@ -16,6 +16,14 @@ namespace demix {
 class Components;
 class Tokenizer;
 
+// A proxy to be scored.
+struct MergeRequest {
+  std::vector<double> merge_weights;
+  std::string name;
+  // Receives, if not null, what each item adds to each metric, for paired differences.
+  TermsByMetric* terms = nullptr;
+};
+
 // Everything is journaled under content keys: hashes of weights, merge weights, tasks, held-out
 // text and scoring version. So weights that changed under an old name never get old scores.
 class Proxies {
@@ -27,16 +35,19 @@ class Proxies {
           const Tokenizer& tokenizer);
   ~Proxies();
 
-  // Loads the components; needed before score_merge.
+  // Loads the components; needed before score_merges. Their place is said on standard error.
   void load_components(const Models& models, const std::vector<ModelFacts>& components);
   const Components& components() const { return *components_; }
+  // Gives their memory back, and that of the proxies.
+  void release_components();
 
   // `terms`, if not null, receives what each item adds to each metric, for paired differences.
   Scores score_model(const Models& models, const ModelFacts& facts, TermsByMetric* terms = nullptr);
-  // The linear merge of the components by these weights.
-  Scores score_merge(std::span<const double> merge_weights,
-                     const std::string& name,
-                     TermsByMetric* terms = nullptr);
+  // The proxies by these weights, in order, merged by the configured method, as many at once as
+  // their storage allows. Each one's scores are recorded as soon as they are known; `done` is
+  // called then.
+  std::vector<Scores> score_merges(
+      std::span<const MergeRequest> requests, const std::function<void()>& done = [] {});
 
   const Scorer& scorer() const { return *scorer_; }
   // Distinct proxies and models scored in this run folder, and their items.
@@ -44,6 +55,8 @@ class Proxies {
   int64_t items_scored() const;
 
  private:
+  std::string merge_key(const MergeRequest& request) const;
+  bool is_kept(const std::string& key, bool with_terms) const;
   // The journal's scores under this key (and terms, if asked for), else those of `score`, recorded.
   Scores kept_or(const std::function<Scores()>& score,
                  const std::string& key,
@@ -56,7 +69,8 @@ class Proxies {
   std::unique_ptr<Scorer> scorer_;
   std::unique_ptr<Components> components_;
   std::string components_hash_;
-  std::unique_ptr<Weights> merged_;
+  std::string method_key_;
+  std::vector<Weights> proxies_;  // to merge into, as many as were needed at once
 };
 
 }  // namespace demix

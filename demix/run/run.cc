@@ -54,8 +54,8 @@ class Loop {
  private:
   void describe();
   Rng reference_rng() const;
-  // Fills in what can be said of a mixture before it is trained.
-  void foretell(MixtureFacts& facts, TermsByMetric* terms);
+  // Fills in what can be said of the references' mixtures before they are trained.
+  void foretell_references();
   void place_baselines(const std::vector<MixtureFacts>& references);
   TrainedModel trained_model(const ModelFacts& facts, const std::string& kind) const;
   ModelScores model_scores(const Scores& scores, const std::string& model) const;
@@ -284,14 +284,16 @@ void Loop::search() {
   const SearchResult found =
       search_mixture(config_.search, problem, [&](std::span<const Mixture> mixtures) {
         Progress progress("score proxies", static_cast<int64_t>(mixtures.size()), "proxies");
-        std::vector<Measurements> measured;
-        for (const Mixture& mixture : mixtures) {
-          const std::string name = fmt::format("proxy {}", ++proxies);
-          const Scores scores = proxies_->score_merge(mixture.weights, name);
-          measured.push_back(measurements_of(scores, metrics_, name));
+        std::vector<MergeRequest> requests;
+        for (const Mixture& mixture : mixtures)
+          requests.push_back({mixture.weights, fmt::format("proxy {}", ++proxies)});
+        const std::vector<Scores> scores = proxies_->score_merges(requests, [&] {
           progress.add(1);
           clock.lap();
-        }
+        });
+        std::vector<Measurements> measured;
+        for (size_t i = 0; i < scores.size(); ++i)
+          measured.push_back(measurements_of(scores[i], metrics_, requests[i].name));
         return measured;
       });
 
@@ -324,24 +326,33 @@ void Loop::search() {
   // The mixtures that the report compares are merged and measured, not only foretold.
   references_ = choose_references(
       config_.validate, composition_, dataset_tokens(), result_.merge_weights, reference_rng());
-  std::map<std::string, TermsByMetric> terms;
-  for (MixtureFacts& facts : references_) {
-    foretell(facts, is_compared(facts) ? &terms[facts.name] : nullptr);
-  }
-  place_gains(terms);
+  foretell_references();
   place_baselines(references_);
+  // Their memory serves the training of the references from here on.
+  proxies_->release_components();
 }
 
 Rng Loop::reference_rng() const { return Rng(config_.seed).stream("references"); }
 
-void Loop::foretell(MixtureFacts& facts, TermsByMetric* terms) {
-  if (!facts.merge_weights.empty()) {
-    facts.proxy =
-        model_scores(proxies_->score_merge(facts.merge_weights, "proxy of " + facts.name, terms),
-                     "the proxy of " + facts.name);
-    facts.interpolation = interpolated_scores(facts.merge_weights, component_scores_);
+void Loop::foretell_references() {
+  std::vector<MergeRequest> requests;
+  std::map<std::string, TermsByMetric> terms;
+  for (const MixtureFacts& facts : references_) {
+    if (facts.merge_weights.empty()) continue;
+    requests.push_back({facts.merge_weights,
+                        "proxy of " + facts.name,
+                        is_compared(facts) ? &terms[facts.name] : nullptr});
   }
-  facts.own_share = own_shares(facts.mixture, result_.datasets, result_.domains);
+  const std::vector<Scores> scores = proxies_->score_merges(requests);
+  size_t next = 0;
+  for (MixtureFacts& facts : references_) {
+    if (!facts.merge_weights.empty()) {
+      facts.proxy = model_scores(scores[next++], "the proxy of " + facts.name);
+      facts.interpolation = interpolated_scores(facts.merge_weights, component_scores_);
+    }
+    facts.own_share = own_shares(facts.mixture, result_.datasets, result_.domains);
+  }
+  place_gains(terms);
 }
 
 void Loop::place_baselines(const std::vector<MixtureFacts>& references) {

@@ -120,6 +120,11 @@ void RunConfig::check() const {
   for (const auto& [name, folder] : components.import) known("components.import", name);
   require(components.import.size() == datasets.size() || components.tokens > 0,
           "components.tokens must be positive");
+  try {
+    ProxyMethod(merge, datasets.size(), seed);
+  } catch (const Error& error) {
+    throw Error("merge: {}", error.what());
+  }
   require(threads >= 0 && parallel_models >= 0, "threads and parallel_models must not be negative");
   if (target_tokens) require(*target_tokens > 0, "target_tokens must be positive");
 }

@@ -11,6 +11,8 @@
 #include "demix/core/config.h"
 #include "demix/core/mixture.h"
 #include "demix/corpus/corpus.h"
+#include "demix/merge/proxy_method.h"
+#include "demix/merge/storage.h"
 #include "demix/search/search.h"
 #include "demix/train/trainer.h"
 
@@ -84,6 +86,15 @@ struct ComponentsConfig : StageTraining {
   void check() const;
 };
 
+// How the components become proxies, and where they lie meanwhile.
+struct MergeConfig : ProxyMethodConfig, StorageConfig {
+  template <class V>
+  void visit(V& v) {
+    ProxyMethodConfig::visit(v);
+    StorageConfig::visit(v);
+  }
+};
+
 struct EvaluateConfig {
   std::vector<std::string> tasks;
   std::filesystem::path data;          // folder of the tasks' data files
@@ -139,6 +150,7 @@ struct RunConfig {
   TrainConfig train;
   BaseConfig base;
   ComponentsConfig components;
+  MergeConfig merge;
   EvaluateConfig evaluate;
   SearchConfig search;
   ValidateConfig validate;
@@ -158,6 +170,7 @@ struct RunConfig {
     v("train", train);
     v("base", base);
     v("components", components);
+    v("merge", merge);
     v("evaluate", evaluate);
     v("search", search);
     v("validate", validate);

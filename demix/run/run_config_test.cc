@@ -60,6 +60,30 @@ TEST(RunConfig, BadValuesAreRefusedBeforeAnyWork) {
             std::string::npos);
 }
 
+TEST(RunConfig, MergeMethodsThatASearchCannotUseAreRefusedByName) {
+  const auto merging = [](const std::string& merge) {
+    return message(std::string(kGood) + "merge: {" + merge + "}\n");
+  };
+  EXPECT_EQ(merging("method: della, parameters: {density: 0.5, lambda: 1.1, normalize: false}"),
+            "no error");
+  EXPECT_EQ(merging("memory: disk, dtype: bfloat16"), "no error");
+  const std::pair<std::string, std::string> wrong[] = {
+      {"method: slerp", "merge: merge method slerp takes at most 2 models"},
+      {"method: nuslerp", "merge: merge method nuslerp takes at most 2 models"},
+      {"method: model_stock", "merge: merge method model_stock does not use weights"},
+      {"method: sce", "merge: merge method sce does not use weights"},
+      {"method: tiez", "ties"},
+      {"parameters: {lambada: 1}", "lambda"},
+      {"method: ties, parameters: {density: 1.5}", "density"},
+      {"parameters: {weight: 1}", "a search sets the weights itself"},
+      {"memory: attic", "merge: memory: 'attic' is not known"},
+      {"dtype: int8", "merge: dtype: 'int8' is not known"}};
+  for (const auto& [merge, expected] : wrong) {
+    const std::string error = merging(merge);
+    EXPECT_NE(error.find(expected), std::string::npos) << error;
+  }
+}
+
 TEST(RunConfig, AComponentsOwnMixtureReplacesTheAnchorShare) {
   const RunConfig config = read_config<RunConfig>(ConfigNode::parse(
       with("components: {tokens: 1000}",

@@ -146,6 +146,39 @@ TEST_F(Run, GoesOnFromAnyStageToTheSameResult) {
   EXPECT_EQ(result_of("in parts"), result_of("at once"));
 }
 
+TEST_F(Run, AnyMethodThatFitsMakesTheProxies) {
+  const RunResult linear = run_stages(config(), out("a"), Stage::kSearch);
+  const auto first_score = [](const RunResult& result) {
+    return result.search[0].domains[0].value;
+  };
+  RunConfig by_ties = config();
+  by_ties.merge.method = "dare_ties";
+  by_ties.merge.parameters = {{"density", "0.7"}, {"lambda", "0.8"}};
+  const RunResult ties = run_stages(by_ties, out("b"), Stage::kSearch);
+  ASSERT_EQ(ties.search.size(), linear.search.size());
+  EXPECT_EQ(ties.search[0].merge_weights, linear.search[0].merge_weights);
+  EXPECT_NE(first_score(ties), first_score(linear));
+  // What is drawn for a merge depends on the seed alone.
+  const RunResult again = run_stages(by_ties, out("c"), Stage::kSearch);
+  EXPECT_EQ(first_score(again), first_score(ties));
+  EXPECT_EQ(again.mixture, ties.mixture);
+
+  RunConfig shrunk = config();
+  shrunk.merge.parameters = {{"lambda", "0.5"}};
+  EXPECT_NE(first_score(run_stages(shrunk, out("d"), Stage::kSearch)), first_score(linear));
+}
+
+TEST_F(Run, WhereTheComponentsLieChangesNothing) {
+  const RunResult in_memory = run_stages(config(), out("a"), Stage::kSearch);
+  RunConfig on_disk = config();
+  on_disk.merge.memory = "disk";
+  const RunResult mapped = run_stages(on_disk, out("b"), Stage::kSearch);
+  EXPECT_EQ(mapped.mixture, in_memory.mixture);
+  for (size_t i = 0; i < mapped.search.size(); ++i) {
+    EXPECT_EQ(mapped.search[i].domains[0].value, in_memory.search[i].domains[0].value);
+  }
+}
+
 TEST_F(Run, ADiskThatFillsUpLosesNothing) {
   run_stages(config(), out("a"), Stage::kValidate);
   // The journal is the largest file: room for ever more of it.
