@@ -11,6 +11,7 @@ void add_run(CLI::App& app);  // run, corpus, train, search, validate: the loop 
 void add_plan(CLI::App& app);
 void add_merge(CLI::App& app);
 void add_evaluate(CLI::App& app);
+void add_fit(CLI::App& app);
 void add_report(CLI::App& app);
 
 }  // namespace demix::cli

@@ -41,6 +41,7 @@ int main(int argc, char** argv) {
   demix::cli::add_plan(app);
   demix::cli::add_merge(app);
   demix::cli::add_evaluate(app);
+  demix::cli::add_fit(app);
   demix::cli::add_report(app);
   try {
     refuse_unknown_command(app, argc, argv);

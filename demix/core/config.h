@@ -77,10 +77,10 @@ class ConfigReader {
   std::vector<std::string> known_;
 };
 
-// Reads a whole struct; unknown keys and wrong types throw Error with file and line.
+// Reads a whole struct into `value`, whose members are the defaults; unknown keys and wrong types
+// throw Error with file and line.
 template <ConfigStruct T>
-T read_config(const ConfigNode& node) {
-  T value;
+void read_config_into(const ConfigNode& node, T& value) {
   ConfigReader reader(node);
   value.visit(reader);
   reader.refuse_unknown_keys();
@@ -91,13 +91,19 @@ T read_config(const ConfigNode& node) {
       throw Error("{}: {}", node.where(), error.what());
     }
   }
+}
+
+template <ConfigStruct T>
+T read_config(const ConfigNode& node) {
+  T value;
+  read_config_into(node, value);
   return value;
 }
 
 template <typename T>
 void ConfigReader::read(const ConfigNode& node, T& field) {
   if constexpr (ConfigStruct<T>) {
-    field = read_config<T>(node);
+    read_config_into(node, field);
   } else if constexpr (std::is_same_v<T, bool>) {
     field = node.as_bool();
   } else if constexpr (std::is_integral_v<T>) {

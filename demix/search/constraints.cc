@@ -37,6 +37,52 @@ ShareConstraint on_one_dataset(const Composition& composition, size_t dataset, s
   return constraint;
 }
 
+void add_group(const GroupConstraint& group,
+               const std::string& key,
+               const Composition& composition,
+               std::vector<ShareConstraint>& constraints) {
+  std::vector<size_t> members;
+  for (const std::string& dataset : group.datasets) {
+    const size_t j = dataset_index(composition, dataset, key);
+    if (std::find(members.begin(), members.end(), j) != members.end()) {
+      throw Error("{}: dataset '{}' comes twice", key, dataset);
+    }
+    members.push_back(j);
+  }
+  std::vector<double> sum(composition.datasets().size());
+  for (size_t j : members) sum[j] = 1;
+  const std::string names = fmt::format("{}", fmt::join(group.datasets, " + "));
+  if (group.min_share > 0) {
+    constraints.push_back({fmt::format("{} at least {:.4g} ({})", names, group.min_share, key),
+                           sum,
+                           group.min_share,
+                           kInfinity});
+  }
+  if (group.max_share < 1) {
+    constraints.push_back({fmt::format("{} at most {:.4g} ({})", names, group.max_share, key),
+                           sum,
+                           -kInfinity,
+                           group.max_share});
+  }
+  if (group.ratio.empty()) return;
+  double total = 0;
+  for (double part : group.ratio) total += part;
+  // The last follows from the others.
+  for (size_t k = 0; k + 1 < members.size(); ++k) {
+    std::vector<double> excess(sum);
+    for (double& coefficient : excess) coefficient *= -group.ratio[k] / total;
+    excess[members[k]] += 1;
+    constraints.push_back({fmt::format("{} exactly {:.4g} of {} ({}.ratio)",
+                                       group.datasets[k],
+                                       group.ratio[k] / total,
+                                       names,
+                                       key),
+                           excess,
+                           0,
+                           0});
+  }
+}
+
 // What a share constraint asks of α: normal = C·coefficients.
 std::vector<double> on_merge_weights(const Composition& composition,
                                      const ShareConstraint& constraint) {
@@ -79,6 +125,30 @@ void ConstraintConfig::check() const {
   if (!(max_epochs >= 0)) throw Error("max_epochs is {}, expected 0 (no cap) or more", max_epochs);
   check_shares(min_share, "min_share");
   check_shares(max_share, "max_share");
+  check_shares(fixed_share, "fixed_share");
+  for (const auto& [name, group] : groups) {
+    try {
+      group.check();
+    } catch (const Error& error) {
+      throw Error("groups.{}: {}", name, error.what());
+    }
+  }
+}
+
+void GroupConstraint::check() const {
+  if (datasets.empty()) throw Error("datasets is empty, expected names");
+  if (!(min_share >= 0 && max_share <= 1 && min_share <= max_share)) {
+    throw Error("min_share is {} and max_share is {}, expected 0 <= min_share <= max_share <= 1",
+                min_share,
+                max_share);
+  }
+  if (ratio.empty()) return;
+  if (ratio.size() != datasets.size()) {
+    throw Error("ratio has {} numbers for {} datasets", ratio.size(), datasets.size());
+  }
+  for (double part : ratio) {
+    if (!(part > 0 && std::isfinite(part))) throw Error("ratio has {}, expected above 0", part);
+  }
 }
 
 std::vector<ShareConstraint> share_constraints(const ConstraintConfig& config,
@@ -100,6 +170,15 @@ std::vector<ShareConstraint> share_constraints(const ConstraintConfig& config,
     constraints.push_back(
         on_one_dataset(composition, j, fmt::format("{} at most {:.4g} (max_share)", name, share)));
     constraints.back().upper = share;
+  }
+  for (const auto& [name, share] : config.fixed_share) {
+    const size_t j = dataset_index(composition, name, "fixed_share");
+    constraints.push_back(on_one_dataset(
+        composition, j, fmt::format("{} exactly {:.4g} (fixed_share)", name, share)));
+    constraints.back().lower = constraints.back().upper = share;
+  }
+  for (const auto& [name, group] : config.groups) {
+    add_group(group, "groups." + name, composition, constraints);
   }
   if (config.max_times_prior > 0) {
     // Shares under the prior, not the prior itself: an anchor dataset is in every component.

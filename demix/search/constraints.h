@@ -14,14 +14,32 @@
 
 namespace demix {
 
+// Datasets that are bounded together.
+struct GroupConstraint {
+  std::vector<std::string> datasets;
+  double min_share = 0, max_share = 1;  // of their sum
+  std::vector<double> ratio = {};       // keeps the shares in this ratio; empty: free
+
+  template <class V>
+  void visit(V& v) {
+    v("datasets", datasets);
+    v("min_share", min_share);
+    v("max_share", max_share);
+    v("ratio", ratio);
+  }
+  void check() const;
+};
+
 // All of these act on data shares p, not on merge weights.
 struct ConstraintConfig {
   double max_times_prior =
       4;  // p at most this multiple of the data share under the prior; 0: no cap
   double max_epochs =
       0;  // p · target tokens at most this multiple of the dataset's tokens; 0: no cap
-  std::map<std::string, double> min_share = {};  // by dataset
-  std::map<std::string, double> max_share = {};  // by dataset
+  std::map<std::string, double> min_share = {};        // by dataset
+  std::map<std::string, double> max_share = {};        // by dataset
+  std::map<std::string, double> fixed_share = {};      // by dataset
+  std::map<std::string, GroupConstraint> groups = {};  // by a name of the user's
 
   template <class V>
   void visit(V& v) {
@@ -29,6 +47,8 @@ struct ConstraintConfig {
     v("max_epochs", max_epochs);
     v("min_share", min_share);
     v("max_share", max_share);
+    v("fixed_share", fixed_share);
+    v("groups", groups);
   }
   void check() const;
 };
@@ -60,6 +80,8 @@ class FeasibleSet {
   FeasibleSet(Composition composition, const std::vector<ShareConstraint>& constraints);
 
   const Composition& composition() const { return composition_; }
+  // On merge weights: their sum, their signs, then what was asked of shares.
+  std::span<const LinearConstraint> constraints() const { return constraints_; }
 
   // Within kTolerance.
   bool contains(std::span<const double> merge_weights) const {

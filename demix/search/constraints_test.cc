@@ -156,5 +156,50 @@ TEST(FeasibleSet, PullingInsideKeepsFixedShares) {
   EXPECT_GT(l1_distance(pulled, other), 0.05);
 }
 
+TEST(FeasibleSet, GroupsAreBoundedTogetherAndKeepTheirRatio) {
+  const std::vector<std::string> names = {"web", "books", "code", "math"};
+  const Composition plain = Composition::anchored(names, "web", 0);
+  ConstraintConfig config{.max_times_prior = 0};
+  config.fixed_share = {{"math", 0.1}};
+  config.groups["text"] = {.datasets = {"web", "books"}, .max_share = 0.6, .ratio = {3, 1}};
+  const FeasibleSet set(plain, share_constraints(config, plain, std::vector<double>(4, 1), {}, 0));
+  const auto most = set.project(std::vector<double>{1, 0, 0, 0}).value();
+  EXPECT_NEAR(most[0], 0.45, 1e-9);
+  EXPECT_NEAR(most[1], 0.15, 1e-9);
+  EXPECT_NEAR(most[2], 0.3, 1e-9);
+  EXPECT_NEAR(most[3], 0.1, 1e-9);
+  EXPECT_FALSE(set.contains(std::vector<double>{0.4, 0.2, 0.3, 0.1}));
+}
+
+TEST(FeasibleSet, GroupsThatCannotHoldAreNamedWithTheirSlack) {
+  const std::vector<std::string> names = {"web", "books", "code"};
+  const Composition plain = Composition::anchored(names, "web", 0);
+  const auto message = [&](const ConstraintConfig& config) -> std::string {
+    try {
+      config.check();
+      FeasibleSet(plain, share_constraints(config, plain, std::vector<double>(3, 1), {}, 0));
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  ConstraintConfig config{.max_times_prior = 0};
+  config.groups["text"] = {.datasets = {"web", "books"}, .max_share = 0.5};
+  config.max_share = {{"code", 0.3}};
+  const std::string both = message(config);
+  EXPECT_NE(both.find("misses by at least 0.2"), std::string::npos) << both;
+  EXPECT_NE(both.find("web + books at most 0.5 (groups.text)"), std::string::npos) << both;
+  EXPECT_NE(both.find("code at most 0.3 (max_share)"), std::string::npos) << both;
+  config.groups["text"].datasets = {"web", "bokks"};
+  EXPECT_EQ(message(config), "groups.text: there is no dataset 'bokks'; did you mean 'books'?");
+  config.groups["text"].datasets = {"web", "web"};
+  EXPECT_EQ(message(config), "groups.text: dataset 'web' comes twice");
+  config.groups["text"] = {.datasets = {"web", "books"}, .ratio = {1}};
+  EXPECT_EQ(message(config), "groups.text: ratio has 1 numbers for 2 datasets");
+  config.groups["text"] = {.datasets = {"web"}, .min_share = 0.5, .max_share = 0.2};
+  EXPECT_NE(message(config).find("groups.text: min_share is 0.5 and max_share is 0.2"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace demix

@@ -148,8 +148,9 @@ class LightGbm : public Predictor {
     return forecasts;
   }
 
-  double slope(std::span<const double>, std::span<double>) const override {
-    throw Error("trees have no slope");
+  double slope(std::span<const double>, std::span<double> gradient) const override {
+    std::fill(gradient.begin(), gradient.end(), 0.0);
+    return 0;
   }
   bool smooth() const override { return false; }
 

@@ -23,6 +23,7 @@ constexpr double kHuberWidth = 0.5;
 // of the others, and leaves room for the coefficients around 100 that small shares need.
 constexpr double kPenalty = 1e-5;
 constexpr double kLargestExponent = 30;
+constexpr size_t kFollowed = 3;  // descents
 
 Eigen::Map<const Matrix> as_matrix(const Points& points) {
   return {points.values().data(),
@@ -66,29 +67,47 @@ class LogLinear : public Predictor {
     const Vector y = (given.array() - centre_) / scale_;
     const std::span<const double> targets(y.data(), scores.size());
 
+    struct Descent {
+      double sign, loss;
+      std::vector<double> law;
+    };
+    std::vector<Descent> descents;
     const double penalty = kPenalty / static_cast<double>(scores.size());
-    double least = 0;
+    const auto descend = [&](Descent& descent, int evaluations) {
+      const auto minimum = minimise(
+          [&](std::span<const double> x, std::span<double> gradient) {
+            return log_linear_loss(
+                x, descent.sign, mixtures, targets, kHuberWidth, penalty, gradient);
+          },
+          descent.law,
+          {.evaluations = evaluations, .tolerance = 1e-7});
+      descent.law = minimum.x;
+      descent.loss = minimum.value;
+    };
     for (const double sign : {1.0, -1.0}) {
       const double best_score = sign * (sign * y.array()).minCoeff();
       for (int k = 0; k < config_.starts; ++k) {
         // From just below the best score to four standard deviations away.
         const double away = 0.05 * std::pow(80, (k + 0.5) / config_.starts);
-        std::vector<double> law = {best_score - sign * away};
-        const Vector t = start_for(law[0], sign, p, y);
-        law.insert(law.end(), t.begin(), t.end());
-        const auto minimum = minimise(
-            [&](std::span<const double> x, std::span<double> gradient) {
-              return log_linear_loss(x, sign, mixtures, targets, kHuberWidth, penalty, gradient);
-            },
-            law,
-            {.evaluations = config_.evaluations, .tolerance = 1e-7});
-        if (sign_ == 0 || minimum.value < least) {
-          least = minimum.value;
-          law_ = minimum.x;
-          sign_ = sign;
-        }
+        const double floor = best_score - sign * away;
+        const Vector t = start_for(floor, sign, p, y);
+        descents.push_back({sign, 0, {floor}});
+        descents.back().law.insert(descents.back().law.end(), t.begin(), t.end());
+        descend(descents.back(), std::max(1, config_.evaluations / 8));
       }
     }
+    // Most starts lead to the same few valleys, so only the lowest are followed to the end.
+    std::stable_sort(descents.begin(), descents.end(), [](const Descent& a, const Descent& b) {
+      return a.loss < b.loss;
+    });
+    descents.resize(std::min(descents.size(), kFollowed));
+    for (Descent& descent : descents) descend(descent, config_.evaluations);
+    const auto& best =
+        *std::min_element(descents.begin(), descents.end(), [](const Descent& a, const Descent& b) {
+          return a.loss < b.loss;
+        });
+    law_ = best.law;
+    sign_ = best.sign;
     measure_errors(p, y);
   }
 

@@ -34,8 +34,8 @@ class Predictor {
   virtual void predict(const Points& mixtures, std::span<double> predicted) const = 0;
   // The same means with their errors, as the predictor itself sees them; slower.
   virtual std::vector<Forecast> forecast(const Points& mixtures) const = 0;
-  // The prediction at one mixture; its derivatives by each column go into `gradient`. Throws where
-  // smooth() is false.
+  // The part of the prediction at one mixture that has derivatives, with them by each column into
+  // `gradient`: all of it where the predictor is smooth, nothing of trees.
   virtual double slope(std::span<const double> mixture, std::span<double> gradient) const = 0;
   virtual bool smooth() const { return true; }
 
@@ -61,8 +61,8 @@ struct RidgeConfig {
 };
 
 struct LogLinearConfig {
-  int starts = 12;
-  int evaluations = 300;  // for each start
+  int starts = 12;        // for each sign of the exponential
+  int evaluations = 300;  // an eighth for each start, then as many for the best three
 
   template <class V>
   void visit(V& v) {

@@ -185,7 +185,7 @@ TEST(Predictors, SlopesEqualDifferencesOfPredictions) {
     std::vector<double> gradient(x.size());
     if (!predictor->smooth()) {
       EXPECT_EQ(name, "lightgbm");
-      EXPECT_THROW(predictor->slope(x, gradient), Error);
+      EXPECT_EQ(predictor->slope(x, gradient), 0);
       continue;
     }
     EXPECT_NEAR(predictor->slope(x, gradient), predictor->predict(example().probes)[0], 1e-9);

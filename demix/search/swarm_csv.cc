@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "demix/core/error.h"
@@ -190,6 +191,28 @@ std::vector<double> shares(const Table& table, const Table::Row& row, double& la
   return result;
 }
 
+struct ScoreColumn {
+  size_t value;
+  std::optional<size_t> error;
+};
+
+// The columns that are metrics, each with that of its standard errors.
+std::vector<ScoreColumn> score_columns(const Table& scores) {
+  const auto place = [&](const std::string& name) -> std::optional<size_t> {
+    const auto found = std::find(scores.columns.begin(), scores.columns.end(), name);
+    if (found == scores.columns.end()) return std::nullopt;
+    return static_cast<size_t>(found - scores.columns.begin());
+  };
+  constexpr std::string_view kSuffix = "_stderr";
+  std::vector<ScoreColumn> columns;
+  for (size_t c = 0; c < scores.columns.size(); ++c) {
+    const std::string& name = scores.columns[c];
+    if (name.ends_with(kSuffix) && place(name.substr(0, name.size() - kSuffix.size()))) continue;
+    columns.push_back({c, place(name + std::string(kSuffix))});
+  }
+  return columns;
+}
+
 void warn_of_missing(Swarm& swarm, const Table& from, const Table& in) {
   size_t count = 0;
   std::string first;
@@ -217,9 +240,11 @@ Swarm parse_swarm(std::string_view mixtures_text,
   const Table scores = parse_table(scores_text, scores_name);
   Swarm swarm;
   swarm.datasets = mixtures.columns;
-  swarm.metrics = scores.columns;
   swarm.mixtures = Points(mixtures.columns.size());
-  swarm.scores.resize(scores.columns.size());
+  const auto columns = score_columns(scores);
+  for (const ScoreColumn& column : columns) swarm.metrics.push_back(scores.columns[column.value]);
+  swarm.scores.resize(columns.size());
+  swarm.standard_errors.resize(columns.size());
   double largest_miss = 0;
   for (const auto& run : mixtures.runs) {
     const auto row = shares(mixtures, mixtures.rows.at(run), largest_miss);
@@ -227,8 +252,20 @@ Swarm parse_swarm(std::string_view mixtures_text,
     if (scored == scores.rows.end()) continue;
     swarm.runs.push_back(run);
     swarm.mixtures.add(row);
-    for (size_t m = 0; m < swarm.scores.size(); ++m)
-      swarm.scores[m].push_back(scored->second.values[m]);
+    for (size_t m = 0; m < columns.size(); ++m) {
+      const auto& values = scored->second.values;
+      swarm.scores[m].push_back(values[columns[m].value]);
+      if (!columns[m].error) continue;
+      const double error = values[*columns[m].error];
+      if (error < 0) {
+        throw Error("{}:{}: column '{}': the standard error is {}, expected 0 or more",
+                    scores_name,
+                    scored->second.line,
+                    scores.columns[*columns[m].error],
+                    error);
+      }
+      swarm.standard_errors[m].push_back(error);
+    }
   }
   if (swarm.runs.empty()) {
     throw Error("no run of {} is in {}; the first runs are '{}' and '{}'",

@@ -17,16 +17,18 @@ struct Swarm {
   std::vector<std::string> metrics;         // columns of the scores, as named there
   Points mixtures{1};                       // rows rescaled to sum to one
   std::vector<std::vector<double>> scores;  // [metric][run]
-  std::vector<std::string> warnings;        // whole sentences: rows rescaled, runs in one file only
+  // [metric][run]; empty for a metric M without a column M_stderr
+  std::vector<std::vector<double>> standard_errors;
+  std::vector<std::string> warnings;  // whole sentences: rows rescaled, runs in one file only
 };
 
 // Reads the shapes of RegMix (`index`, then one column per dataset or metric) and Olmix
 // (`run,name,index`, then the same). Runs are joined by the column `run` or `run_id`, else by the
 // first one; `name`, `index` and unnamed columns are no data. Names are stripped of surrounding
-// blanks. A mixture row may miss one by 0.01, since published ones are rounded; it is rescaled.
-// Runs in one file only are left out with a warning. Throws Error naming file, line and column on
-// anything that is not a finite number, on repeated runs or columns, on rows of another length and
-// when no run is left.
+// blanks. A column M_stderr beside a column M holds its standard errors. A mixture row may miss one
+// by 0.01, since published ones are rounded; it is rescaled. Runs in one file only are left out
+// with a warning. Throws Error naming file, line and column on anything that is not a finite
+// number, on repeated runs or columns, on rows of another length and when no run is left.
 Swarm read_swarm(const std::filesystem::path& mixtures, const std::filesystem::path& scores);
 
 // The same from text; the names stand in errors.

@@ -94,6 +94,16 @@ TEST(SwarmCsv, ProblemsAreNamedByFileLineAndColumn) {
             "m.csv:1: text after the closing quote of a field");
 }
 
+TEST(SwarmCsv, StandardErrorsStandBesideTheirMetric) {
+  const Swarm swarm = parse_swarm(
+      kMixtures, "m.csv", "run,acc,acc_stderr,odd_stderr\n1,0.5,0.01,3\n2,0.6,0.02,4\n", "s.csv");
+  EXPECT_EQ(swarm.metrics, (std::vector<std::string>{"acc", "odd_stderr"}));
+  EXPECT_EQ(swarm.standard_errors[0], (std::vector<double>{0.01, 0.02}));
+  EXPECT_TRUE(swarm.standard_errors[1].empty());
+  EXPECT_EQ(message_of(kMixtures, "run,acc,acc_stderr\n1,0.5,-1\n2,0.5,1\n"),
+            "s.csv:2: column 'acc_stderr': the standard error is -1, expected 0 or more");
+}
+
 TEST(SwarmCsv, AMissingFileIsNamed) {
   EXPECT_THROW(read_swarm("/nonexistent/m.csv", "/nonexistent/s.csv"), Error);
 }

@@ -1,0 +1,300 @@
+#include "demix/search/fit.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "demix/core/config.h"
+#include "demix/core/error.h"
+#include "demix/core/json.h"
+#include "demix/search/tournament.h"
+
+namespace demix::cli {
+namespace {
+
+struct Options {
+  std::filesystem::path mixtures, scores, config;
+  std::vector<std::filesystem::path> holdout;
+  std::string prior;
+  FitConfig given;  // what the command line says; it goes before the file
+  std::vector<std::string> optimise;
+  bool json = false;
+};
+
+Json number(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
+
+Json to_json(const Interval& interval) {
+  return {{"value", interval.value}, {"low", interval.low}, {"high", interval.high}};
+}
+
+Json to_json(const FitResult& result) {
+  Json predictors = Json::array(), chosen = Json::object(), directions = Json::object();
+  for (const FitTrial& trial : result.trials) {
+    predictors.push_back({{"name", trial.predictor},
+                          {"metric", trial.metric},
+                          {"cv_spearman", number(trial.cv_spearman)},
+                          {"cv_r2", number(trial.cv_r2)},
+                          {"cv_mae", number(trial.cv_mae)},
+                          {"coverage90", number(trial.coverage90)},
+                          {"chosen", trial.chosen}});
+  }
+  Json predicted = Json::object(), predicted_prior = Json::object(), mixture = Json::object(),
+       prior = Json::object(), holdout = nullptr;
+  for (size_t m = 0; m < result.metrics.size(); ++m) {
+    const std::string& metric = result.metrics[m];
+    chosen[metric] = result.chosen[m];
+    directions[metric] = {{"higher_is_better", bool(result.higher_is_better[m])},
+                          {"assumed", !result.told[m]}};
+    predicted[metric] = to_json(result.predicted[m]);
+    predicted_prior[metric] = to_json(result.predicted_prior[m]);
+  }
+  for (size_t j = 0; j < result.datasets.size(); ++j) {
+    mixture[result.datasets[j]] = result.mixture[j];
+    prior[result.datasets[j]] = result.prior[j];
+  }
+  if (!result.holdout.empty()) {
+    Json per_metric = Json::object();
+    for (const HoldoutScore& score : result.holdout) {
+      per_metric[score.metric] = {{"spearman", number(score.spearman)},
+                                  {"r2", number(score.r2)},
+                                  {"mae", score.mae},
+                                  {"coverage90", score.coverage90}};
+    }
+    holdout = {{"mean_spearman", number(result.holdout_mean_spearman)}, {"per_metric", per_metric}};
+  }
+  return {{"runs", result.runs},
+          {"predictors", predictors},
+          {"chosen", chosen},
+          {"directions", directions},
+          {"holdout", holdout},
+          {"mixture", mixture},
+          {"prior", prior},
+          {"predicted", predicted},
+          {"predicted_prior", predicted_prior},
+          {"goal", result.goal},
+          {"goal_prior", result.goal_prior},
+          {"kl", result.kl},
+          {"climbs", {{"started", result.starts}, {"agreed", result.agreed}}},
+          {"warnings", result.warnings}};
+}
+
+std::string cell(const std::optional<double>& value, int digits = 3) {
+  return value ? fmt::format("{:.{}f}", *value, digits) : "-";
+}
+
+size_t widest(const std::vector<std::string>& names, size_t at_least) {
+  for (const std::string& name : names) at_least = std::max(at_least, name.size());
+  return at_least;
+}
+
+void print_directions(const FitResult& result) {
+  for (const bool higher : {false, true}) {
+    std::vector<std::string> names;
+    bool assumed = false;
+    for (size_t m = 0; m < result.metrics.size(); ++m) {
+      if (result.higher_is_better[m] != higher) continue;
+      names.push_back(result.metrics[m]);
+      assumed = assumed || !result.told[m];
+    }
+    if (names.empty()) continue;
+    fmt::print("{} is better{}: {}\n",
+               higher ? "higher" : "lower",
+               assumed ? " (assumed from the names)" : "",
+               fmt::join(names, ", "));
+  }
+}
+
+void print_predictors(const FitResult& result) {
+  const size_t width = widest(result.metrics, 6);
+  fmt::print("\nPredictors, cross-validated; * is used\n");
+  fmt::print("{:<{}}  {:<17} {:>8} {:>7} {:>10} {:>10}\n",
+             "metric",
+             width,
+             "predictor",
+             "Spearman",
+             "R2",
+             "MAE",
+             "in 90 %");
+  std::string last;
+  for (const FitTrial& trial : result.trials) {
+    fmt::print("{:<{}} {}{:<17} {:>8} {:>7} {:>10} {:>10}\n",
+               trial.metric == last ? "" : trial.metric,
+               width,
+               trial.chosen ? '*' : ' ',
+               trial.predictor,
+               cell(trial.cv_spearman),
+               cell(trial.cv_r2),
+               trial.cv_mae ? fmt::format("{:.4g}", *trial.cv_mae) : "-",
+               cell(trial.coverage90, 2));
+    last = trial.metric;
+  }
+}
+
+void print_holdout(const FitResult& result) {
+  if (result.holdout.empty()) return;
+  const size_t width = widest(result.metrics, 6);
+  fmt::print("\nHeld-out runs\n{:<{}}  {:>8} {:>7} {:>10} {:>10}\n",
+             "metric",
+             width,
+             "Spearman",
+             "R2",
+             "MAE",
+             "in 90 %");
+  for (const HoldoutScore& score : result.holdout) {
+    fmt::print("{:<{}}  {:>8} {:>7} {:>10.4g} {:>10.2f}\n",
+               score.metric,
+               width,
+               cell(score.spearman, 4),
+               cell(score.r2),
+               score.mae,
+               score.coverage90);
+  }
+  fmt::print("{:<{}}  {:>8}\n", "mean", width, cell(result.holdout_mean_spearman, 4));
+}
+
+void print_mixture(const FitResult& result) {
+  const size_t width = widest(result.datasets, 7);
+  fmt::print("\nProposed mixture\n{:<{}}  {:>8} {:>8}\n", "dataset", width, "share", "prior");
+  for (size_t j = 0; j < result.datasets.size(); ++j) {
+    fmt::print("{:<{}}  {:>8.4f} {:>8.4f}\n",
+               result.datasets[j],
+               width,
+               result.mixture[j],
+               result.prior[j]);
+  }
+  if (result.starts > 0) {
+    fmt::print("{} of {} climbs ended here; KL from the prior {:.3f}\n",
+               result.agreed,
+               result.starts,
+               result.kl);
+  }
+}
+
+void print_predicted(const FitResult& result) {
+  const size_t width = widest(result.metrics, 6);
+  fmt::print("\nPredicted scores of one such run, 90 % intervals\n{:<{}}  {:>10} {:>24} {:>10}\n",
+             "metric",
+             width,
+             "value",
+             "from .. to",
+             "at prior");
+  for (size_t m = 0; m < result.metrics.size(); ++m) {
+    const Interval& interval = result.predicted[m];
+    fmt::print("{:<{}}  {:>10.5g} {:>24} {:>10.5g}\n",
+               result.metrics[m],
+               width,
+               interval.value,
+               fmt::format("{:.5g} .. {:.5g}", interval.low, interval.high),
+               result.predicted_prior[m].value);
+  }
+}
+
+void print_tables(const FitResult& result) {
+  fmt::print("{} runs, {} datasets, {} metrics\n",
+             result.runs,
+             result.datasets.size(),
+             result.metrics.size());
+  print_directions(result);
+  print_predictors(result);
+  print_holdout(result);
+  print_mixture(result);
+  print_predicted(result);
+}
+
+// "web=0.6,code=0.4".
+std::map<std::string, double> parse_prior(const std::string& text) {
+  std::map<std::string, double> prior;
+  for (const std::string& item : CLI::detail::split(text, ',')) {
+    const size_t equals = item.rfind('=');
+    double weight = 0;
+    if (equals == std::string::npos || equals == 0 ||
+        !CLI::detail::lexical_cast(item.substr(equals + 1), weight)) {
+      throw Error("--prior: '{}', expected DATASET=WEIGHT", item);
+    }
+    if (!prior.try_emplace(item.substr(0, equals), weight).second) {
+      throw Error("--prior: dataset '{}' comes twice", item.substr(0, equals));
+    }
+  }
+  return prior;
+}
+
+void fit(const Options& options, const CLI::App& command) {
+  FitConfig config;
+  if (!options.config.empty()) {
+    config = read_config<FitConfig>(ConfigNode::parse_file(options.config));
+  }
+  const auto said = [&](const char* name) { return command.get_option(name)->count() > 0; };
+  if (said("--predictor")) config.predictor = options.given.predictor;
+  if (said("--kl")) config.kl = options.given.kl;
+  if (said("--average-of")) config.average_of = options.given.average_of;
+  if (said("--prior")) config.prior = parse_prior(options.prior);
+  if (said("--higher-is-better")) config.higher_is_better = options.given.higher_is_better;
+  if (said("--lower-is-better")) config.lower_is_better = options.given.lower_is_better;
+  if (said("--optimise")) {
+    config.weights.clear();
+    for (const std::string& name : options.optimise) config.weights[name] = 1;
+  }
+  config.check();
+  if (!options.holdout.empty() && options.holdout.size() != 2) {
+    throw Error("--holdout names {} files, expected the mixtures and the scores",
+                options.holdout.size());
+  }
+  const Swarm swarm = read_swarm(options.mixtures, options.scores);
+  std::optional<Swarm> holdout;
+  if (!options.holdout.empty()) holdout = read_swarm(options.holdout[0], options.holdout[1]);
+  const FitResult result = fit_swarm(config, swarm, holdout ? &*holdout : nullptr);
+  if (options.json) {
+    fmt::print("{}\n", to_json(result).dump(2));
+  } else {
+    print_tables(result);
+  }
+  for (const std::string& warning : result.warnings) {
+    fmt::print(stderr, "demix: warning: {}\n", warning);
+  }
+}
+
+}  // namespace
+
+void add_fit(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      app.add_subcommand("fit", "Predictors and the best mixture from runs that others trained");
+  command->add_option("--mixtures", options->mixtures, "CSV: a row per run, a column per dataset")
+      ->required();
+  command->add_option("--scores", options->scores, "CSV: the same runs, a column per metric")
+      ->required();
+  command->add_option(
+      "--predictor",
+      options->given.predictor,
+      fmt::format("auto (by cross-validation), {}", fmt::join(competitor_names(), ", ")));
+  command->add_option("--holdout", options->holdout, "mixtures and scores of runs to predict: M,S")
+      ->delimiter(',');
+  command->add_option(
+      "--prior", options->prior, "DATASET=WEIGHT,…, such as token counts; else uniform");
+  command->add_option("--kl", options->given.kl, "weight of the divergence from the prior");
+  command->add_option("--optimise", options->optimise, "the metrics that count, else all; alike")
+      ->delimiter(',');
+  command
+      ->add_option("--higher-is-better",
+                   options->given.higher_is_better,
+                   "metrics; else all but those named loss, bpb, ppl and the like")
+      ->delimiter(',');
+  command->add_option("--lower-is-better", options->given.lower_is_better, "metrics")
+      ->delimiter(',');
+  command->add_option("--average-of",
+                      options->given.average_of,
+                      "the mean of the N best random mixtures instead of the optimum");
+  command->add_option("--config",
+                      options->config,
+                      "YAML with constraints, floors, weights and the predictors' settings");
+  command->add_flag("--json", options->json, "one JSON document instead of tables");
+  command->footer(
+      "Example: demix fit --mixtures train_mixture_1m.csv --scores train_pile_loss_1m.csv \\\n"
+      "    --holdout test_mixture_1m.csv,test_pile_loss_1m.csv");
+  command->callback([options, command] { fit(*options, *command); });
+}
+
+}  // namespace demix::cli

@@ -1,0 +1,111 @@
+// Predictors and the best mixture from swarms that others trained.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "demix/search/constraints.h"
+#include "demix/search/predictor.h"
+#include "demix/search/sampler.h"
+#include "demix/search/swarm_csv.h"
+
+namespace demix {
+
+// Metrics whose names hold one of these words count as lower-is-better unless told otherwise.
+inline constexpr const char* kLowerIsBetterWords[] = {
+    "loss", "bpb", "ppl", "perplexity", "nll", "bits_per_byte", "cross_entropy", "error"};
+
+struct FitConfig {
+  std::string predictor = "auto";  // by cross-validation, or the name of one
+  std::vector<std::string> higher_is_better = {}, lower_is_better = {};  // metrics; others by name
+  // What is made large: the weighted mean of the metrics, higher is better, in units of their
+  // standard deviation over the runs ("deviation") or as they are ("own"), minus kl · KL(p ‖
+  // prior).
+  std::map<std::string, double> weights = {};  // by metric; empty: all count alike
+  std::string units = "deviation";
+  double kl = 0;
+  // By metric: what of its value at the prior the mixture may lose, in its prediction; 0.01 is 1 %.
+  std::map<std::string, double> floors = {};
+  std::map<std::string, double> prior = {};  // by dataset, such as token counts; empty: uniform
+  ConstraintConfig constraints = {.max_times_prior = 0};
+  std::map<std::string, double> dataset_tokens = {};  // for max_epochs
+  double target_tokens = 0;                           // for max_epochs
+  int64_t candidates = 20000;  // random mixtures, of which the best are where the climbs start
+  int64_t starts = 24;
+  int64_t average_of = 0;  // 0: the optimum; else the mean of that many best candidates, as the
+                           // paper does
+  uint64_t seed = 0;
+  int threads = 0;  // 0: all
+  SamplerConfig sampler;
+  PredictorConfig predictors;
+
+  template <class V>
+  void visit(V& v) {
+    v("predictor", predictor);
+    v("higher_is_better", higher_is_better);
+    v("lower_is_better", lower_is_better);
+    v("weights", weights);
+    v("units", units);
+    v("kl", kl);
+    v("floors", floors);
+    v("prior", prior);
+    v("constraints", constraints);
+    v("dataset_tokens", dataset_tokens);
+    v("target_tokens", target_tokens);
+    v("candidates", candidates);
+    v("starts", starts);
+    v("average_of", average_of);
+    v("seed", seed);
+    v("threads", threads);
+    v("sampler", sampler);
+    v("predictors", predictors);
+  }
+  void check() const;
+};
+
+struct Interval {
+  double value = 0, low = 0, high = 0;  // of 90 %
+};
+
+// How one predictor does on one metric in cross-validation. No values with too few runs.
+struct FitTrial {
+  std::string predictor, metric;
+  std::optional<double> cv_spearman, cv_r2, cv_mae, coverage90;
+  bool chosen = false;
+};
+
+// The chosen predictor of one metric on runs that took no part.
+struct HoldoutScore {
+  std::string metric;
+  std::optional<double> spearman, r2;
+  double mae = 0, coverage90 = 0;
+};
+
+struct FitResult {
+  std::vector<std::string> datasets, metrics;
+  size_t runs = 0;
+  std::vector<bool> higher_is_better;  // by metric
+  std::vector<bool> told;              // by metric: whether the direction was said, not assumed
+  std::vector<FitTrial> trials;        // by metric, then by predictor
+  std::vector<std::string> chosen;     // by metric
+  std::vector<HoldoutScore> holdout;   // metrics that both have; empty without one
+  std::optional<double> holdout_mean_spearman;
+
+  std::vector<double> mixture, prior;                // by dataset
+  std::vector<Interval> predicted, predicted_prior;  // by metric
+  double goal = 0, goal_prior = 0, kl = 0;           // KL(mixture ‖ prior), not times its weight
+  int starts = 0, agreed = 0;                        // climbs, and those that ended at the best
+  std::vector<std::string> warnings;                 // whole sentences
+};
+
+// Whether a metric of this name counts as higher-is-better when nothing is said.
+bool higher_is_better_by_name(const std::string& metric);
+
+// Throws Error on names that the swarm lacks, contradicting settings, constraints that cannot hold
+// (naming them), and a holdout with other datasets. Deterministic.
+FitResult fit_swarm(const FitConfig& config, const Swarm& swarm, const Swarm* holdout = nullptr);
+
+}  // namespace demix

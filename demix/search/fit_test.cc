@@ -1,0 +1,351 @@
+#include "demix/search/fit.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "demix/core/config.h"
+#include "demix/core/error.h"
+#include "demix/core/rng.h"
+#include "demix/search/tournament.h"
+
+namespace demix {
+namespace {
+
+// Loss of code falls with code, accuracy of math grows with math; poor data helps nobody.
+double code_loss(std::span<const double> p) { return 1 + std::exp(-4 * p[1] - p[0]); }
+double math_acc(std::span<const double> p) { return 0.8 - 0.6 * std::exp(-6 * p[2]); }
+
+Swarm swarm(size_t runs, uint64_t seed = 1, double noise = 0.005) {
+  Rng rng(seed);
+  Swarm swarm;
+  swarm.datasets = {"web", "code", "math", "poor"};
+  swarm.metrics = {"code_bpb", "math_acc"};
+  swarm.mixtures = Points(4);
+  swarm.scores.resize(2);
+  swarm.standard_errors.resize(2);
+  for (size_t i = 0; i < runs; ++i) {
+    swarm.runs.push_back(fmt::format("run{}", i));
+    const auto p = rng.dirichlet(std::vector<double>(4, 0.8));
+    swarm.mixtures.add(p);
+    swarm.scores[0].push_back(code_loss(p) + noise * rng.normal());
+    swarm.scores[1].push_back(math_acc(p) + noise * rng.normal());
+  }
+  return swarm;
+}
+
+// Fast settings; every predictor still takes part.
+FitConfig quick() {
+  FitConfig config;
+  config.candidates = 1000;
+  config.starts = 6;
+  config.predictors.lightgbm.iterations = 60;
+  config.predictors.lightgbm.learning_rate = 0.2;
+  config.predictors.log_linear.starts = 4;
+  return config;
+}
+
+const FitResult& result() {
+  static const FitResult found = [] {
+    const Swarm holdout = swarm(100, 2);
+    return fit_swarm(quick(), swarm(60), &holdout);
+  }();
+  return found;
+}
+
+std::string message_of(const FitConfig& config, const Swarm& data, const Swarm* holdout = nullptr) {
+  try {
+    fit_swarm(config, data, holdout);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+bool warned(const FitResult& found, std::string_view text) {
+  return std::any_of(found.warnings.begin(), found.warnings.end(), [&](const std::string& warning) {
+    return warning.find(text) != std::string::npos;
+  });
+}
+
+TEST(Fit, ThePredictorTableHasEveryPredictorOfEveryMetricWithOneChosen) {
+  ASSERT_EQ(result().trials.size(), 2 * competitor_names().size());
+  for (size_t m = 0; m < 2; ++m) {
+    int chosen = 0;
+    for (const FitTrial& trial : result().trials) {
+      if (trial.metric != result().metrics[m]) continue;
+      EXPECT_TRUE(trial.cv_spearman && trial.cv_r2 && trial.cv_mae && trial.coverage90);
+      EXPECT_NEAR(*trial.coverage90, 0.9, 0.12) << trial.predictor;
+      if (!trial.chosen) continue;
+      ++chosen;
+      EXPECT_EQ(trial.predictor, result().chosen[m]);
+      EXPECT_GT(*trial.cv_spearman, 0.98);
+    }
+    EXPECT_EQ(chosen, 1);
+  }
+}
+
+TEST(Fit, HeldOutRunsAreRankedAndTheirIntervalsHold) {
+  ASSERT_EQ(result().holdout.size(), 2u);
+  for (const HoldoutScore& score : result().holdout) {
+    EXPECT_GT(*score.spearman, 0.98);
+    EXPECT_GT(*score.r2, 0.98);
+    EXPECT_LT(score.mae, 0.02);
+    EXPECT_GT(score.coverage90, 0.75);
+  }
+  EXPECT_NEAR(*result().holdout_mean_spearman,
+              (*result().holdout[0].spearman + *result().holdout[1].spearman) / 2,
+              1e-12);
+}
+
+TEST(Fit, TheProposedMixtureIsNearTheTrueOptimumAndItsScoresAreForetold) {
+  // The truth's optimum under the same goal, on a grid; deviations are those of the swarm.
+  const Swarm data = swarm(60);
+  const auto& p = result().mixture;
+  EXPECT_NEAR(std::accumulate(p.begin(), p.end(), 0.0), 1, 1e-12);
+  EXPECT_LT(p[3], 0.03);
+  double mean_loss = 0, mean_acc = 0, loss2 = 0, acc2 = 0;
+  for (size_t i = 0; i < 60; ++i) {
+    mean_loss += data.scores[0][i] / 60;
+    mean_acc += data.scores[1][i] / 60;
+  }
+  for (size_t i = 0; i < 60; ++i) {
+    loss2 += std::pow(data.scores[0][i] - mean_loss, 2) / 59;
+    acc2 += std::pow(data.scores[1][i] - mean_acc, 2) / 59;
+  }
+  const auto goal = [&](std::span<const double> x) {
+    return -0.5 * code_loss(x) / std::sqrt(loss2) + 0.5 * math_acc(x) / std::sqrt(acc2);
+  };
+  double best = -1e9;
+  for (double code = 0; code <= 1; code += 0.01) {
+    for (double math = 0; math <= 1 - code; math += 0.01) {
+      best = std::max(best, goal(std::vector<double>{1 - code - math, code, math, 0}));
+    }
+  }
+  EXPECT_GT(goal(p), best - 0.03);
+  for (size_t m = 0; m < 2; ++m) {
+    const double truth = m == 0 ? code_loss(p) : math_acc(p);
+    EXPECT_NEAR(result().predicted[m].value, truth, 0.03);
+    EXPECT_LT(result().predicted[m].low, result().predicted[m].value);
+    EXPECT_GT(result().predicted[m].high, result().predicted[m].value);
+  }
+  EXPECT_GT(result().goal, result().goal_prior);
+  EXPECT_LT(result().predicted[0].value, result().predicted_prior[0].value);
+}
+
+TEST(Fit, DirectionsComeFromNamesUnlessTold) {
+  EXPECT_FALSE(higher_is_better_by_name("metric/the_pile_github_val_loss"));
+  EXPECT_FALSE(higher_is_better_by_name("HellaSwag BPB"));
+  EXPECT_FALSE(higher_is_better_by_name("wiki_ppl"));
+  EXPECT_TRUE(higher_is_better_by_name("arc_easy_acc"));
+  EXPECT_EQ(result().higher_is_better, (std::vector<bool>{false, true}));
+  EXPECT_EQ(result().told, (std::vector<bool>{false, false}));
+
+  FitConfig config = quick();
+  config.predictor = "ridge";
+  config.lower_is_better = {"math_acc"};  // nobody wants math
+  const auto found = fit_swarm(config, swarm(60));
+  EXPECT_EQ(found.told, (std::vector<bool>{false, true}));
+  EXPECT_LT(found.mixture[2], 0.05);
+  config.higher_is_better = {"math_acc"};
+  EXPECT_EQ(message_of(config, swarm(60)),
+            "metric 'math_acc' is named both higher and lower is better");
+}
+
+TEST(Fit, ConstraintsHoldAndDivergenceFromThePriorIsPaidFor) {
+  FitConfig config = quick();
+  config.predictor = "gaussian_process";
+  config.prior = {{"web", 700}, {"code", 100}, {"math", 100}, {"poor", 100}};
+  config.constraints.max_share = {{"math", 0.2}};
+  config.constraints.fixed_share = {{"poor", 0.05}};
+  config.constraints.max_epochs = 2;
+  config.dataset_tokens = {{"web", 700}, {"code", 100}, {"math", 100}, {"poor", 100}};
+  config.target_tokens = 1000;  // so at most 0.2 of code
+  double last_kl = 1e9;
+  for (double kl : {0.0, 0.1, 1000.0}) {
+    config.kl = kl;
+    const auto found = fit_swarm(config, swarm(60));
+    EXPECT_LE(found.mixture[1], 0.2 + 1e-6);
+    EXPECT_LE(found.mixture[2], 0.2 + 1e-6);
+    EXPECT_NEAR(found.mixture[3], 0.05, 1e-6);
+    EXPECT_LE(found.kl, last_kl + 1e-9);
+    last_kl = found.kl;
+  }
+  // A heavy weight leaves the nearest member to the prior by KL: the free shares keep its ratios.
+  EXPECT_NEAR(fit_swarm(config, swarm(60)).mixture[0], 0.95 * 7 / 9, 0.01);
+}
+
+TEST(Fit, FloorsLetNoMetricFallWhereAnotherIsWanted) {
+  FitConfig config = quick();
+  config.predictor = "gaussian_process";
+  config.weights = {{"math_acc", 1}};
+  const auto free = fit_swarm(config, swarm(60));
+  config.floors = {{"code_bpb", 0.01}};
+  const auto kept = fit_swarm(config, swarm(60));
+  const double allowed = 1.01 * kept.predicted_prior[0].value;
+  EXPECT_GT(free.predicted[0].value, allowed);
+  EXPECT_LE(kept.predicted[0].value, allowed + 1e-4);
+  EXPECT_GT(kept.predicted[1].value, kept.predicted_prior[1].value);
+  // Little web, and no more of anything else than the prior's quarter: the floor cannot hold.
+  config.floors = {{"code_bpb", 0}};
+  config.constraints.max_share = {{"code", 0.02}};
+  EXPECT_EQ(message_of(config, swarm(60)).find("no mixture among "), 0u);
+}
+
+TEST(Fit, TheAverageOfTheBestIsAvailableAsThePaperDoesIt) {
+  FitConfig config = quick();
+  config.predictor = "gaussian_process";
+  const auto optimum = fit_swarm(config, swarm(60));
+  config.average_of = 20;
+  const auto average = fit_swarm(config, swarm(60));
+  EXPECT_EQ(average.starts, 0);
+  EXPECT_LT(average.goal, optimum.goal);
+  EXPECT_GT(average.goal, average.goal_prior);
+}
+
+TEST(Fit, TreesAreOptimisedWithoutSlopes) {
+  FitConfig config = quick();
+  config.predictor = "lightgbm";
+  const auto found = fit_swarm(config, swarm(80));
+  config.average_of = 1;  // the best random candidate
+  EXPECT_GE(found.goal, fit_swarm(config, swarm(80)).goal);
+}
+
+TEST(Fit, TheSameSeedGivesTheSameResultWithAnyNumberOfThreads) {
+  FitConfig config = quick();
+  config.threads = 1;
+  const Swarm holdout = swarm(100, 2);
+  const auto again = fit_swarm(config, swarm(60), &holdout);
+  EXPECT_EQ(again.mixture, result().mixture);
+  EXPECT_EQ(again.holdout[0].mae, result().holdout[0].mae);
+}
+
+TEST(Fit, ConstantScoresHaveNoPartAndNothingToOptimiseIsAnError) {
+  Swarm data = swarm(30);
+  std::fill(data.scores[1].begin(), data.scores[1].end(), 0.25);
+  const auto found = fit_swarm(quick(), data);
+  EXPECT_TRUE(warned(found, "All 30 runs score the same on math_acc: it has no part"));
+  EXPECT_EQ(found.predicted[1].value, 0.25);
+  EXPECT_GT(found.mixture[1], 0.5);
+  std::fill(data.scores[0].begin(), data.scores[0].end(), 1);
+  EXPECT_EQ(message_of(quick(), data),
+            "no metric that varies has a weight above 0: nothing to optimise");
+}
+
+TEST(Fit, FewRunsSayWhatCanBeConcluded) {
+  FitConfig config = quick();
+  const auto guess = fit_swarm(config, swarm(6));
+  EXPECT_TRUE(warned(guess, "6 runs are too few to check any predictor by cross-validation"));
+  EXPECT_EQ(guess.trials.size(), 2u);
+  EXPECT_FALSE(guess.trials[0].cv_spearman);
+
+  Rng rng(4);
+  Swarm wide;
+  wide.metrics = {"loss"};
+  wide.scores.resize(1);
+  wide.standard_errors.resize(1);
+  wide.mixtures = Points(30);
+  for (int j = 0; j < 30; ++j) wide.datasets.push_back(fmt::format("d{}", j));
+  for (int i = 0; i < 20; ++i) {
+    wide.runs.push_back(fmt::format("{}", i));
+    wide.mixtures.add(rng.dirichlet(std::vector<double>(30, 0.5)));
+    wide.scores[0].push_back(rng.normal());
+  }
+  const auto noise = fit_swarm(config, wide);
+  EXPECT_TRUE(warned(noise, "20 runs are fewer than the 31 parameters"));
+  EXPECT_TRUE(
+      warned(noise, "The best predictor of loss ranks left-out runs no better than chance"));
+}
+
+TEST(Fit, ADatasetThatWasNeverSampledGetsNoShare) {
+  Swarm data = swarm(40);
+  Points wider(5);
+  for (size_t i = 0; i < 40; ++i) {
+    std::vector<double> row(data.mixtures.row(i).begin(), data.mixtures.row(i).end());
+    row.push_back(0);
+    wider.add(row);
+  }
+  data.mixtures = wider;
+  data.datasets.push_back("unseen");
+  FitConfig config = quick();
+  config.predictor = "gaussian_process";
+  const auto found = fit_swarm(config, data);
+  EXPECT_TRUE(warned(found, "No run has any of unseen"));
+  EXPECT_EQ(found.mixture[4], 0);
+  config.constraints.min_share = {{"unseen", 0.1}};
+  const std::string message = message_of(config, data);
+  EXPECT_NE(message.find("unseen none (never sampled)"), std::string::npos) << message;
+  EXPECT_NE(message.find("unseen at least 0.1 (min_share)"), std::string::npos) << message;
+}
+
+TEST(Fit, NamesThatTheSwarmLacksAreErrorsWithTheNearest) {
+  FitConfig config = quick();
+  config.prior = {{"web", 1}, {"cod", 1}};
+  EXPECT_EQ(message_of(config, swarm(20)),
+            "prior: there is no dataset 'cod'; did you mean 'code'?");
+  config = quick();
+  config.weights = {{"math_accc", 1}};
+  EXPECT_EQ(message_of(config, swarm(20)),
+            "weights: there is no metric 'math_accc'; did you mean 'math_acc'?");
+  config = quick();
+  config.constraints.max_share = {{"webb", 0.5}};
+  EXPECT_EQ(message_of(config, swarm(20)),
+            "max_share: there is no dataset 'webb'; did you mean 'web'?");
+  config = quick();
+  config.predictor = "gausian_process";
+  EXPECT_EQ(message_of(config, swarm(20)),
+            "there is no predictor 'gausian_process'; did you mean 'gaussian_process'?");
+  config = quick();
+  config.constraints.max_epochs = 1;
+  config.dataset_tokens = {{"web", 1}};
+  EXPECT_EQ(message_of(config, swarm(20)), "constraints.max_epochs needs dataset_tokens.code");
+}
+
+TEST(Fit, AHoldoutMayOrderItsColumnsOtherwiseButMustHaveThem) {
+  Swarm holdout = swarm(30, 3);
+  Points turned(4);
+  for (size_t i = 0; i < 30; ++i) {
+    const auto p = holdout.mixtures.row(i);
+    turned.add(std::vector<double>{p[3], p[2], p[1], p[0]});
+  }
+  Swarm other = holdout;
+  other.mixtures = turned;
+  std::reverse(other.datasets.begin(), other.datasets.end());
+  other.metrics[0] = "another";
+  FitConfig config = quick();
+  config.predictor = "ridge";
+  const auto straight = fit_swarm(config, swarm(40), &holdout);
+  const auto found = fit_swarm(config, swarm(40), &other);
+  ASSERT_EQ(found.holdout.size(), 1u);
+  EXPECT_EQ(found.holdout[0].mae, straight.holdout[1].mae);
+  EXPECT_TRUE(warned(found, "1 of the 2 metrics are not in the holdout"));
+  other.metrics[1] = "third";
+  EXPECT_NE(message_of(config, swarm(40), &other).find("none of the swarm's metrics"),
+            std::string::npos);
+  other = holdout;
+  other.datasets[0] = "wob";
+  EXPECT_EQ(message_of(config, swarm(40), &other),
+            "holdout: there is no dataset 'web'; did you mean 'wob'?");
+}
+
+TEST(FitConfig, IsReadFromYaml) {
+  const auto config = read_config<FitConfig>(ConfigNode::parse(
+      "kl: 0.05\n"
+      "units: own\n"
+      "weights: {arc_bpb: 2}\n"
+      "floors: {mmlu_bpb: 0.01}\n"
+      "prior: {web: 100, code: 20}\n"
+      "constraints: {max_epochs: 4, groups: {text: {datasets: [web, books], max_share: 0.7}}}\n",
+      "fit.yaml"));
+  EXPECT_EQ(config.kl, 0.05);
+  EXPECT_EQ(config.constraints.max_times_prior, 0);
+  EXPECT_EQ(config.constraints.groups.at("text").datasets[1], "books");
+  EXPECT_THROW(read_config<FitConfig>(ConfigNode::parse("units: miles\n", "fit.yaml")), Error);
+  EXPECT_THROW(read_config<FitConfig>(ConfigNode::parse("kl: -1\n", "fit.yaml")), Error);
+  EXPECT_THROW(read_config<FitConfig>(ConfigNode::parse("floor: {a: 1}\n", "fit.yaml")), Error);
+}
+
+}  // namespace
+}  // namespace demix
