@@ -166,10 +166,13 @@ void print_mixture(const FitResult& result) {
                result.prior[j]);
   }
   if (result.starts > 0) {
-    fmt::print("{} of {} climbs ended here; KL from the prior {:.3f}\n",
-               result.agreed,
-               result.starts,
-               result.kl);
+    fmt::print(
+        "{} of {} climbs by gradients ended within a thousandth of it before small moves ended the "
+        "search; KL from the "
+        "prior {:.3f}\n",
+        result.agreed,
+        result.starts,
+        result.kl);
   }
 }
 

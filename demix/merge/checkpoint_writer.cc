@@ -83,8 +83,8 @@ CheckpointWriter::CheckpointWriter(std::filesystem::path folder,
     const std::filesystem::path path = shard.path(folder_);
     shard.descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (shard.descriptor < 0) throw_write_error(path, errno);
-    // A disk that is too full says so now rather than after hours. Other failures mean that the file
-    // system cannot reserve space, and are left to the writes.
+    // A disk that is too full says so now rather than after hours. Other failures mean that the
+    // file system cannot reserve space, and are left to the writes.
     const auto whole_bytes = static_cast<off_t>(shard.data_begin + shard.data_bytes);
     if (::fallocate(shard.descriptor, 0, 0, whole_bytes) != 0 &&
         (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))

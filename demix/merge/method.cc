@@ -192,18 +192,18 @@ void check_merge(const MergeMethod& method, const MergeParameters& parameters, b
 }
 
 void check_fit_for_search(const MergeMethod& method) {
-  if (!method.uses_weights()) {
-    throw Error(
-        "merge method {} does not use weights, so that a search has nothing to vary; "
-        "take one that does, such as linear",
-        method.name);
-  }
   if (method.most_models != std::numeric_limits<size_t>::max()) {
     throw Error(
         "merge method {} takes at most {} models, a search merges any number; take one "
         "without a limit, such as linear",
         method.name,
         method.most_models);
+  }
+  if (!method.uses_weights()) {
+    throw Error(
+        "merge method {} does not use weights, so that a search has nothing to vary; "
+        "take one that does, such as linear",
+        method.name);
   }
 }
 
