@@ -20,7 +20,7 @@
 #include <functional>
 #include <thread>
 
-#include "demix/evaluate/forward.h"
+#include "demix/evaluate/packed_layers.h"
 #include "demix/evaluate/passes.h"
 #include "demix/evaluate/product.h"
 

@@ -1,7 +1,5 @@
-// The forward pass of a decoder on the CPU for scoring: products of prepacked weights in blocks
-// (product.h), what lies between them on a group of rows that stays in the cache (rows.h),
-// attention over trees (attention.h). It computes what Decoder::hidden does, up to rounding; in
-// bfloat16 it rounds less often.
+// Log-likelihoods of planned passes on the CPU: packed layers (packed_layers.h) with attention over
+// trees (attention.h), and at the answers a fused output projection and log-softmax.
 //
 // A token's results depend bitwise on nothing but its own sequence and the weights.
 #pragma once
@@ -15,10 +13,6 @@
 #include "demix/model/decoder.h"
 
 namespace demix {
-
-// Rows that go through a layer together: enough to be worth reading its weights from memory, few
-// enough that they stay in a core's cache.
-constexpr int64_t kGroupRows = 512;
 
 // Adds the log-probabilities of a pass's answers to `slots`, on the calling thread alone.
 using ScorePass = std::function<void(const Pass& pass, std::vector<double>& slots)>;

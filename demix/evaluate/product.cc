@@ -189,7 +189,8 @@ Matrix<T>::Matrix(int64_t outputs,
 }
 
 template <typename T>
-void Matrix<T>::multiply(const T* x, int64_t x_stride, int64_t rows, const Use& use) const {
+void Matrix<T>::multiply(
+    const T* x, int64_t x_stride, int64_t rows, const Use& use, int64_t row_unit) const {
   const Parts& parts = *parts_;
   alignas(64) float values[kBlockRows * kBlockColumns];
   const auto use_block = [&](int64_t row, int64_t column) {
@@ -217,13 +218,13 @@ void Matrix<T>::multiply(const T* x, int64_t x_stride, int64_t rows, const Use& 
     return;
   }
   const int64_t outputs = parts.padded_outputs();
-  const Buffer<T> product(kRowUnit * outputs);
-  at::Tensor out = tensor_over(product.data(), kRowUnit, outputs, outputs);
+  const Buffer<T> product(row_unit * outputs);
+  at::Tensor out = tensor_over(product.data(), row_unit, outputs, outputs);
   const at::Tensor weights =
       tensor_over(parts.weights.data(), outputs, parts.inputs, parts.inputs).t();
-  for (int64_t first = 0; first < rows; first += kRowUnit) {
-    at::mm_out(out, tensor_over(x + first * x_stride, kRowUnit, parts.inputs, x_stride), weights);
-    for (int64_t row = first; row < std::min(rows, first + kRowUnit); row += kBlockRows) {
+  for (int64_t first = 0; first < rows; first += row_unit) {
+    at::mm_out(out, tensor_over(x + first * x_stride, row_unit, parts.inputs, x_stride), weights);
+    for (int64_t row = first; row < std::min(rows, first + row_unit); row += kBlockRows) {
       for (int64_t column = 0; column < parts.outputs; column += kBlockColumns) {
         for (int64_t r = 0; r < kBlockRows; ++r) {
           const T* from = product.data() + (row - first + r) * outputs + column;

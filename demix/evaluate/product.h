@@ -68,9 +68,15 @@ class Matrix {
   ~Matrix();
 
   // Calls use(row, column, block) for all blocks of x [rows, inputs] · weightsᵀ [inputs, outputs];
-  // row and column are those of the block's first element. `x` is the first row.
+  // row and column are those of the block's first element. `x` is the first row. The tensor
+  // library's products take `row_unit` rows at once, a multiple of kBlockRows: fewer suit short
+  // inputs, and may round otherwise.
   using Use = std::function<void(int64_t row, int64_t column, const Block& block)>;
-  void multiply(const T* x, int64_t x_stride, int64_t rows, const Use& use) const;
+  void multiply(const T* x,
+                int64_t x_stride,
+                int64_t rows,
+                const Use& use,
+                int64_t row_unit = kRowUnit) const;
 
  private:
   struct Parts;

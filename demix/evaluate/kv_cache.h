@@ -1,0 +1,42 @@
+// Keys and values of one sequence that grows token by token, and attention to them.
+//
+// Positions lie in pages of kPagePositions, which serve all layers and heads. In a page the keys of
+// a head are [head_dim, positions], so that sixteen scores are computed at once, and its values
+// [positions, head_dim]. T is float or BFloat16; all arithmetic is float32.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "demix/core/simd.h"
+#include "demix/evaluate/attention.h"
+#include "demix/evaluate/buffer.h"
+
+namespace demix {
+
+constexpr int64_t kPagePositions = 64;
+
+template <typename T>
+class KvCache {
+ public:
+  KvCache(int64_t layers, AttentionShape shape);
+
+  // Keys and values of one token, [kv_heads · head_dim] each. Pages are made as they are needed,
+  // and written again when the cache serves the next sequence.
+  void write(int64_t layer, int64_t position, const T* k, const T* v);
+  // out = softmax(q kᵀ / √head_dim) v over positions [0, seen), of all heads: q and out are
+  // [heads · head_dim]. Depends bitwise on nothing but these.
+  void attend(int64_t layer, int64_t seen, const T* q, T* out, std::vector<float>& scratch) const;
+
+  static int64_t bytes_per_position(int64_t layers, AttentionShape shape);
+
+ private:
+  int64_t layers_;
+  AttentionShape shape_;
+  std::vector<Buffer<T>> pages_;
+};
+
+extern template class KvCache<float>;
+extern template class KvCache<BFloat16>;
+
+}  // namespace demix
