@@ -20,6 +20,7 @@
 #include <functional>
 #include <thread>
 
+#include "demix/evaluate/forward.h"
 #include "demix/evaluate/packed_layers.h"
 #include "demix/evaluate/passes.h"
 #include "demix/evaluate/product.h"
@@ -169,12 +170,13 @@ void run(const std::string& shape, at::ScalarType dtype, int64_t items, int64_t 
                   {a.intermediate, a.hidden, layers},
                   {a.hidden, a.vocabulary, static_cast<double>(answer_rows)}};
   double flops = 0, library_seconds = 0, block_seconds = 0;
+  const int64_t group = dtype == at::kFloat ? group_rows<float>() : group_rows<BFloat16>();
   for (const auto& [in, out, times] : products) {
     const double these = 2.0 * static_cast<double>(in * out) * times;
     flops += these;
-    library_seconds += these / library_rate(kGroupRows, in, out, dtype);
-    block_seconds += these / (dtype == at::kFloat ? block_rate<float>(kGroupRows, in, out)
-                                                  : block_rate<BFloat16>(kGroupRows, in, out));
+    library_seconds += these / library_rate(group, in, out, dtype);
+    block_seconds += these / (dtype == at::kFloat ? block_rate<float>(group, in, out)
+                                                  : block_rate<BFloat16>(group, in, out));
   }
   const double peak = library_rate(2048, 2048, 2048, dtype);
   const auto times = timed([&] { log_likelihoods(passes, 4 * items, decoder, weights, nullptr); });

@@ -20,18 +20,26 @@ const T* data_of(const at::Tensor& tensor) {
   return tensor.defined() ? static_cast<const T*>(tensor.const_data_ptr()) : nullptr;
 }
 
-std::vector<RowGroup> groups_of(const Pass& pass) {
+// As many trees as fit into `most` rows, so that the rows that products are padded with stay few; a
+// larger tree is a group of its own.
+std::vector<RowGroup> groups_of(const Pass& pass, int64_t most) {
   std::vector<RowGroup> groups;
   const std::span<const Segment> segments = pass.segments;
-  size_t begin = 0;
+  size_t begin = 0, tree = 0;  // where the group and its last tree begin
   for (size_t end = 1; end <= segments.size(); ++end) {
     const bool last = end == segments.size();
     if (!last && segments[end].start != 0) continue;
+    // The trees up to `end` are known: does the last of them still fit?
     const int64_t first = segments[begin].row;
-    const int64_t rows = (last ? pass.rows() : segments[end].row) - first;
-    if (!last && rows < kGroupRows) continue;
-    groups.push_back({first, rows, segments.subspan(begin, end - begin)});
-    begin = end;
+    const int64_t until = last ? pass.rows() : segments[end].row;
+    if (tree > begin && until - first > most) {
+      groups.push_back({first, segments[tree].row - first, segments.subspan(begin, tree - begin)});
+      begin = tree;
+    }
+    if (last)
+      groups.push_back(
+          {segments[begin].row, until - segments[begin].row, segments.subspan(begin, end - begin)});
+    tree = end;
   }
   return groups;
 }
@@ -119,7 +127,7 @@ void PackedLayers<T>::run(const Pass& pass,
   m.x.reserve(pass.rows());
   for (int64_t i = 0; i < pass.rows(); ++i)
     std::copy_n(embedding_ + pass.ids[static_cast<size_t>(i)] * a_.hidden, a_.hidden, m.x.row(i));
-  const auto groups = groups_of(pass);
+  const auto groups = groups_of(pass, group_rows<T>());
   int64_t largest = 0;
   for (const RowGroup& group : groups) largest = std::max(largest, group.rows);
   for (ActivationRows<T>* rows : {&m.normed, &m.qkv, &m.mixed, &m.gated}) rows->reserve(largest);

@@ -19,8 +19,11 @@
 namespace demix {
 
 // Rows that go through a layer together: enough to be worth reading its weights from memory, few
-// enough that they stay in a core's cache.
-constexpr int64_t kGroupRows = 512;
+// enough that they stay in a core's cache. More where products are padded to more rows.
+template <typename T>
+int64_t group_rows() {
+  return has_block_products<T>() ? 512 : 4 * kRowUnit;
+}
 
 // Rows of activations.
 template <typename T>
