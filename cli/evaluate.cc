@@ -1,16 +1,21 @@
 #include <ATen/core/Tensor.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
 
 #include "cli/commands.h"
 #include "demix/core/error.h"
 #include "demix/core/files.h"
 #include "demix/core/progress.h"
 #include "demix/corpus/tokenizer.h"
+#include "demix/evaluate/item_list.h"
 #include "demix/evaluate/scorer.h"
 #include "demix/model/decoder.h"
 #include "demix/model/weights.h"
@@ -20,9 +25,10 @@ namespace demix::cli {
 namespace {
 
 struct Options {
-  std::filesystem::path model, data = "data/demo/bench", tasks_folder, samples;
+  std::filesystem::path model, data = "data/demo/bench", tasks_folder, samples, items;
   std::vector<std::string> tasks;
   int64_t limit = 0;
+  std::optional<int64_t> fewshot;
   std::string dtype = "float32", device = "auto";
   ScorerConfig scorer;
   bool json = false;
@@ -48,30 +54,65 @@ void write_samples(const std::filesystem::path& path,
   write_file_atomically(path, lines);
 }
 
+// Members of groups below their group, by their primary metric.
 void print_table(const std::vector<Task>& tasks, const Scores& scores) {
-  fmt::print("{:<16} {:<18} {:>10} {:>10} {:>7}\n", "task", "metric", "value", "± stderr", "n");
+  size_t width = 16;
+  for (const Task& task : tasks)
+    for (const Task::Member& member : task.members) width = std::max(width, member.name.size() + 2);
+  const auto print = [&](const std::string& task,
+                         const std::string& name,
+                         const MetricValue& metric,
+                         const std::string& note) {
+    fmt::print("{:<{}} {:<18} {:>10.4f} {:>10.4f} {:>7}{}\n",
+               task,
+               width,
+               name,
+               metric.value,
+               metric.stderr_,
+               metric.n,
+               note);
+  };
+  fmt::print(
+      "{:<{}} {:<18} {:>10} {:>10} {:>7}\n", "task", width, "metric", "value", "± stderr", "n");
   for (const Task& task : tasks) {
     const auto& metrics = scores.tasks.at(task.name);
     for (const std::string& name : task.metrics) {
       const MetricValue& metric = metrics.at(name);
       const bool guessed = name == "acc" && at_chance(task, metric);
-      fmt::print("{:<16} {:<18} {:>10.4f} {:>10.4f} {:>7}{}\n",
-                 task.name,
-                 name,
-                 metric.value,
-                 metric.stderr_,
-                 metric.n,
-                 guessed ? fmt::format("  at chance ({:.3f})", chance_level(task)) : "");
+      print(task.name,
+            name,
+            metric,
+            guessed ? fmt::format("  at chance ({:.3f})", chance_level(task)) : "");
     }
+    for (const Task::Member& member : task.members)
+      print("  " + member.name,
+            task.primary_metric,
+            scores.tasks.at(member.name).at(task.primary_metric),
+            "");
+  }
+}
+
+// Adds the scores of the groups' members, which follow from the items'.
+void add_members(const std::vector<Task>& tasks,
+                 std::span<const ItemScore> samples,
+                 Scores& scores) {
+  for (const Task& task : tasks) {
+    for (auto& [member, metrics] : member_metrics(task, samples.first(task.items.size())))
+      scores.tasks[member] = std::move(metrics);
+    samples = samples.subspan(task.items.size());
   }
 }
 
 void evaluate(const Options& options) {
   const std::filesystem::path tasks_folder =
       options.tasks_folder.empty() ? default_tasks_folder() : options.tasks_folder;
+  std::map<std::string, std::map<std::string, std::string>> items;
+  if (!options.items.empty()) items = read_item_list(options.items, options.tasks);
   std::vector<Task> tasks;
   for (const std::string& name : options.tasks) {
-    tasks.push_back(load_task(name, tasks_folder, options.data, options.limit));
+    const TaskOptions task_options{
+        .limit = options.limit, .fewshot = options.fewshot, .items = items[name]};
+    tasks.push_back(load_task(name, tasks_folder, options.data, task_options));
   }
   const at::Device device = resolve_device(options.device);
   const at::ScalarType dtype = resolve_dtype(options.dtype, "--dtype");
@@ -85,8 +126,9 @@ void evaluate(const Options& options) {
   Scores scores;
   {
     Progress progress("scoring", scorer.tokens(), "tokens");
-    scores = scorer.score(weights, &progress, options.samples.empty() ? nullptr : &samples);
+    scores = scorer.score(weights, &progress, &samples);
   }
+  add_members(tasks, samples, scores);
   if (!options.samples.empty()) write_samples(options.samples, tasks, samples);
   if (options.json) {
     const Json document = {{"model", "sha256:" + weights_hash(architecture, weights)},
@@ -112,9 +154,23 @@ void add_evaluate(CLI::App& app) {
       ->capture_default_str();
   command->add_option(
       "--tasks-dir", options->tasks_folder, "folder of task files, instead of ours");
-  command->add_option("--limit", options->limit, "the first N items of each task; 0: all")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+  CLI::Option* limit = command
+                           ->add_option("--limit",
+                                        options->limit,
+                                        "the first N items of each task, or of each member of a "
+                                        "group; all where there are fewer, or for 0")
+                           ->check(CLI::NonNegativeNumber)
+                           ->capture_default_str();
+  command
+      ->add_option("--items",
+                   options->items,
+                   "file of the only items to score: lines task<TAB>id, or id for a single task")
+      ->excludes(limit);
+  command
+      ->add_option("--fewshot",
+                   options->fewshot,
+                   "examples in front of each prompt, instead of each task's own number")
+      ->check(CLI::NonNegativeNumber);
   command->add_option("--samples", options->samples, "file for one JSON line per item");
   command->add_option("--dtype", options->dtype, "float32 or bfloat16")->capture_default_str();
   command->add_option("--device", options->device, "cpu, cuda, cuda:N or auto")

@@ -9,9 +9,9 @@
 // ConfigReader fills the fields that the file has and refuses keys that the struct lacks (with
 // file, line and the nearest known key); ConfigWriter writes all of them, so that the resolved file
 // repeats the run. Field types: bool, int, int64_t, uint64_t, double, std::string,
-// std::filesystem::path, std::optional<T>, std::vector<T>, std::map<std::string, T>, and structs
-// with `visit`. Two optional members of a struct are called after reading: `void check() const`
-// throws Error.
+// std::filesystem::path, std::optional<T>, std::vector<T>, std::map<std::string, T>, structs with
+// `visit`, and ConfigNode for what has no fixed shape (read only). An optional member of a struct
+// is called after reading: `void check() const` throws Error.
 #pragma once
 
 #include <cstdint>
@@ -104,6 +104,8 @@ template <typename T>
 void ConfigReader::read(const ConfigNode& node, T& field) {
   if constexpr (ConfigStruct<T>) {
     read_config_into(node, field);
+  } else if constexpr (std::is_same_v<T, ConfigNode>) {
+    field = node;
   } else if constexpr (std::is_same_v<T, bool>) {
     field = node.as_bool();
   } else if constexpr (std::is_integral_v<T>) {

@@ -19,13 +19,14 @@ struct Metric {
   bool needs_choices;
 };
 
-constexpr std::array<Metric, 7> kMetrics{{{"acc", true, true},
+constexpr std::array<Metric, 8> kMetrics{{{"acc", true, true},
                                           {"acc_norm", true, true},
                                           {"acc_bytes", true, true},
                                           {"acc_tokens", true, true},
                                           {"choice_prob", true, true},
                                           {"choice_prob_norm", true, true},
-                                          {"bpb", false, false}}};
+                                          {"bpb", false, false},
+                                          {"perplexity", false, false}}};
 
 const Metric& find_metric(const std::string& name) {
   for (const Metric& metric : kMetrics)
@@ -90,19 +91,104 @@ std::vector<std::string> known_metrics() {
   return names;
 }
 
+namespace {
+
+// Σ x / Σ y of what behaves like it for small changes: each x is the value and what the item adds.
+ItemTerms linearised(double value, std::span<const double> additions) {
+  ItemTerms terms;
+  for (double addition : additions) terms.x.push_back(value + addition);
+  terms.y.assign(terms.x.size(), 1);
+  return terms;
+}
+
+ItemTerms terms_of_items(std::span<const Item> items,
+                         const std::string& metric,
+                         std::span<const ItemScore> scores) {
+  const bool chooses = needs_choices(metric);
+  ItemTerms terms;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    const Item& item = items[i];
+    const double loglikelihood = scores[i].loglikelihoods[static_cast<size_t>(item.gold)];
+    if (chooses) {
+      terms.x.push_back(choice_value(metric, item, scores[i]));
+    } else {
+      terms.x.push_back(metric == "bpb" ? -loglikelihood / std::numbers::ln2 : -loglikelihood);
+    }
+    terms.y.push_back(
+        metric == "bpb" ? static_cast<double>(item.bytes[static_cast<size_t>(item.gold)]) : 1);
+  }
+  if (metric != "perplexity") return terms;
+  const double mean = sum_of(terms.x) / static_cast<double>(terms.x.size());
+  const double perplexity = std::exp(mean);
+  for (double& x : terms.x) x = perplexity * (x - mean);
+  return linearised(perplexity, terms.x);
+}
+
+// Calls work(items, scores) for each member of a group.
+template <typename Work>
+void for_each_member(const Task& task, std::span<const ItemScore> scores, const Work& work) {
+  size_t begin = 0;
+  for (const Task::Member& member : task.members) {
+    const auto count = static_cast<size_t>(member.items);
+    work(std::span(task.items).subspan(begin, count), scores.subspan(begin, count));
+    begin += count;
+  }
+  DEMIX_CHECK(begin == task.items.size());
+}
+
+// Standard error of a group's value when each member's items were drawn from that member.
+double error_within_members(const Task& task,
+                            const std::string& metric,
+                            std::span<const ItemScore> scores) {
+  const auto members = static_cast<double>(task.members.size());
+  if (task.members_count_equally) {
+    double squares = 0;
+    for_each_member(task, scores, [&](auto items, auto of_items) {
+      const double error = metric_value(terms_of_items(items, metric, of_items)).stderr_;
+      squares += error * error;
+    });
+    return std::sqrt(squares) / members;
+  }
+  const ItemTerms terms = item_terms(task, metric, scores);
+  const double y = sum_of(terms.y), ratio = sum_of(terms.x) / y;
+  double squares = 0;
+  size_t begin = 0;
+  for (const Task::Member& member : task.members) {
+    const auto end = begin + static_cast<size_t>(member.items);
+    double sum = 0;
+    for (size_t i = begin; i < end; ++i) sum += terms.x[i] - ratio * terms.y[i];
+    const double mean = sum / static_cast<double>(member.items);
+    for (size_t i = begin; i < end; ++i) {
+      const double residual = terms.x[i] - ratio * terms.y[i] - mean;
+      squares += residual * residual;
+    }
+    begin = end;
+  }
+  const auto n = static_cast<double>(terms.x.size());
+  if (n <= members) return std::numeric_limits<double>::quiet_NaN();
+  return std::sqrt(squares / (n - members) / n) / (y / n);
+}
+
+}  // namespace
+
 ItemTerms item_terms(const Task& task,
                      const std::string& metric,
                      std::span<const ItemScore> scores) {
   DEMIX_CHECK(scores.size() == task.items.size());
-  const bool chooses = needs_choices(metric);
-  ItemTerms terms;
-  for (size_t i = 0; i < scores.size(); ++i) {
-    const Item& item = task.items[i];
-    terms.x.push_back(chooses ? choice_value(metric, item, scores[i])
-                              : -scores[i].loglikelihoods[item.gold] / std::numbers::ln2);
-    terms.y.push_back(chooses ? 1 : static_cast<double>(item.bytes[item.gold]));
-  }
-  return terms;
+  if (!task.members_count_equally) return terms_of_items(task.items, metric, scores);
+  ItemTerms all;
+  for_each_member(task, scores, [&](auto items, auto of_items) {
+    const ItemTerms terms = terms_of_items(items, metric, of_items);
+    const auto n = static_cast<double>(items.size());
+    const double y = sum_of(terms.y), value = sum_of(terms.x) / y;
+    const double weight =
+        static_cast<double>(task.items.size()) / (static_cast<double>(task.members.size()) * n);
+    for (size_t i = 0; i < items.size(); ++i) {
+      all.x.push_back(weight * (value + (terms.x[i] - value * terms.y[i]) * n / y));
+      all.y.push_back(1);
+    }
+  });
+  return all;
 }
 
 MetricValue metric_value(const ItemTerms& terms) {
@@ -139,8 +225,23 @@ std::map<std::string, MetricValue> task_metrics(const Task& task,
             score.id,
             loglikelihood);
   std::map<std::string, MetricValue> metrics;
-  for (const std::string& name : task.metrics)
+  for (const std::string& name : task.metrics) {
     metrics[name] = metric_value(item_terms(task, name, scores));
+    if (!task.members.empty()) metrics[name].stderr_ = error_within_members(task, name, scores);
+  }
+  return metrics;
+}
+
+std::map<std::string, std::map<std::string, MetricValue>> member_metrics(
+    const Task& task, std::span<const ItemScore> scores) {
+  DEMIX_CHECK(scores.size() == task.items.size());
+  std::map<std::string, std::map<std::string, MetricValue>> metrics;
+  auto member = task.members.begin();
+  for_each_member(task, scores, [&](auto items, auto of_items) {
+    for (const std::string& name : task.metrics)
+      metrics[member->name][name] = metric_value(terms_of_items(items, name, of_items));
+    ++member;
+  });
   return metrics;
 }
 

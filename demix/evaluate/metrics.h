@@ -2,11 +2,16 @@
 //
 // ll_c is the log-likelihood of choice c (natural log, summed over its tokens); lengths are those
 // of the answer without the leading delimiter.
-//   acc               ll is largest for the gold choice (the first of equal ones counts, as in the
-//   harness) acc_norm          the same of ll per character; acc_bytes per UTF-8 byte; acc_tokens
-//   per token choice_prob       exp(ll_gold) / Σ exp(ll_c) choice_prob_norm  the same of ll per
-//   UTF-8 byte bpb               bits per byte of the gold answer: −Σ ll_gold / (ln 2 · Σ bytes),
-//   over all items
+//
+//   acc               ll is largest for the gold choice; of equal ones the first counts
+//   acc_norm          the same of ll per character
+//   acc_bytes         … per UTF-8 byte
+//   acc_tokens        … per token
+//   choice_prob       exp(ll_gold) / Σ exp(ll_c)
+//   choice_prob_norm  the same of ll per UTF-8 byte
+//   bpb               bits per byte of the gold answers: −Σ ll_gold / (ln 2 · Σ bytes), over items
+//   perplexity        exp(− mean ll_gold), of whole answers: LAMBADA's
+//
 // acc… need hundreds of items and a model that is above chance; choice_prob and choice_prob_norm
 // move smoothly from chance on; bpb orders models of every size.
 #pragma once
@@ -52,12 +57,20 @@ bool higher_is_better(const std::string& metric);
 bool needs_choices(const std::string& metric);
 std::vector<std::string> known_metrics();
 
-// The task's metrics over all of its items, in the order of task.items. Throws Error naming task
-// and item when a log-likelihood is not finite.
+// The task's metrics over all of its items, in the order of task.items. Of a group: over all items
+// of its members, or the mean of the members' values where those count equally; its standard error
+// is that of items drawn within each member, as the harness has it. Throws Error naming task and
+// item when a log-likelihood is not finite.
 std::map<std::string, MetricValue> task_metrics(const Task& task,
                                                 std::span<const ItemScore> scores);
 
-// What each item (or document) adds to a metric, whose value is R = Σ x / Σ y; a mean has y = 1.
+// The metrics of each member of a group, by the member's name; nothing of other tasks.
+std::map<std::string, std::map<std::string, MetricValue>> member_metrics(
+    const Task& task, std::span<const ItemScore> scores);
+
+// What each item (or document) adds to a metric, whose value is R = Σ x / Σ y; a mean has y = 1. Of
+// what is no such ratio (perplexity, a mean over members), the terms of its linearisation: they
+// have its value and its standard error.
 struct ItemTerms {
   std::vector<double> x, y;
 };

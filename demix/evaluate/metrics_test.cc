@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "demix/core/error.h"
+#include "demix/core/files.h"
 
 namespace demix {
 namespace {
@@ -67,6 +68,73 @@ TEST(Metrics, BitsPerByteIsARatioOfSumsWithTheDeltaMethodsError) {
   EXPECT_DOUBLE_EQ(value.stderr_, 0.75 / 2);
 }
 
+TEST(Metrics, PerplexityIsOfWholeAnswers) {
+  Task task = task_of({choice_item({"a"}, 0), choice_item({"bcd"}, 0)});
+  task.metrics = {"perplexity"};
+  const auto metrics = task_metrics(task, std::vector{score_of({-1}, {1}), score_of({-3}, {2})});
+  const MetricValue value = metrics.at("perplexity");
+  EXPECT_NEAR(value.value, std::exp(2), 1e-12);
+  EXPECT_NEAR(value.stderr_, std::exp(2), 1e-12);  // sample deviation √2 over √2, times e²
+  EXPECT_FALSE(higher_is_better("perplexity"));
+}
+
+// Log-likelihoods that are right where `right` says so.
+std::vector<ItemScore> scores_of(const std::vector<int>& right) {
+  std::vector<ItemScore> scores;
+  for (int value : right) scores.push_back(score_of({value ? -1.0 : -3.0, -2}, {1, 1}));
+  return scores;
+}
+
+TEST(Metrics, GroupsAreAveragedAsTheHarnessDoes) {
+  const Json expected =
+      Json::parse(read_file(std::filesystem::path(DEMIX_SOURCE_DIR) /
+                            "tests/data/evaluate/benchmarks/expected.json"))["group"];
+  Task task;
+  task.metrics = {"acc", "bpb"};
+  std::vector<int> right;
+  for (const Json& member : expected["members"]) {
+    task.members.push_back(
+        {fmt::format("m{}", task.members.size()), static_cast<int64_t>(member.size())});
+    for (const Json& value : member) {
+      right.push_back(value.get<int>());
+      task.items.push_back(choice_item({"a", "b"}, 0));
+    }
+  }
+  const auto scores = scores_of(right);
+  for (const bool equally : {false, true}) {
+    task.members_count_equally = equally;
+    const Json& values = expected[equally ? "equal" : "items"];
+    const MetricValue acc = task_metrics(task, scores).at("acc");
+    EXPECT_NEAR(acc.value, values["acc"].get<double>(), 1e-12);
+    EXPECT_NEAR(acc.stderr_, values["stderr"].get<double>(), 1e-12);
+    EXPECT_EQ(acc.n, static_cast<int64_t>(right.size()));
+    // Bits per byte of members: the terms of the whole have its value.
+    double sum = 0;
+    const auto members = member_metrics(task, scores);
+    ASSERT_EQ(members.size(), task.members.size());
+    for (const auto& [name, metrics] : members) sum += metrics.at("bpb").value;
+    if (equally) {
+      EXPECT_NEAR(task_metrics(task, scores).at("bpb").value,
+                  sum / static_cast<double>(task.members.size()),
+                  1e-12);
+    }
+    EXPECT_NEAR(metric_value(item_terms(task, "bpb", scores)).value,
+                task_metrics(task, scores).at("bpb").value,
+                1e-12);
+  }
+}
+
+TEST(Metrics, MembersOfUnequalBytesCountEquallyByTheirRatios) {
+  Task task = task_of({choice_item({"a"}, 0), choice_item({"bb"}, 0), choice_item({"cccc"}, 0)});
+  task.metrics = {"bpb"};
+  task.members = {{"x", 2}, {"y", 1}};
+  task.members_count_equally = true;
+  const double bit = std::log(2);
+  const std::vector scores{
+      score_of({-1 * bit}, {1}), score_of({-5 * bit}, {1}), score_of({-16 * bit}, {1})};
+  EXPECT_NEAR(task_metrics(task, scores).at("bpb").value, (2.0 + 4.0) / 2, 1e-12);
+}
+
 TEST(Metrics, APairedDifferenceIsThatOfTheItemsDifferences) {
   // Means: differences 1, 1, 4; their mean 2, their sample deviation √3.
   const ItemTerms a{{5, 1, 9}, {1, 1, 1}}, b{{6, 2, 13}, {1, 1, 1}};
@@ -122,9 +190,9 @@ TEST(Metrics, ScoresSurviveJson) {
   EXPECT_EQ(back.tasks["arc_easy"].size(), 2u);
 }
 
-TEST(Metrics, OnlyBitsPerByteIsBetterWhenLower) {
+TEST(Metrics, BitsPerByteAndPerplexityAreBetterWhenLower) {
   for (const std::string& metric : known_metrics())
-    EXPECT_EQ(higher_is_better(metric), metric != "bpb");
+    EXPECT_EQ(higher_is_better(metric), metric != "bpb" && metric != "perplexity");
   EXPECT_THROW(higher_is_better("accuracy"), Error);
 }
 

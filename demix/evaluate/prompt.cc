@@ -14,23 +14,46 @@ std::string strip_text(std::string_view text, std::string_view, const std::strin
   return std::string(strip(text));
 }
 
+std::string strip_left_text(std::string_view text, std::string_view, const std::string&) {
+  return std::string(strip_left(text));
+}
+
+std::string words(std::string_view text, std::string_view, const std::string&) {
+  return replace_all(text, "_", " ");
+}
+
 std::string capitalize_text(std::string_view text, std::string_view, const std::string&) {
   return capitalize(text);
 }
 
-size_t find_argument(std::string_view text, std::string_view argument, const std::string& place) {
-  const size_t at = text.find(argument);
+// `at`, which text.find or text.rfind gave.
+size_t found(size_t at,
+             std::string_view text,
+             std::string_view argument,
+             const std::string& place) {
   if (at == std::string_view::npos)
     throw Error("{}: expected '{}' in the text '{}'", place, argument, text);
   return at;
 }
 
 std::string before(std::string_view text, std::string_view argument, const std::string& place) {
-  return std::string(text.substr(0, find_argument(text, argument, place)));
+  return std::string(text.substr(0, found(text.find(argument), text, argument, place)));
 }
 
 std::string after(std::string_view text, std::string_view argument, const std::string& place) {
-  return std::string(text.substr(find_argument(text, argument, place) + argument.size()));
+  return std::string(
+      text.substr(found(text.find(argument), text, argument, place) + argument.size()));
+}
+
+std::string before_last(std::string_view text,
+                        std::string_view argument,
+                        const std::string& place) {
+  return std::string(text.substr(0, found(text.rfind(argument), text, argument, place)));
+}
+
+std::string after_last(std::string_view text, std::string_view argument, const std::string& place) {
+  return std::string(
+      text.substr(found(text.rfind(argument), text, argument, place) + argument.size()));
 }
 
 // The brackets are artifacts of WikiHow; the order of the steps is the harness's.
@@ -56,10 +79,14 @@ struct NamedTransform {
   std::string (*apply)(std::string_view text, std::string_view argument, const std::string& place);
 };
 
-constexpr std::array<NamedTransform, 5> kTransforms{{{"strip", false, strip_text},
+constexpr std::array<NamedTransform, 9> kTransforms{{{"strip", false, strip_text},
+                                                     {"strip_left", false, strip_left_text},
                                                      {"capitalize", false, capitalize_text},
+                                                     {"words", false, words},
                                                      {"before", true, before},
                                                      {"after", true, after},
+                                                     {"before_last", true, before_last},
+                                                     {"after_last", true, after_last},
                                                      {"wikihow", false, wikihow}}};
 
 std::vector<std::string_view> split(std::string_view text, char separator) {

@@ -6,11 +6,13 @@
 //   "{{" and "}}"                             braces
 //
 // Transforms:
-//   strip          without blanks at both ends
-//   capitalize     first letter upper, the others lower case
-//   before:TEXT    what precedes the first TEXT; after:TEXT what follows it
-//   wikihow        HellaSwag's cleaning: " [title]" becomes ". ", other [brackets] go, double
-//   spaces single
+//   strip             without blanks at both ends; strip_left: at the left end
+//   capitalize        first letter upper, the others lower case
+//   words             "_" becomes a blank
+//   before:TEXT       what precedes the first TEXT; after:TEXT what follows it
+//   before_last:TEXT  what precedes the last TEXT; after_last:TEXT what follows it
+//   wikihow           HellaSwag's cleaning: " [title]" becomes ". ", other [brackets] go, double
+//                     spaces single
 #pragma once
 
 #include <string>

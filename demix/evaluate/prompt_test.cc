@@ -32,6 +32,10 @@ TEST(Prompt, TransformsApplyFromLeftToRight) {
   EXPECT_EQ(render("{s|after:_|strip}", R"({"s": "so _ got it. _"})"), "got it. _");
   EXPECT_EQ(render("{s|before:_}{o}", R"({"s": "so _ got", "o": "Ann"})"), "so Ann");
   EXPECT_EQ(render("{s|strip|capitalize}", R"({"s": " hE "})"), "He");
+  EXPECT_EQ(render("{s|strip_left|words}.", R"({"s": " us_foreign_policy "})"),
+            "us foreign policy .");
+  EXPECT_EQ(render("{s|before_last: }/{s|after_last: }", R"({"s": "to the last word"})"),
+            "to the last/word");
 }
 
 TEST(Prompt, WikihowCleansAsTheHarnessDoes) {
@@ -55,14 +59,16 @@ TEST(Prompt, AMissingFieldIsNamedWithRowPromptAndNearestField) {
             "mean 'question'?");
   EXPECT_EQ(message("{a[1]}", R"({"a": ["x"]})"),
             "a.jsonl: row 2: no element [1], which a.yaml:3: context asks for; the list has 1");
+  EXPECT_EQ(message("{a|after_last: }", R"({"a": "word"})"),
+            "a.jsonl: row 2: a.yaml:3: context: expected ' ' in the text 'word'");
   EXPECT_EQ(message("{a}", R"({"a": null})"),
             "a.jsonl: row 2: expected text or a number for a.yaml:3: context, found null");
 }
 
 TEST(Prompt, AWrongPromptIsRefusedWithItsPlace) {
   EXPECT_EQ(message("{q|capitalise}", "{}"),
-            "a.yaml:3: context: unknown transform 'capitalise'; known are strip, capitalize, "
-            "before, after, wikihow");
+            "a.yaml:3: context: unknown transform 'capitalise'; known are strip, strip_left, "
+            "capitalize, words, before, after, before_last, after_last, wikihow");
   EXPECT_EQ(message("{q|before}", "{}"),
             "a.yaml:3: context: transform 'before' needs a text, as in 'before:_'");
   EXPECT_EQ(message("{q", "{}"),

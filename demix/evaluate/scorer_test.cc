@@ -29,9 +29,9 @@ std::vector<Task> all_tasks(int64_t limit = 0) {
   std::vector<Task> tasks;
   for (const char* name :
        {"arc_easy", "hellaswag", "piqa", "social_iqa", "winogrande", "gsm8k", "humaneval"})
-    tasks.push_back(load_task(name, kSource / "tasks", kData / "items", limit));
+    tasks.push_back(load_task(name, kSource / "tasks", kData / "items", {.limit = limit}));
   for (const char* name : {"cuts", "no_context"})
-    tasks.push_back(load_task(name, kData / "tasks", kData / "items", limit));
+    tasks.push_back(load_task(name, kData / "tasks", kData / "items", {.limit = limit}));
   return tasks;
 }
 

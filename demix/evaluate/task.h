@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,17 +29,34 @@ struct Task {
   std::string primary_metric;        // what the search optimises, such as "bpb"
   std::vector<std::string> metrics;  // all that are computed
   std::vector<Item> items;
-  std::string hash;  // SHA-256 of everything above
+  std::string hash;  // SHA-256 of everything else here
+
+  // Of a group, such as mmlu: the tasks that it stands for, in the order of their items. Empty for
+  // other tasks.
+  struct Member {
+    std::string name;  // "mmlu_anatomy"
+    int64_t items;
+  };
+  std::vector<Member> members;
+  bool members_count_equally = false;  // in the group's metrics, whatever their numbers of items
+};
+
+struct TaskOptions {
+  int64_t limit = 0;               // the first items, of each member of a group; 0: all
+  std::optional<int64_t> fewshot;  // examples in each prompt; default: the task's number
+  // Ids of the only items wanted, each with the place that asks for it; empty: all. An item's
+  // prompt does not depend on what other items are wanted.
+  std::map<std::string, std::string> items;
 };
 
 // Reads NAME.yaml in `tasks_folder` and its data in `data_folder`: the first of the task's stems
-// that is there with .jsonl, .jsonl.gz, .jsonl.zst, .parquet or .arrow; at most `limit` items, the
-// first ones, 0: all. Throws Error with file and line for a bad task, with file and row for a row
-// that does not fit it.
+// that is there with .jsonl, .jsonl.gz, .jsonl.zst, .parquet or .arrow. A member of a group can be
+// named as well ("mmlu_anatomy"). Throws Error with file and line for a bad task, with file and row
+// for a row that does not fit it, and for an item that is not there.
 Task load_task(const std::string& name,
                const std::filesystem::path& tasks_folder,
                const std::filesystem::path& data_folder,
-               int64_t limit);
+               const TaskOptions& options);
 
 // The tasks that come with the program: ../tasks beside its folder, or else in the source tree that
 // it was built from. Throws Error when neither is there.

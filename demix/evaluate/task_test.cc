@@ -26,10 +26,13 @@ class TaskTest : public testing::Test {
   void write(const std::string& name, const std::string& text) {
     std::ofstream(root_ / name) << text;
   }
-  Task load(int64_t limit = 0) { return load_task("t", root_, root_ / "data", limit); }
-  std::string message() {
+  Task load(int64_t limit = 0) { return load_with({.limit = limit}); }
+  Task load_with(const TaskOptions& options, const std::string& name = "t") {
+    return load_task(name, root_, root_ / "data", options);
+  }
+  std::string message(const TaskOptions& options = {}, const std::string& name = "t") {
     try {
-      load();
+      load_with(options, name);
     } catch (const Error& error) {
       std::string text = error.what();
       for (size_t at; (at = text.find(root_.string() + "/")) != std::string::npos;)
@@ -148,13 +151,13 @@ TEST_F(TaskTest, AWrongTaskIsRefusedWithItsLine) {
   EXPECT_EQ(with("[acc,", "[acc_nrm,"),
             "t.yaml:8: metrics: unknown metric 'acc_nrm'; known are acc, acc_norm, acc_bytes, "
             "acc_tokens, "
-            "choice_prob, choice_prob_norm, bpb; did you mean 'acc_norm'?");
+            "choice_prob, choice_prob_norm, bpb, perplexity; did you mean 'acc_norm'?");
   EXPECT_EQ(
       with("primary_metric: acc", "primary_metric: acc_norm"),
       "t.yaml:9: primary_metric: expected one of this task's metrics (acc, bpb), found 'acc_norm'");
   EXPECT_EQ(with("{c.text}\"", "{c.text|trim}\""),
-            "t.yaml:5: choices: unknown transform 'trim'; known are strip, capitalize, before, "
-            "after, wikihow");
+            "t.yaml:5: choices: unknown transform 'trim'; known are strip, strip_left, capitalize, "
+            "words, before, after, before_last, after_last, wikihow");
   EXPECT_EQ(with("choices: \"{c.text}\"\n", ""),
             "t.yaml:1: choices: expected either 'choices' or 'answer'");
 }
@@ -200,22 +203,105 @@ TEST_F(TaskTest, ANumberedGoldAnswerMustBeInRange) {
   EXPECT_EQ(message(), "data/t.jsonl: no item for task t");
 }
 
+constexpr const char* kGroup = R"(domain: general
+members: [one, two_words]
+data: ["g_{member}"]
+preamble: "About {member|words}: "
+context: "{q}"
+choices: ["{a}", "{b}"]
+gold: "0"
+metrics: [acc]
+primary_metric: acc
+)";
+constexpr const char* kGroupRows = R"({"q": "1", "a": "2", "b": "3"}
+{"q": "4", "a": "5", "b": "6"}
+)";
+
+TEST_F(TaskTest, AGroupIsItsMembersItemsInOrder) {
+  write("g.yaml", kGroup);
+  write("data/g_one.jsonl", kGroupRows);
+  EXPECT_EQ(message({}, "g"),
+            "data: found no data file for g.yaml:3: data: expected g_two_words with .jsonl, "
+            ".jsonl.gz, .jsonl.zst, .parquet or .arrow");
+  write("data/g_two_words.jsonl", kGroupRows);
+  const Task task = load_with({}, "g");
+  ASSERT_EQ(task.members.size(), 2u);
+  EXPECT_EQ(task.members[1].name, "g_two_words");
+  EXPECT_EQ(task.members[1].items, 2);
+  EXPECT_FALSE(task.members_count_equally);
+  ASSERT_EQ(task.items.size(), 4u);
+  EXPECT_EQ(task.items[3].id, "two_words/1");
+  EXPECT_EQ(task.items[3].contexts[0], "About two words: 4");
+  EXPECT_EQ(load_with({.limit = 1}, "g").items.size(), 2u);  // of each member
+  EXPECT_EQ(load_with({.limit = 1}, "g").items[1].id, "two_words/0");
+}
+
+TEST_F(TaskTest, AMemberOfAGroupIsATaskOfItsOwn) {
+  write("g.yaml", kGroup);
+  write("data/g_two_words.jsonl", kGroupRows);
+  const Task task = load_with({}, "g_two_words");
+  EXPECT_EQ(task.name, "g_two_words");
+  EXPECT_TRUE(task.members.empty());
+  ASSERT_EQ(task.items.size(), 2u);
+  EXPECT_EQ(task.items[1].id, "1");
+  const std::string text = message({}, "g_two");
+  EXPECT_TRUE(
+      text.starts_with("no task 'g_two': g.yaml:2: members has no member 'two'; there are: "
+                       "one, two_words"))
+      << text;
+}
+
+TEST_F(TaskTest, AWrongGroupIsRefusedWithItsLine) {
+  const auto with = [&](std::string from, std::string to) {
+    std::string text = kGroup;
+    text.replace(text.find(from), from.size(), to);
+    write("g.yaml", text);
+    return message({}, "g");
+  };
+  EXPECT_EQ(with("[one, two_words]", "[one, one]"),
+            "g.yaml:2: members: expected different names, found 'one' twice");
+  EXPECT_EQ(with("preamble:", "average: all\npreamble:"),
+            "g.yaml:4: average: expected items or members, found 'all'");
+  EXPECT_EQ(with("g_{member}", "g_{name}"),
+            "g.yaml:3: data: no field 'name', which g.yaml:3: data asks for; there are: member");
+}
+
+TEST_F(TaskTest, OnlyTheWantedItemsAreLoaded) {
+  write("t.yaml", kChoiceTask);
+  std::string rows = kRow;
+  rows += "\n" + std::string(kRow).replace(8, 2, "x2") + "\n";
+  write("data/t.jsonl", rows);
+  const Task task = load_with({.items = {{"x2", "items.txt:1"}}});
+  ASSERT_EQ(task.items.size(), 1u);
+  EXPECT_EQ(task.items[0].id, "x2");
+  EXPECT_EQ(message({.items = {{"x2", "items.txt:1"}, {"y", "items.txt:2"}}}),
+            "items.txt:2: task t has no item 'y'");
+}
+
 TEST_F(TaskTest, AnUnknownTaskIsRefusedWithTheKnownOnes) {
   write("arc.yaml", kChoiceTask);
   EXPECT_EQ(message().find("no task 't' in "), 0u);
   EXPECT_NE(message().find("there are: arc"), std::string::npos);
 }
 
-TEST(ShippedTasks, AllNineAreThere) {
+TEST(ShippedTasks, AllAreThere) {
   const auto names = task_names(fs::path(DEMIX_SOURCE_DIR) / "tasks");
   EXPECT_EQ(names,
-            (std::vector<std::string>{"arc_easy",
+            (std::vector<std::string>{"arc_challenge",
+                                      "arc_easy",
+                                      "blimp",
+                                      "boolq",
+                                      "commonsense_qa",
                                       "gsm8k",
                                       "hellaswag",
                                       "humaneval",
+                                      "lambada_openai",
                                       "mbpp",
                                       "minerva_math",
+                                      "mmlu",
+                                      "openbookqa",
                                       "piqa",
+                                      "sciq",
                                       "social_iqa",
                                       "winogrande"}));
 }

@@ -44,14 +44,16 @@ std::string_view strip_right(std::string_view text) {
   return text.substr(0, end);
 }
 
-std::string_view strip(std::string_view text) {
+std::string_view strip_left(std::string_view text) {
   while (!text.empty()) {
     const Character c = first_character(text);
     if (!is_blank(c.codepoint)) break;
     text.remove_prefix(c.bytes);
   }
-  return strip_right(text);
+  return text;
 }
+
+std::string_view strip(std::string_view text) { return strip_right(strip_left(text)); }
 
 std::string capitalize(std::string_view text) {
   std::string result;

@@ -10,8 +10,9 @@ namespace demix {
 // Unicode code points; every byte that is not valid UTF-8 counts as one.
 int64_t count_characters(std::string_view text);
 
-// Without the characters at both ends (or at the right end) that str.isspace() accepts.
+// Without the characters at both ends (or at one) that str.isspace() accepts.
 std::string_view strip(std::string_view text);
+std::string_view strip_left(std::string_view text);
 std::string_view strip_right(std::string_view text);
 
 // First character in title case, the others in lower case, as str.capitalize() does but for

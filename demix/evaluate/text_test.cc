@@ -14,6 +14,7 @@ TEST(Text, CharactersAreCodePointsAndBadBytesCountOne) {
 TEST(Text, StripTakesUnicodeBlanksAsPythonDoes) {
   EXPECT_EQ(strip(" \t\n a b \u00a0\u3000\u2028"), "a b");
   EXPECT_EQ(strip_right(" a \u2003\r\n"), " a");
+  EXPECT_EQ(strip_left("\u2003\n a "), "a ");
   EXPECT_EQ(strip("\u200b"), "\u200b");  // zero-width space: not blank in Python
   EXPECT_EQ(strip(" \x1f "), "");
 }

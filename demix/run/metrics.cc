@@ -55,9 +55,18 @@ ScoredMetric parse(const std::string& domain,
 std::vector<Task> load_tasks(const EvaluateConfig& config) {
   const std::filesystem::path folder =
       config.tasks_folder.empty() ? default_tasks_folder() : config.tasks_folder;
+  for (const auto& [name, number] : config.fewshot) {
+    if (std::find(config.tasks.begin(), config.tasks.end(), name) == config.tasks.end())
+      throw Error("evaluate.fewshot: the task '{}' is not in evaluate.tasks", name);
+    if (number < 0)
+      throw Error("evaluate.fewshot.{}: expected a number of examples, found {}", name, number);
+  }
   std::vector<Task> tasks;
   for (const std::string& name : config.tasks) {
-    tasks.push_back(load_task(name, folder, config.data, config.limit));
+    TaskOptions options{.limit = config.limit};
+    const auto fewshot = config.fewshot.find(name);
+    if (fewshot != config.fewshot.end()) options.fewshot = fewshot->second;
+    tasks.push_back(load_task(name, folder, config.data, options));
   }
   return tasks;
 }

@@ -38,6 +38,23 @@ TEST(Metrics, WithoutDomainsEveryTaskStandsUnderItsOwn) {
   EXPECT_FALSE(metrics[0].metric.higher_is_better);
 }
 
+TEST(Metrics, ExamplesAreSetForTasksOfTheRunOnly) {
+  EvaluateConfig config;
+  config.tasks = {"arc_easy"};
+  const auto refused = [&](const std::string& task, int64_t number) {
+    config.fewshot = {{task, number}};
+    try {
+      load_tasks(config);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_EQ(refused("gsm8k", 5), "evaluate.fewshot: the task 'gsm8k' is not in evaluate.tasks");
+  EXPECT_EQ(refused("arc_easy", -1),
+            "evaluate.fewshot.arc_easy: expected a number of examples, found -1");
+}
+
 TEST(Metrics, EntriesNameTasksMeasuresAndHeldOutText) {
   const auto metrics =
       resolve_metrics({{"all", {"arc_easy:acc", "held_out/code_high"}}}, tasks(), {"code_high"});

@@ -99,9 +99,11 @@ struct EvaluateConfig {
   std::vector<std::string> tasks;
   std::filesystem::path data;          // folder of the tasks' data files
   std::filesystem::path tasks_folder;  // empty: the tasks that come with demix
-  int64_t limit = 0;                   // items per task; 0: all
-  int64_t held_out_tokens = 20'000;    // per dataset, for bits per byte of held-out text
-  std::string dtype = "bfloat16";      // of merged weights and products
+  int64_t limit = 0;                   // items per task, or member of a group of tasks; 0: all
+  // Task -> examples in front of each prompt, where it is not the task's own number.
+  std::map<std::string, int64_t> fewshot;
+  int64_t held_out_tokens = 20'000;  // per dataset, for bits per byte of held-out text
+  std::string dtype = "bfloat16";    // of merged weights and products
   int64_t tokens_per_pass = 4096;
   // Domain -> scores whose mean is the domain's: "gsm8k", "arc_easy:choice_prob",
   // "held_out/code_high". Empty: every task under its own domain by its primary metric.
@@ -112,6 +114,7 @@ struct EvaluateConfig {
     v("data", data);
     v("tasks_folder", tasks_folder);
     v("limit", limit);
+    v("fewshot", fewshot);
     v("held_out_tokens", held_out_tokens);
     v("dtype", dtype);
     v("tokens_per_pass", tokens_per_pass);

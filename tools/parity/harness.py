@@ -10,6 +10,7 @@ to set it up.
 """
 
 import argparse
+import ast
 import collections
 import json
 import logging
@@ -36,21 +37,48 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 HARNESS_TASKS = pathlib.Path(lm_eval.tasks.__file__).parent
 
-# demix's task -> the harness's file, its split, stems of the data file
+# demix's task -> the harness's file, stems of the data file and of that of the examples
 TASKS = {
-    "arc_easy": (HARNESS_TASKS / "arc/arc_easy.yaml", "arc_easy_test"),
-    "hellaswag": (HARNESS_TASKS / "hellaswag/hellaswag.yaml", "hellaswag_validation"),
-    "piqa": (HARNESS_TASKS / "piqa/piqa.yaml", "piqa_validation"),
-    "social_iqa": (HARNESS_TASKS / "siqa/siqa.yaml", "social_iqa_validation"),
-    "winogrande": (HARNESS_TASKS / "winogrande/default.yaml", "winogrande_xl_validation"),
-    "gsm8k": (HERE / "harness_tasks/gsm8k.yaml", "gsm8k_test"),
-    "humaneval": (HERE / "harness_tasks/humaneval.yaml", "humaneval"),
+    "arc_easy": (HARNESS_TASKS / "arc/arc_easy.yaml", "arc_easy_test", "arc_easy_train"),
+    "hellaswag": (HARNESS_TASKS / "hellaswag/hellaswag.yaml", "hellaswag_validation", "hellaswag_train"),
+    "piqa": (HARNESS_TASKS / "piqa/piqa.yaml", "piqa_validation", "piqa_train"),
+    "social_iqa": (HARNESS_TASKS / "siqa/siqa.yaml", "social_iqa_validation", "social_iqa_train"),
+    "winogrande": (HARNESS_TASKS / "winogrande/default.yaml", "winogrande_xl_validation", "winogrande_xl_train"),
+    "gsm8k": (HERE / "harness_tasks/gsm8k.yaml", "gsm8k_test", "gsm8k_train"),
+    "humaneval": (HERE / "harness_tasks/humaneval.yaml", "humaneval", None),
 }
+# Those of the committed models and their values, which `expected` remakes.
+UNIT_TASKS = list(TASKS)
+TASKS |= {
+    "arc_challenge": (HARNESS_TASKS / "arc/arc_challenge.yaml", "arc_challenge_test", "arc_challenge_train"),
+    "openbookqa": (HARNESS_TASKS / "openbookqa/openbookqa.yaml", "openbookqa_test", "openbookqa_train"),
+    "commonsense_qa": (
+        HARNESS_TASKS / "commonsense_qa/default.yaml",
+        "commonsense_qa_validation",
+        "commonsense_qa_train",
+    ),
+    "boolq": (HARNESS_TASKS / "super_glue/boolq/default.yaml", "boolq_validation", "boolq_train"),
+    "sciq": (HARNESS_TASKS / "sciq/sciq.yaml", "sciq_test", "sciq_train"),
+    "lambada_openai": (
+        HARNESS_TASKS / "lambada/lambada_openai.yaml",
+        "lambada_openai_test",
+        "lambada_openai_test",
+    ),
+    "mbpp": (HERE / "harness_tasks/mbpp.yaml", "mbpp", None),
+    "minerva_math": (HERE / "harness_tasks/minerva_math.yaml", "minerva_math", None),
+}
+for path in sorted((HARNESS_TASKS / "mmlu/default").glob("mmlu_*.yaml")):
+    TASKS[path.stem] = (path, f"{path.stem}_test", f"{path.stem}_dev")
+for path in sorted((HARNESS_TASKS / "blimp").glob("[a-z]*.yaml")):
+    TASKS[f"blimp_{path.stem}"] = (path, f"blimp_{path.stem}", None)
+# Whose examples the harness writes in Python.
+WRITTEN_EXAMPLES = {"mbpp": "mbpp/utils.py", "minerva_math": "minerva_math/utils.py"}
 
 # Tasks of our own, for what benchmarks seldom hold; context in the harness's words.
 MADE = {"cuts": "{{context}}", "no_context": ""}
 MADE_TASKS = ROOT / "tests/data/evaluate/tasks"
-METRICS = ("acc", "acc_norm", "acc_bytes")
+METRICS = ("acc", "acc_norm", "acc_bytes", "perplexity")
+ANSWERS = {"gsm8k": "answer", "humaneval": "canonical_solution", "mbpp": "code", "minerva_math": "solution"}
 LIKELIHOOD_BOUND = 1e-4  # relative
 CHOICE_BOUND = 0.999  # of the items
 
@@ -101,12 +129,23 @@ def cut_rows(texts: list[str], count: int, lm: HFLM) -> list[dict]:
 # Programs ------------------------------------------------------------------------------------------------------------
 
 
-class LocalTask(ConfigurableTask):
-    """A task of the harness over given rows."""
+def written_examples(path: pathlib.Path) -> list[dict]:
+    """What list_fewshot_samples() returns; the module itself needs packages that we do not."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef) and node.name == "list_fewshot_samples":
+            return ast.literal_eval(node.body[-1].value)
+    raise SystemExit(f"{path}: no list_fewshot_samples()")
 
-    def __init__(self, name: str, rows: list[dict]):
+
+class LocalTask(ConfigurableTask):
+    """A task of the harness over given rows, with `count` examples out of others."""
+
+    def __init__(self, name: str, rows: list[dict], count: int = 0, examples: list[dict] | None = None):
         if name in TASKS:
             config = load_yaml(TASKS[name][0], resolve_func=True)
+            if name in WRITTEN_EXAMPLES:
+                samples = written_examples(HARNESS_TASKS / WRITTEN_EXAMPLES[name])
+                config["fewshot_config"] = config["fewshot_config"] | {"samples": samples}
         else:
             config = {
                 "doc_to_text": MADE[name],
@@ -117,28 +156,42 @@ class LocalTask(ConfigurableTask):
                 "metric_list": [{"metric": "acc"}, {"metric": "acc_norm"}, {"metric": "acc_bytes"}],
                 "test_split": "test",
             }
-        for key in ("tag", "dataset_path", "dataset_name", "dataset_kwargs", "training_split"):
+        self.begin(config | {"task": name}, rows, count, examples)
+
+    @classmethod
+    def of_config(cls, config: dict, rows: list[dict], count: int) -> "LocalTask":
+        task = cls.__new__(cls)
+        task.begin(config, rows, count, None)
+        return task
+
+    def begin(self, config: dict, rows: list[dict], count: int, examples: list[dict] | None) -> None:
+        for key in ("tag", "dataset_path", "dataset_name", "dataset_kwargs"):
             config.pop(key, None)
-        split = config.get("test_split") or config["validation_split"]
-        config |= {"task": name, "test_split": split, "validation_split": None}
-        self.rows = rows
-        config["custom_dataset"] = lambda **_: {split: datasets.Dataset.from_list(self.rows)}
-        super().__init__(config=config)
+        # The splits keep their names: which of them agree decides what the sampler leaves out.
+        keys = ("training_split", "validation_split", "test_split", "fewshot_split")
+        splits = {config.get(key) for key in keys} - {None}
+        tested = config.get("test_split") or config["validation_split"]
+        data = {split: datasets.Dataset.from_list(rows if split == tested else examples or rows) for split in splits}
+        super().__init__(config=config | {"num_fewshot": count, "custom_dataset": lambda **_: data})
+        self.set_fewshot_seed(1234)  # the harness's default
 
 
 def make_requests(task: ConfigurableTask) -> tuple[list[dict], list[list[Instance]]]:
     """The task's documents, and what is asked about each."""
-    documents, requests = list(task.test_docs() or task.validation_docs()), []
+    documents, requests = list(task.eval_docs), []
     for index, document in enumerate(documents):
-        context = task.fewshot_context(document, num_fewshot=0)
+        context = task.fewshot_context(document, num_fewshot=task.config.num_fewshot)
         metadata = (task.config.task, index, 1)
-        requests.append(task.construct_requests(document, context, doc_id=index, metadata=metadata))
+        made = task.construct_requests(document, context, doc_id=index, metadata=metadata)
+        requests.append(made if isinstance(made, list) else [made])
     return documents, requests
 
 
-def run_harness(lm: HFLM, name: str, rows: list[dict]) -> tuple[list[list[float]], dict[str, float]]:
-    """The items' log-likelihoods and the means of the task's metrics."""
-    task = LocalTask(name, rows)
+def run_harness(
+    lm: HFLM, name: str, rows: list[dict], count: int = 0, examples: list[dict] | None = None
+) -> tuple[list[list[float]], dict[str, float]]:
+    """The items' log-likelihoods and the task's metrics."""
+    task = LocalTask(name, rows, count, examples)
     documents, requests = make_requests(task)
     flat = [instance for item in requests for instance in item]
     replies = iter(lm.loglikelihood(flat, disable_tqdm=True))
@@ -148,7 +201,8 @@ def run_harness(lm: HFLM, name: str, rows: list[dict]) -> tuple[list[list[float]
         likelihoods.append([likelihood for likelihood, _ in results])
         for metric, value in task.process_results(document, results).items():
             values[metric].append(value)
-    return likelihoods, {metric: sum(v) / len(v) for metric, v in values.items() if metric in METRICS}
+    aggregations = task.aggregation()
+    return likelihoods, {metric: aggregations[metric](v) for metric, v in values.items() if metric in METRICS}
 
 
 def run_demix(
@@ -188,11 +242,11 @@ def compare_task(name: str, ours: list[dict], table: dict, theirs, metrics: dict
             worst = max(worst, abs(a - b) / max(abs(b), 1e-30))
         same += chosen(found) == chosen(expected)
     for metric, value in metrics.items():
-        if metric in table and abs(table[metric] - value) > 1e-9 + (len(ours) - same) / len(ours):
+        bound = LIKELIHOOD_BOUND * value if metric == "perplexity" else 1e-9 + (len(ours) - same) / len(ours)
+        if metric in table and abs(table[metric] - value) > bound:
             raise SystemExit(f"{name}: {metric} is {table[metric]}, the harness has {value}")
-    if len(theirs[0]) == 1:
-        field = "answer" if name == "gsm8k" else "canonical_solution"
-        size = sum(len(row[field].encode()) for row in rows)
+    if name in ANSWERS:
+        size = sum(len(row[ANSWERS[name]].encode()) for row in rows)
         bits = -sum(likelihood for (likelihood,) in theirs) / math.log(2) / size
         if abs(table["bpb"] / bits - 1) > LIKELIHOOD_BOUND:
             raise SystemExit(f"{name}: bpb is {table['bpb']}, the harness's log-likelihoods give {bits}")
@@ -212,12 +266,18 @@ def compare_model(program: str, folder: pathlib.Path, options: argparse.Namespac
     with tempfile.TemporaryDirectory() as temporary:
         made = pathlib.Path(temporary)
         rows = {name: read_rows(options.data, TASKS[name][1], options.limit) for name in options.tasks}
+        examples = {
+            name: read_rows(options.data, TASKS[name][2], None)
+            for name in options.tasks
+            if options.fewshot and TASKS[name][2]
+        }
         if options.text:
             texts = [path.read_text() for path in options.text]
             for name in MADE:
                 rows[name] = cut_rows(texts, options.cuts, lm)
                 (made / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[name]))
         limit = ["--limit", str(options.limit)] if options.limit else []
+        limit += ["--fewshot", str(options.fewshot)] if options.fewshot else []
         ours, table = {}, {}
         for names, data, tasks, extra in (
             (options.tasks, options.data, ROOT / "tasks", limit),
@@ -229,7 +289,8 @@ def compare_model(program: str, folder: pathlib.Path, options: argparse.Namespac
                 table |= values
         good = True
         for name, task_rows in rows.items():
-            theirs, metrics = run_harness(lm, name, task_rows)
+            count = options.fewshot if name in options.tasks else 0
+            theirs, metrics = run_harness(lm, name, task_rows, count, examples.get(name))
             results[name] = compare_task(name, ours[name], table[name], theirs, metrics, task_rows)
             r = results[name]
             fine = r["worst"] <= LIKELIHOOD_BOUND and r["same"] >= CHOICE_BOUND * r["items"]
@@ -384,7 +445,7 @@ def command_expected(options: argparse.Namespace) -> None:
             )
         lm = HFLM(pretrained=str(folder), dtype="float32", device="cpu", batch_size=8, max_length=UNIT_MAX_LENGTH)
         values = expected["models"][family] = {}
-        for name, (_, stem) in (TASKS | {made: (None, made) for made in MADE}).items():
+        for name, stem in [(name, TASKS[name][1]) for name in UNIT_TASKS] + [(name, name) for name in MADE]:
             rows = read_rows(options.out / "items", stem, None)
             likelihoods, metrics = run_harness(lm, name, rows)
             values[name] = {"loglikelihoods": likelihoods, **metrics}
@@ -410,10 +471,11 @@ def main() -> int:
     comparison.add_argument("demix")
     comparison.add_argument("models", type=pathlib.Path, nargs="+")
     comparison.add_argument("--data", type=pathlib.Path, default=ROOT / "data/demo/bench")
-    comparison.add_argument("--tasks", type=lambda text: text.split(",") if text else [], default=list(TASKS))
+    comparison.add_argument("--tasks", type=lambda text: text.split(",") if text else [], default=UNIT_TASKS)
     comparison.add_argument("--text", type=pathlib.Path, nargs="+", help="files that items are cut from")
     comparison.add_argument("--cuts", type=int, default=1000, help="items cut from the text")
     comparison.add_argument("--limit", type=int)
+    comparison.add_argument("--fewshot", type=int, default=0, help="examples in front of each prompt")
     comparison.add_argument("--max-length", type=int, default=0, help="cut longer requests from the left")
     comparison.add_argument("--batch-size", type=int, default=8)
     commands.add_parser("expected").add_argument("out", type=pathlib.Path)

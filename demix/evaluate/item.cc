@@ -1,0 +1,105 @@
+#include "demix/evaluate/item.h"
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "demix/core/error.h"
+#include "demix/evaluate/text.h"
+
+namespace demix {
+namespace {
+
+std::string transformed(std::string text,
+                        const std::vector<Transform>& transforms,
+                        const std::string& place) {
+  for (const Transform& transform : transforms) text = transform.apply(text, place);
+  return text;
+}
+
+std::vector<std::string> render_all(const std::vector<Prompt>& prompts,
+                                    const Json& row,
+                                    const std::string& place) {
+  if (prompts.size() == 1) return prompts[0].render_list(row, place);
+  std::vector<std::string> texts;
+  for (const Prompt& prompt : prompts) texts.push_back(prompt.render(row, place));
+  return texts;
+}
+
+// The index of the right one of `choices`.
+int find_gold(const TaskFile& task,
+              const ItemPrompts& prompts,
+              const Json& row,
+              size_t choices,
+              const std::string& place) {
+  const std::string gold = prompts.gold[0].render(row, place);
+  const auto labels = render_all(prompts.labels, row, place);
+  if (!labels.empty()) {
+    if (labels.size() < choices)
+      throw Error("{}: {} choices, but {} labels ({})",
+                  place,
+                  choices,
+                  labels.size(),
+                  task.where("labels"));
+    const auto found = std::find(labels.begin(), labels.end(), gold);
+    const auto index = static_cast<size_t>(found - labels.begin());
+    if (index < choices) return static_cast<int>(index);
+    throw Error("{}: the right answer is '{}' ({}), but the labels are {}",
+                place,
+                gold,
+                task.where("gold"),
+                fmt::join(labels, ", "));
+  }
+  int index = -1;
+  const auto parsed = std::from_chars(gold.data(), gold.data() + gold.size(), index);
+  if (gold.empty() || parsed.ec != std::errc() || parsed.ptr != gold.data() + gold.size() ||
+      index < 0 || static_cast<size_t>(index) >= choices)
+    throw Error("{}: expected the right answer as a number from 0 to {} ({}), found '{}'",
+                place,
+                choices - 1,
+                task.where("gold"),
+                gold);
+  return index;
+}
+
+}  // namespace
+
+Item make_item(const TaskFile& task,
+               const ItemPrompts& prompts,
+               const Json& row,
+               const std::string& place) {
+  const TaskConfig& config = task.config();
+  Item item;
+  for (size_t i = 0; i < prompts.contexts.size(); ++i) {
+    std::string context =
+        transformed(prompts.contexts[i].render(row, place), prompts.context_transforms, place);
+    if (context.empty() && !config.context[i].empty())
+      throw Error("{}: {} gives an empty text", place, task.where("context"));
+    item.contexts.push_back(std::move(context));
+  }
+  const bool partial = item.contexts.size() > 1;
+  const bool chooses = !prompts.choices.empty();
+  std::vector<std::string> answers;
+  if (chooses) {
+    answers = render_all(prompts.choices, row, place);
+  } else {
+    answers.assign(item.contexts.size(), prompts.answer[0].render(row, place));
+  }
+  if (answers.size() < 2 && chooses)
+    throw Error("{}: expected at least two choices ({}), found {}",
+                place,
+                task.where("choices"),
+                answers.size());
+  for (std::string& answer : answers) {
+    answer = transformed(std::move(answer), prompts.choice_transforms, place);
+    if (strip(answer).empty())
+      throw Error("{}: {} gives an empty text", place, task.where(chooses ? "choices" : "answer"));
+    item.chars.push_back(count_characters(answer));
+    item.bytes.push_back(static_cast<int64_t>(answer.size()));
+    item.continuations.push_back(config.delimiter + answer);
+  }
+  if (chooses || partial) item.gold = find_gold(task, prompts, row, answers.size(), place);
+  return item;
+}
+
+}  // namespace demix

@@ -1,0 +1,158 @@
+#include "demix/evaluate/task_file.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "demix/core/error.h"
+#include "demix/evaluate/metrics.h"
+
+namespace demix {
+namespace {
+
+Json to_row(const ConfigNode& node) {
+  if (node.is_map()) {
+    Json object = Json::object();
+    for (const std::string& key : node.keys()) object[key] = to_row(*node.find(key));
+    return object;
+  }
+  if (node.is_sequence()) {
+    Json list = Json::array();
+    for (const ConfigNode& item : node.items()) list.push_back(to_row(item));
+    return list;
+  }
+  return node.as_string();
+}
+
+std::vector<std::string> one(const std::string& text) {
+  return text.empty() ? std::vector<std::string>() : std::vector{text};
+}
+
+}  // namespace
+
+TaskFile::TaskFile(const std::filesystem::path& path)
+    : node_(ConfigNode::parse_file(path)), config_(read_config<TaskConfig>(node_)) {
+  check_kind();
+  check_fewshot();
+  check_metrics();
+  if (!config_.id.empty()) id_ = Prompt::parse(config_.id, where("id"));
+  prompts_.contexts = parse("context", config_.context);
+  prompts_.choices = parse("choices", config_.choices);
+  prompts_.answer = parse("answer", one(config_.answer));
+  prompts_.gold = parse("gold", one(config_.gold));
+  prompts_.labels = parse("labels", config_.labels);
+  for (const std::string& text : config_.context_transforms)
+    prompts_.context_transforms.push_back(Transform::parse(text, where("context_transforms")));
+  for (const std::string& text : config_.choice_transforms)
+    prompts_.choice_transforms.push_back(Transform::parse(text, where("choice_transforms")));
+  example_prompts_ = prompts_;
+  const FewshotConfig& fewshot = config_.fewshot;
+  if (!fewshot.context.empty())
+    example_prompts_.contexts = parse("fewshot.context", fewshot.context);
+  if (!fewshot.answer.empty())
+    example_prompts_.answer = parse("fewshot.answer", one(fewshot.answer));
+}
+
+std::vector<Json> TaskFile::examples() const {
+  std::vector<Json> rows;
+  if (config_.fewshot.examples)
+    for (const ConfigNode& node : config_.fewshot.examples->items()) rows.push_back(to_row(node));
+  return rows;
+}
+
+std::string TaskFile::where(std::string_view key) const {
+  const size_t dot = key.find('.');
+  auto node = node_.find(key.substr(0, dot));
+  if (node && dot != std::string_view::npos) node = node->find(key.substr(dot + 1));
+  return node ? node->where() : fmt::format("{}: {}", node_.where(), key);
+}
+
+std::vector<Prompt> TaskFile::parse(std::string_view key,
+                                    const std::vector<std::string>& texts) const {
+  std::vector<Prompt> prompts;
+  for (const std::string& text : texts) prompts.push_back(Prompt::parse(text, where(key)));
+  return prompts;
+}
+
+void TaskFile::check_kind() const {
+  if (config_.domain.empty())
+    throw Error("{}: expected a domain, such as general, code or math", where("domain"));
+  if (config_.data.empty())
+    throw Error("{}: expected the stems of the task's data file", where("data"));
+  if (config_.context.empty()) throw Error("{}: expected a prompt", where("context"));
+  const bool partial = config_.context.size() > 1;
+  if (config_.choices.empty() == config_.answer.empty())
+    throw Error("{}: expected either 'choices' or 'answer'", where("choices"));
+  if (partial && config_.answer.empty())
+    throw Error("{}: several contexts need one common 'answer'", where("context"));
+  const bool chooses = partial || !config_.choices.empty();
+  if (chooses && config_.gold.empty()) throw Error("{}: expected the right choice", where("gold"));
+  if (!chooses && !config_.gold.empty())
+    throw Error("{}: there is nothing to choose from; leave it out", where("gold"));
+  if (config_.gold.empty() && !config_.labels.empty())
+    throw Error("{}: labels without 'gold'", where("labels"));
+  for (const auto& [field, range] : config_.keep)
+    if (range.size() != 2 || range[0] > range[1])
+      throw Error("{}: expected '{}: [smallest, largest]'", where("keep"), field);
+  if (config_.average != "items" && config_.average != "members")
+    throw Error("{}: expected items or members, found '{}'", where("average"), config_.average);
+  std::set<std::string> members;
+  for (const std::string& member : config_.members)
+    if (member.empty() || !members.insert(member).second)
+      throw Error("{}: expected different names, found '{}'{}",
+                  where("members"),
+                  member,
+                  member.empty() ? "" : " twice");
+}
+
+void TaskFile::check_fewshot() const {
+  const FewshotConfig& fewshot = config_.fewshot;
+  if (fewshot.number < 0)
+    throw Error(
+        "{}: expected a number of examples, found {}", where("fewshot.number"), fewshot.number);
+  if (fewshot.sampler != "random" && fewshot.sampler != "first_n")
+    throw Error(
+        "{}: expected random or first_n, found '{}'", where("fewshot.sampler"), fewshot.sampler);
+  if (!fewshot.data.empty() && fewshot.examples)
+    throw Error("{}: examples come from 'data' or from 'examples', not from both",
+                where("fewshot.examples"));
+  if (fewshot.examples && !fewshot.examples->is_sequence())
+    throw Error("{}: expected a list of rows", where("fewshot.examples"));
+  if (node_.find("fewshot") && fewshot.data.empty() && !fewshot.examples)
+    throw Error("{}: expected 'data' or 'examples', where the examples come from",
+                where("fewshot"));
+  if (!fewshot.context.empty() && fewshot.context.size() != config_.context.size())
+    throw Error("{}: expected {} prompts as in 'context', found {}",
+                where("fewshot.context"),
+                config_.context.size(),
+                fewshot.context.size());
+  if (!fewshot.answer.empty() && config_.answer.empty())
+    throw Error("{}: the task has 'choices'; an example's answer is the right one of them",
+                where("fewshot.answer"));
+}
+
+void TaskFile::check_metrics() const {
+  if (config_.metrics.empty())
+    throw Error("{}: expected some of {}", where("metrics"), fmt::join(known_metrics(), ", "));
+  for (const std::string& metric : config_.metrics) {
+    const auto names = known_metrics();
+    if (std::find(names.begin(), names.end(), metric) == names.end()) {
+      const std::string_view near = nearest(metric, names);
+      throw Error("{}: unknown metric '{}'; known are {}{}",
+                  where("metrics"),
+                  metric,
+                  fmt::join(names, ", "),
+                  near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+    }
+    if (needs_choices(metric) && config_.gold.empty())
+      throw Error("{}: {} compares choices, and this task has none", where("metrics"), metric);
+  }
+  if (std::find(config_.metrics.begin(), config_.metrics.end(), config_.primary_metric) ==
+      config_.metrics.end())
+    throw Error("{}: expected one of this task's metrics ({}), found '{}'",
+                where("primary_metric"),
+                fmt::join(config_.metrics, ", "),
+                config_.primary_metric);
+}
+
+}  // namespace demix
