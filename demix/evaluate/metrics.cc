@@ -236,6 +236,7 @@ std::map<std::string, std::map<std::string, MetricValue>> member_metrics(
     const Task& task, std::span<const ItemScore> scores) {
   DEMIX_CHECK(scores.size() == task.items.size());
   std::map<std::string, std::map<std::string, MetricValue>> metrics;
+  if (task.members.empty()) return metrics;
   auto member = task.members.begin();
   for_each_member(task, scores, [&](auto items, auto of_items) {
     for (const std::string& name : task.metrics)

@@ -124,6 +124,12 @@ TEST(Metrics, GroupsAreAveragedAsTheHarnessDoes) {
   }
 }
 
+TEST(Metrics, OtherTasksHaveNoMembers) {
+  EXPECT_TRUE(
+      member_metrics(task_of({choice_item({"a", "b"}, 0)}), std::vector{score_of({-1, -2}, {1, 1})})
+          .empty());
+}
+
 TEST(Metrics, MembersOfUnequalBytesCountEquallyByTheirRatios) {
   Task task = task_of({choice_item({"a"}, 0), choice_item({"bb"}, 0), choice_item({"cccc"}, 0)});
   task.metrics = {"bpb"};
