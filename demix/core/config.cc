@@ -65,6 +65,15 @@ std::string ConfigNode::where() const {
   return impl_->path.empty() ? place : fmt::format("{}: {}", place, impl_->path);
 }
 
+std::string ConfigNode::tag() const {
+  const std::string tag = impl_->node.Tag();
+  return tag == "?" || tag == "!" ? "" : tag;  // as yaml-cpp calls plain and quoted values
+}
+
+std::filesystem::path ConfigNode::folder() const {
+  return std::filesystem::path(impl_->file).parent_path();
+}
+
 std::vector<std::string> ConfigNode::keys() const {
   if (is_null()) return {};
   if (!is_map()) throw Error("{}: expected a map of keys to values", where());

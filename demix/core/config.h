@@ -46,6 +46,10 @@ class ConfigNode {
   std::vector<ConfigNode> items() const;  // of a sequence
   // "recipes/demo.yaml:12: search.rounds"
   std::string where() const;
+  // "!function" of a value that is written with this tag, "" of one without.
+  std::string tag() const;
+  // Of the file that this was read from.
+  std::filesystem::path folder() const;
 
   bool as_bool() const;
   int64_t as_int() const;  // accepts 300_000 and 3e5 when exactly integral

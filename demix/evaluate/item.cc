@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "demix/core/error.h"
 #include "demix/evaluate/text.h"
@@ -30,9 +31,24 @@ std::vector<std::string> render_all(const std::vector<Prompt>& prompts,
 int find_gold(const TaskFile& task,
               const ItemPrompts& prompts,
               const Json& row,
-              size_t choices,
+              std::span<const std::string> answers,
               const std::string& place) {
+  const size_t choices = answers.size();
   const std::string gold = prompts.gold[0].render(row, place);
+  using Gold = TaskConfig::Gold;
+  const Gold kind = task.config().gold_kind;
+  const bool are_digits =
+      !gold.empty() && gold.find_first_not_of("0123456789") == std::string::npos;
+  if ((kind == Gold::kField && prompts.gold[0].is_text(row, place)) ||
+      (kind == Gold::kTemplate && !are_digits)) {
+    const auto found = std::find(answers.begin(), answers.end(), gold);
+    if (found != answers.end()) return static_cast<int>(found - answers.begin());
+    throw Error("{}: the right answer is '{}' ({}), but the choices are {}",
+                place,
+                gold,
+                task.where("gold"),
+                fmt::join(answers, ", "));
+  }
   const auto labels = render_all(prompts.labels, row, place);
   if (!labels.empty()) {
     if (labels.size() < choices)
@@ -98,7 +114,7 @@ Item make_item(const TaskFile& task,
     item.bytes.push_back(static_cast<int64_t>(answer.size()));
     item.continuations.push_back(config.delimiter + answer);
   }
-  if (chooses || partial) item.gold = find_gold(task, prompts, row, answers.size(), place);
+  if (chooses || partial) item.gold = find_gold(task, prompts, row, answers, place);
   return item;
 }
 

@@ -240,6 +240,10 @@ std::string Prompt::render(const Json& row, const std::string& place) const {
   return text += tail_;
 }
 
+bool Prompt::is_text(const Json& row, const std::string& place) const {
+  return parts_.size() == 1 && find(parts_[0], row, place).is_string();
+}
+
 std::vector<std::string> Prompt::render_list(const Json& row, const std::string& place) const {
   if (parts_.size() != 1 || !parts_[0].literal.empty() || !tail_.empty() ||
       !parts_[0].transforms.empty())

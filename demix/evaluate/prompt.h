@@ -45,6 +45,9 @@ class Prompt {
   // no text there. Numbers become decimal text.
   std::string render(const Json& row, const std::string& place) const;
 
+  // Whether this is one placeholder where the row has text rather than a number.
+  bool is_text(const Json& row, const std::string& place) const;
+
   // If this is one placeholder without transforms and the row has a list there: the texts in that
   // list, else the one rendered text.
   std::vector<std::string> render_list(const Json& row, const std::string& place) const;

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "demix/core/error.h"
+#include "demix/evaluate/harness_file.h"
 #include "demix/evaluate/metrics.h"
 
 namespace demix {
@@ -30,8 +31,14 @@ std::vector<std::string> one(const std::string& text) {
 
 }  // namespace
 
-TaskFile::TaskFile(const std::filesystem::path& path)
-    : node_(ConfigNode::parse_file(path)), config_(read_config<TaskConfig>(node_)) {
+TaskFile::TaskFile(const std::filesystem::path& path) : node_(ConfigNode::parse_file(path)) {
+  if (is_harness_task(node_)) {
+    HarnessTask task = read_harness_task(node_);
+    config_ = std::move(task.config);
+    places_ = std::move(task.places);
+  } else {
+    config_ = read_config<TaskConfig>(node_);
+  }
   check_kind();
   check_fewshot();
   check_metrics();
@@ -61,6 +68,8 @@ std::vector<Json> TaskFile::examples() const {
 }
 
 std::string TaskFile::where(std::string_view key) const {
+  if (const auto place = places_.find(std::string(key)); place != places_.end())
+    return place->second;
   const size_t dot = key.find('.');
   auto node = node_.find(key.substr(0, dot));
   if (node && dot != std::string_view::npos) node = node->find(key.substr(dot + 1));

@@ -1,4 +1,5 @@
-// A task's YAML file, read and checked; its data are not touched here.
+// A task's YAML file, ours or lm-evaluation-harness' (harness_file.h), read and checked; its data
+// are not touched here.
 #pragma once
 
 #include <cstdint>
@@ -47,6 +48,13 @@ struct FewshotConfig {
 //   several contexts, answer, gold     partial sentences: which context makes the common answer
 //   likeliest one context, answer                bits per byte of the gold answer
 struct TaskConfig {
+  // How `gold` names the right choice. The others are those of lm-evaluation-harness' files.
+  enum class Gold {
+    kNumberOrLabel,
+    kField,     // of a field: a number, or where it is text, the choice itself
+    kTemplate,  // of a text: a number where it is digits, else the choice itself
+  };
+
   std::string description;  // for people
   std::string domain;       // the group whose average the search sees, such as "math"
   // A group: this file stands for the tasks NAME_member, one for each member; stems and preamble
@@ -62,6 +70,7 @@ struct TaskConfig {
   std::vector<std::string> context;
   std::vector<std::string> choices;  // prompts, or one field that is a list
   std::string answer;
+  Gold gold_kind = Gold::kNumberOrLabel;  // not a key of ours
   std::string gold;                 // prompt: number of the right choice from 0, or one of `labels`
   std::vector<std::string> labels;  // prompts or one list field
   std::string delimiter = " ";      // between context and continuation
@@ -123,6 +132,7 @@ class TaskFile {
   void check_metrics() const;
 
   ConfigNode node_;
+  std::map<std::string, std::string> places_;  // of our keys in a file of lm-evaluation-harness
   TaskConfig config_;
   ItemPrompts prompts_, example_prompts_;
   std::optional<Prompt> id_;

@@ -86,7 +86,7 @@ CHOICE_BOUND = 0.999  # of the items
 # Data ----------------------------------------------------------------------------------------------------------------
 
 
-def read_rows(folder: pathlib.Path, stem: str, limit: int | None) -> list[dict]:
+def read_rows(folder: pathlib.Path, stem: str) -> list[dict]:
     path = folder / f"{stem}.jsonl"
     if path.exists():
         lines = path.read_text().splitlines()
@@ -95,7 +95,7 @@ def read_rows(folder: pathlib.Path, stem: str, limit: int | None) -> list[dict]:
 
         with zstandard.open(folder / f"{stem}.jsonl.zst", "rt", encoding="utf-8") as stream:
             lines = stream.read().split("\n")
-    return [json.loads(line) for line in lines if line][:limit]
+    return [json.loads(line) for line in lines if line]
 
 
 def cut_rows(texts: list[str], count: int, lm: HFLM) -> list[dict]:
@@ -176,9 +176,9 @@ class LocalTask(ConfigurableTask):
         self.set_fewshot_seed(1234)  # the harness's default
 
 
-def make_requests(task: ConfigurableTask) -> tuple[list[dict], list[list[Instance]]]:
-    """The task's documents, and what is asked about each."""
-    documents, requests = list(task.eval_docs), []
+def make_requests(task: ConfigurableTask, limit: int | None = None) -> tuple[list[dict], list[list[Instance]]]:
+    """The task's first documents, and what is asked about each."""
+    documents, requests = list(task.eval_docs)[:limit], []
     for index, document in enumerate(documents):
         context = task.fewshot_context(document, num_fewshot=task.config.num_fewshot)
         metadata = (task.config.task, index, 1)
@@ -188,11 +188,16 @@ def make_requests(task: ConfigurableTask) -> tuple[list[dict], list[list[Instanc
 
 
 def run_harness(
-    lm: HFLM, name: str, rows: list[dict], count: int = 0, examples: list[dict] | None = None
+    lm: HFLM,
+    name: str,
+    rows: list[dict],
+    limit: int | None = None,
+    count: int = 0,
+    examples: list[dict] | None = None,
 ) -> tuple[list[list[float]], dict[str, float]]:
     """The items' log-likelihoods and the task's metrics."""
     task = LocalTask(name, rows, count, examples)
-    documents, requests = make_requests(task)
+    documents, requests = make_requests(task, limit)
     flat = [instance for item in requests for instance in item]
     replies = iter(lm.loglikelihood(flat, disable_tqdm=True))
     likelihoods, values = [], collections.defaultdict(list)
@@ -246,7 +251,7 @@ def compare_task(name: str, ours: list[dict], table: dict, theirs, metrics: dict
         if metric in table and abs(table[metric] - value) > bound:
             raise SystemExit(f"{name}: {metric} is {table[metric]}, the harness has {value}")
     if name in ANSWERS:
-        size = sum(len(row[ANSWERS[name]].encode()) for row in rows)
+        size = sum(len(row[ANSWERS[name]].encode()) for row in rows[: len(ours)])
         bits = -sum(likelihood for (likelihood,) in theirs) / math.log(2) / size
         if abs(table["bpb"] / bits - 1) > LIKELIHOOD_BOUND:
             raise SystemExit(f"{name}: bpb is {table['bpb']}, the harness's log-likelihoods give {bits}")
@@ -265,9 +270,9 @@ def compare_model(program: str, folder: pathlib.Path, options: argparse.Namespac
     results = {}
     with tempfile.TemporaryDirectory() as temporary:
         made = pathlib.Path(temporary)
-        rows = {name: read_rows(options.data, TASKS[name][1], options.limit) for name in options.tasks}
+        rows = {name: read_rows(options.data, TASKS[name][1]) for name in options.tasks}
         examples = {
-            name: read_rows(options.data, TASKS[name][2], None)
+            name: read_rows(options.data, TASKS[name][2])
             for name in options.tasks
             if options.fewshot and TASKS[name][2]
         }
@@ -289,8 +294,8 @@ def compare_model(program: str, folder: pathlib.Path, options: argparse.Namespac
                 table |= values
         good = True
         for name, task_rows in rows.items():
-            count = options.fewshot if name in options.tasks else 0
-            theirs, metrics = run_harness(lm, name, task_rows, count, examples.get(name))
+            number, count = (None, 0) if name in MADE else (options.limit, options.fewshot)
+            theirs, metrics = run_harness(lm, name, task_rows, number, count, examples.get(name))
             results[name] = compare_task(name, ours[name], table[name], theirs, metrics, task_rows)
             r = results[name]
             fine = r["worst"] <= LIKELIHOOD_BOUND and r["same"] >= CHOICE_BOUND * r["items"]
@@ -326,7 +331,9 @@ def make_model(family: str, tokenizer: pathlib.Path, out: pathlib.Path, vocabula
 
 
 def command_model(options: argparse.Namespace) -> None:
-    size = max(json.loads((options.tokenizer / "tokenizer.json").read_text())["model"]["vocab"].values()) + 1
+    tokenizer = json.loads((options.tokenizer / "tokenizer.json").read_text())
+    ids = [*tokenizer["model"]["vocab"].values(), *(token["id"] for token in tokenizer["added_tokens"])]
+    size = max(ids) + 1
     make_model(
         options.family,
         options.tokenizer,
@@ -446,7 +453,7 @@ def command_expected(options: argparse.Namespace) -> None:
         lm = HFLM(pretrained=str(folder), dtype="float32", device="cpu", batch_size=8, max_length=UNIT_MAX_LENGTH)
         values = expected["models"][family] = {}
         for name, stem in [(name, TASKS[name][1]) for name in UNIT_TASKS] + [(name, name) for name in MADE]:
-            rows = read_rows(options.out / "items", stem, None)
+            rows = read_rows(options.out / "items", stem)
             likelihoods, metrics = run_harness(lm, name, rows)
             values[name] = {"loglikelihoods": likelihoods, **metrics}
     (options.out / "expected.json").write_text(json.dumps(expected) + "\n")

@@ -1,17 +1,19 @@
 """Remakes what the unit tests know of lm-evaluation-harness 0.4.13: made-up benchmark rows in the published fields, the
 requests that the harness makes of them with and without examples, and its averages over groups.
 
-    harness_prompts.py tests/data/evaluate/benchmarks
+    harness_prompts.py tests/data/evaluate
 
-Needs no model. README.md beside says how to set it up.
+Rows and values go into the folder `benchmarks`, copies of the harness's own task files that demix can read into
+`harness`. Needs no model. README.md beside says how to set it up.
 """
 
 import json
 import pathlib
 import random
+import shutil
 import sys
 
-from harness import LocalTask, make_requests
+from harness import TASKS, LocalTask, make_requests
 from lm_eval.api.metrics import aggregate_subtask_metrics, mean_stderr, pooled_sample_stderr, unweighted_mean_stderr
 
 # Task, numbers of examples, rows to ask about and to draw from. Python draws from up to 21 rows (85 for six and more
@@ -35,6 +37,9 @@ CASES = [
     ("mmlu_us_foreign_policy", (2,), 2, 5),
     ("blimp_adjunct_island", (0,), 3, 0),
 ]
+# Tasks whose files are copied, with what they include.
+COPIED = "arc_challenge arc_easy blimp_adjunct_island boolq commonsense_qa mmlu_anatomy openbookqa piqa sciq".split()
+INCLUDED = {"blimp_adjunct_island": "_template_yaml", "mmlu_anatomy": "_default_template_yaml"}
 THINGS = "apple river lantern copper window violin thunder saddle candle meadow orbit needle harbor pepper".split()
 
 
@@ -84,9 +89,11 @@ def fields(name: str, index: int, rng: random.Random) -> dict:
         return {"question": f"Add {x} to {y}.", "answer": f"{x}+{y}=<<{x}+{y}={x + y}>>{x + y}\n#### {x + y}"}
     if name == "mbpp":
         tests = [f"assert f({i}) == {i + index}" for i in range(3)]
-        return {"task_id": 11 + index, "text": f"Write a function to add {index}.", "code": "def f(x):\r\n  return x", "test_list": tests}
+        row = {"task_id": 11 + index, "text": f"Write a function to add {index}."}
+        return row | {"code": "def f(x):\r\n  return x", "test_list": tests}
     if name == "minerva_math":
-        return {"problem": f"What is ${index}+{gold}$?", "level": "Level 1", "type": "Algebra", "solution": f"$\\boxed{{{index + gold}}}$"}
+        row = {"problem": f"What is ${index}+{gold}$?", "level": "Level 1", "type": "Algebra"}
+        return row | {"solution": f"$\\boxed{{{index + gold}}}$"}
     if name.startswith("mmlu_"):
         return {"question": f"{blank}Which {a}?{blank}", "subject": name[5:], "choices": [b, c, d, e], "answer": gold}
     if name.startswith("blimp_"):
@@ -156,8 +163,13 @@ def group() -> dict:
 
 
 def main() -> int:
-    out = pathlib.Path(sys.argv[1])
-    out.mkdir(parents=True, exist_ok=True)
+    out, copies = pathlib.Path(sys.argv[1]) / "benchmarks", pathlib.Path(sys.argv[1]) / "harness"
+    for folder in (out, copies):
+        folder.mkdir(parents=True, exist_ok=True)
+    for name in COPIED:
+        shutil.copy(TASKS[name][0], copies / f"{name}.yaml")
+        if name in INCLUDED:
+            shutil.copy(TASKS[name][0].parent / INCLUDED[name], copies)
     prompts = []
     for name, counts, size, pool in CASES:
         rng = random.Random(name)
