@@ -7,6 +7,7 @@ Rows and values go into the folder `benchmarks`, copies of the harness's own tas
 `harness`. Needs no model. README.md beside says how to set it up.
 """
 
+import importlib.metadata
 import json
 import pathlib
 import random
@@ -60,8 +61,8 @@ def fields(name: str, index: int, rng: random.Random) -> dict:
         row = {"id": f"own_{index}", "question": f"Which is number {index}?{blank}"}
         return row | {"choices": choices, "answerKey": labels[gold % size]}
     if name == "openbookqa":
-        choices = {"text": [a, b, c, d], "label": list("ABCD")}
-        return {"id": f"7-{index}", "question_stem": sentence(rng), "choices": choices, "answerKey": blank + "ABCD"[gold]}
+        row = {"id": f"7-{index}", "question_stem": sentence(rng), "answerKey": blank + "ABCD"[gold]}
+        return row | {"choices": {"text": [a, b, c, d], "label": list("ABCD")}}
     if name == "commonsense_qa":
         row = {"id": f"{index:08x}", "question": f"{blank}Where is the {a}?{blank}", "question_concept": a}
         return row | {"choices": {"label": list("ABCDE"), "text": [a, b, c, d, e]}, "answerKey": "ABCDE"[gold + 1]}
@@ -170,6 +171,8 @@ def main() -> int:
         shutil.copy(TASKS[name][0], copies / f"{name}.yaml")
         if name in INCLUDED:
             shutil.copy(TASKS[name][0].parent / INCLUDED[name], copies)
+    licence = next(file for file in importlib.metadata.files("lm_eval") if file.name.startswith("LICENSE"))
+    shutil.copy(licence.locate(), copies / "LICENSE.md")
     prompts = []
     for name, counts, size, pool in CASES:
         rng = random.Random(name)
