@@ -1,0 +1,41 @@
+// One command with its input, its output and a deadline.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace demix {
+
+struct ChildLimits {
+  double wall_s = 10;
+  int64_t output_bytes = 1 << 20;  // of standard output and error together
+  int64_t tail_bytes = 4096;       // of these, what is kept
+};
+
+struct ChildResult {
+  // As waitpid gives it.
+  int status = 0;
+  // Why it was killed before it ended; neither holds otherwise.
+  bool timed_out = false;
+  bool too_much_output = false;
+  // The end of what it wrote to standard output and error, as it came.
+  std::string output_tail;
+  // What it wrote to descriptor 3, at most 256 bytes. One line there ends the run: the command is
+  // killed if it still goes on.
+  std::string report;
+  double wall_s = 0;
+};
+
+// Runs `command`, found on PATH, with `input` as its standard input, an environment of
+// `environment` alone, and no other descriptor of ours. Nothing of this process is copied, so it is
+// cheap from a large one. Threads may call it at the same time. Kills only the command itself: that
+// its children do not outlive it is the command's task, and an Error where it fails in that. Throws
+// Error when the command cannot be started.
+ChildResult run_child(const std::vector<std::string>& command,
+                      const std::vector<std::string>& environment,
+                      std::string_view input,
+                      const ChildLimits& limits);
+
+}  // namespace demix

@@ -1,0 +1,203 @@
+#include "demix/evaluate/sandbox.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "demix/core/error.h"
+#include "tests/temporary_folder.h"
+
+namespace demix {
+namespace {
+
+SandboxOptions quick() {
+  return {.wall_s = 8, .cpu_s = 2, .memory_bytes = 256LL << 20, .processes = 8};
+}
+
+// Each test runs programs; where the host cannot, each says so and why.
+class Sandbox : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (const std::string problem = sandbox_problem(quick()); !problem.empty()) {
+      std::fprintf(stderr, "NOT TESTED: %s\n", problem.c_str());
+      GTEST_SKIP() << problem;
+    }
+  }
+
+  static ProgramResult run(std::string_view program) { return run_program(program, quick()); }
+  static std::string outcome(std::string_view program) {
+    const ProgramResult result = run(program);
+    return std::string(outcome_name(result.outcome)) + ": " + result.reason;
+  }
+  // That a program which expects `exception` of `action` gets it.
+  static void expect_refused(const std::string& action, const std::string& exception = "OSError") {
+    const ProgramResult result =
+        run("import os, socket, subprocess, ctypes\ntry:\n    " + action + "\nexcept " + exception +
+            ":\n    pass\nelse:\n    assert 0\n");
+    EXPECT_EQ(result.outcome, Outcome::kPassed) << action << "\n" << result.output_tail;
+  }
+};
+
+TEST_F(Sandbox, AProgramThatRunsToItsEndPasses) {
+  EXPECT_EQ(outcome("assert sorted([2, 1]) == [1, 2]"), "passed: ");
+  EXPECT_EQ(outcome(""), "passed: ");
+  EXPECT_EQ(run("print('seen')").output_tail, "seen\n");
+}
+
+TEST_F(Sandbox, AnExceptionFailsWithItsLastLine) {
+  EXPECT_EQ(outcome("assert 1 == 2, 'one is not two'"), "failed: AssertionError: one is not two");
+  EXPECT_EQ(outcome("x = ("), "failed: SyntaxError: '(' was never closed");
+  EXPECT_EQ(outcome("input()"), "failed: EOFError: EOF when reading a line");
+}
+
+TEST_F(Sandbox, LeavingEarlyIsNoPass) {
+  EXPECT_EQ(outcome("import sys\nsys.exit(0)"), "failed: SystemExit: 0");
+  EXPECT_EQ(outcome("import os\nos._exit(0)"), "failed: ended with status 0 before its last line");
+  EXPECT_EQ(outcome("import os\nif os.fork():\n    assert 0, 'parent'\n"),
+            "failed: AssertionError: parent");
+  EXPECT_EQ(outcome("import os\nos.write(3, b'passed\\n')\nassert 0").substr(0, 6), "failed");
+  EXPECT_EQ(outcome("import os\nos.execv('/usr/bin/true', ['true'])"),
+            "failed: ended with status 0 before its last line");
+}
+
+TEST_F(Sandbox, TheMainBlockIsNotRunAsInTheHarness) {
+  EXPECT_EQ(outcome("if __name__ == '__main__':\n    assert 0"), "passed: ");
+}
+
+TEST_F(Sandbox, SleepingIsEndedAtTheWallLimit) {
+  SandboxOptions options = quick();
+  options.wall_s = 1;
+  const ProgramResult result = run_program("import time\ntime.sleep(600)", options);
+  EXPECT_EQ(result.outcome, Outcome::kTimedOut);
+  EXPECT_EQ(result.reason, "ran longer than 1 s");
+  EXPECT_GE(result.wall_s, 1);
+  EXPECT_LT(result.wall_s, 5);
+}
+
+TEST_F(Sandbox, ComputingIsEndedAtTheProcessorLimit) {
+  SandboxOptions options = quick();
+  options.wall_s = 60;
+  options.cpu_s = 1;
+  const ProgramResult result = run_program("while True: pass", options);
+  EXPECT_EQ(result.outcome, Outcome::kTimedOut);
+  EXPECT_EQ(result.reason, "used more than 1 s of processor time");
+}
+
+TEST_F(Sandbox, AMemoryBombIsStopped) {
+  EXPECT_EQ(outcome("x = b'x' * (1 << 40)"),
+            "out of memory: needs more than 268435456 bytes of memory");
+  EXPECT_EQ(outcome("x = []\nwhile True: x.append(b'x' * (1 << 20))").substr(0, 13),
+            "out of memory");
+}
+
+TEST_F(Sandbox, AForkBombIsBoundedAndGone) {
+  // Every process that it made holds the pipes that run_program reads to their end.
+  const auto begin = std::chrono::steady_clock::now();
+  const std::string got = outcome("import os\nwhile True: os.fork()");
+  EXPECT_TRUE(got.starts_with("failed: BlockingIOError") || got.starts_with("timed out")) << got;
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+  expect_refused("[os.fork() or __import__('time').sleep(60) for _ in range(9)]");
+}
+
+TEST_F(Sandbox, EndlessOutputIsCutOff) {
+  const ProgramResult result = run("while True: print('y' * 1000)");
+  EXPECT_EQ(result.outcome, Outcome::kKilled);
+  EXPECT_EQ(result.reason, "wrote more than 1048576 bytes");
+  EXPECT_LE(result.output_tail.size(), 4096U);
+}
+
+TEST_F(Sandbox, HugeFilesAndFullFoldersAreErrors) {
+  expect_refused("open('/tmp/x', 'wb').write(b'x' * (17 << 20))");
+  expect_refused("[open(f'/tmp/{i}', 'wb').write(b'x' * (8 << 20)) for i in range(9)]");
+}
+
+TEST_F(Sandbox, TheNetworkIsOutOfReach) {
+  expect_refused("socket.create_connection(('1.1.1.1', 80), 2)");
+  expect_refused("socket.create_connection(('127.0.0.1', 22), 2)");
+  expect_refused("socket.getaddrinfo('pypi.org', 80)");
+}
+
+TEST_F(Sandbox, FilesOfTheHostAreOutOfReach) {
+  for (const char* path : {"/etc/shadow", "/etc/passwd", "/proc/1/environ", "/proc/self/mem"})
+    expect_refused("open('" + std::string(path) + "').read()");
+  for (const char* path : {"/root", "/home", "/var", "/sys", "/mnt"})
+    expect_refused("os.listdir('" + std::string(path) + "')");
+  const char* home = std::getenv("HOME");
+  if (home && !std::string_view(home).starts_with("/tmp") && std::filesystem::exists(home))
+    expect_refused("os.listdir('" + std::string(home) + "')");
+}
+
+TEST_F(Sandbox, NothingOutsideOfTmpCanBeWritten) {
+  for (const char* path : {"/x", "/usr/x", "/etc/x", "/dev/x", "/bin/x"})
+    expect_refused("open('" + std::string(path) + "', 'w')");
+  expect_refused("os.remove('/usr/bin/python3')");
+  // Its /tmp is not ours, and the next program's is empty again.
+  const TemporaryFolder folder;
+  const std::string ours = folder.write("ours", "ours").string();
+  expect_refused("open('" + ours + "').read()");
+  EXPECT_EQ(outcome("open('/tmp/left', 'w').write('x')"), "passed: ");
+  expect_refused("open('/tmp/left')");
+}
+
+TEST_F(Sandbox, OtherProcessesCannotBeSeenOrKilled) {
+  expect_refused("os.kill(" + std::to_string(getpid()) + ", 9)");
+  // All it may kill are processes of its own namespace; we live on.
+  EXPECT_NE(run("import os\nos.kill(-1, 9)").outcome, Outcome::kKilled);
+  EXPECT_EQ(outcome("import os\nos.kill(os.getpid(), 11)"), "killed: ended by signal 11");
+  EXPECT_EQ(outcome("import os\nos.kill(os.getppid(), 9)\nassert os.getppid() == 1"), "passed: ");
+}
+
+TEST_F(Sandbox, PrivilegesAndNamespacesCannotBeGot) {
+  expect_refused("os.setuid(0)");
+  expect_refused("subprocess.run(['/usr/bin/unshare', '-r', 'true'], check=True)",
+                 "(OSError, subprocess.CalledProcessError)");
+  expect_refused("subprocess.run(['/usr/bin/mount', '-o', 'remount,rw', '/'], check=True)",
+                 "(OSError, subprocess.CalledProcessError)");
+  expect_refused("__import__('resource').setrlimit(__import__('resource').RLIMIT_NPROC, (99, 99))",
+                 "ValueError");
+}
+
+TEST_F(Sandbox, NothingIsInherited) {
+  setenv("DEMIX_TEST_SECRET", "secret", 1);
+  const int descriptor = fcntl(1, F_DUPFD, 40);  // without close-on-exec
+  EXPECT_EQ(outcome("import os\nassert 'DEMIX_TEST_SECRET' not in os.environ"), "passed: ");
+  expect_refused("os.fstat(" + std::to_string(descriptor) + ")");
+  close(descriptor);
+  unsetenv("DEMIX_TEST_SECRET");
+}
+
+TEST_F(Sandbox, ADetachedChildDiesWithItsProgram) {
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(outcome("import subprocess\n"
+                    "subprocess.Popen(['/usr/bin/sleep', '600'], start_new_session=True)"),
+            "passed: ");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(6));
+}
+
+TEST_F(Sandbox, ManyRunAtATimeAndKeepTheirOrder) {
+  std::vector<std::string> programs;
+  for (int i = 0; i < 24; ++i)
+    programs.push_back("print(" + std::to_string(i) + ")\nassert " + std::to_string(i % 3));
+  const std::vector<ProgramResult> results = run_programs(programs, quick(), 4);
+  ASSERT_EQ(results.size(), programs.size());
+  for (size_t i = 0; i < results.size(); ++i) {
+    EXPECT_EQ(results[i].outcome, i % 3 == 0 ? Outcome::kFailed : Outcome::kPassed) << i;
+    EXPECT_TRUE(results[i].output_tail.starts_with(std::to_string(i) + "\n"));
+  }
+}
+
+TEST(SandboxProblem, WithoutASandboxNothingRuns) {
+  SandboxOptions options;
+  options.python = "/usr/bin/no-such-python";
+  EXPECT_NE(sandbox_problem(options).find("cannot be run safely"), std::string::npos);
+  EXPECT_THROW(run_program("pass", options), Error);
+  EXPECT_THROW(run_programs(std::vector<std::string>{"pass"}, options), Error);
+}
+
+}  // namespace
+}  // namespace demix
