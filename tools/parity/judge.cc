@@ -1,0 +1,101 @@
+// Judges answers and programs, one JSON object a line from standard input, one verdict a line to
+// standard output:
+//     {"kind": "gsm8k", "generated": …, "gold": …}    {"strict": …, "flexible": …, "strict_match":
+//     true, …}
+//     {"kind": "math", "generated": …, "gold": …}     {"answer": …, "gold": …, "exact_match": true,
+//     …}
+//     {"kind": "math_pair", "answer": …, "gold": …}   both normalised already
+//     {"kind": "humaneval", "prompt": …, "completion": …, "test": …, "entry_point": …}
+//     {"kind": "mbpp", "code": …, "tests": […], "setup": …}    {"outcome": "passed", "reason": …}
+// A gold answer of "math" is the solution with its \boxed answer. Used by answers.py and
+// programs.py.
+#include <cstdio>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "demix/core/error.h"
+#include "demix/core/json.h"
+#include "demix/evaluate/code_task.h"
+#include "demix/evaluate/gsm8k_answer.h"
+#include "demix/evaluate/math_answer.h"
+#include "demix/evaluate/math_equal.h"
+#include "demix/evaluate/sandbox.h"
+
+namespace {
+
+using demix::Json;
+
+Json judge_gsm8k(const std::string& generated, const std::string& gold) {
+  const std::string strict = demix::gsm8k_strict_answer(generated);
+  const std::string flexible = demix::gsm8k_flexible_answer(generated);
+  return {{"strict", strict},
+          {"flexible", flexible},
+          {"strict_match", demix::gsm8k_answers_equal(strict, gold)},
+          {"flexible_match", demix::gsm8k_answers_equal(flexible, gold)}};
+}
+
+Json judge_math(const std::string& answer, const std::string& gold) {
+  return {{"answer", answer},
+          {"gold", gold},
+          {"exact_match", demix::math_exact_match(answer, gold)},
+          {"equivalent", demix::math_equivalent(answer, gold)}};
+}
+
+Json judge(const Json& row) {
+  const std::string kind = row.at("kind");
+  if (kind == "gsm8k") return judge_gsm8k(row.at("generated"), row.at("gold"));
+  if (kind == "math_pair") return judge_math(row.at("answer"), row.at("gold"));
+  if (kind == "math") {
+    const std::string solution = row.at("gold");
+    const auto gold = demix::boxed_math_answer(solution);
+    if (!gold) throw demix::Error("no boxed answer in '{}'", demix::printable(solution));
+    const std::string generated = row.at("generated");
+    return judge_math(demix::normalized_math_answer(demix::generated_math_answer(generated)),
+                      demix::normalized_math_answer(*gold));
+  }
+  throw demix::Error("unknown kind '{}'", kind);
+}
+
+std::string program_of(const Json& row) {
+  if (row.at("kind") == "humaneval")
+    return demix::humaneval_program(row.at("prompt").get<std::string>(),
+                                    row.at("completion").get<std::string>(),
+                                    row.at("test").get<std::string>(),
+                                    row.at("entry_point").get<std::string>());
+  return demix::mbpp_program(row.at("code").get<std::string>(),
+                             row.at("tests").get<std::vector<std::string>>(),
+                             row.at("setup").get<std::string>());
+}
+
+void run() {
+  std::vector<std::string> programs;
+  for (std::string line; std::getline(std::cin, line);) {
+    const Json row = Json::parse(line);
+    if (row.at("kind") == "humaneval" || row.at("kind") == "mbpp") {
+      programs.push_back(program_of(row));
+    } else {
+      std::cout << judge(row).dump() << '\n';
+    }
+  }
+  if (programs.empty()) return;
+  for (const demix::ProgramResult& result : demix::run_programs(programs)) {
+    const Json verdict{{"outcome", demix::outcome_name(result.outcome)},
+                       {"reason", result.reason},
+                       {"wall_s", result.wall_s}};
+    std::cout << verdict.dump() << '\n';
+  }
+}
+
+}  // namespace
+
+int main() {
+  try {
+    run();
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "parity_judge: %s\n", demix::error_chain(error).c_str());
+    return 1;
+  }
+}
