@@ -202,13 +202,13 @@ class Reader {
   MathNumber factor() {
     if (++depth_ > kDeepest) throw Unreadable();
     MathNumber value = primary();
-    --depth_;
     for (;;) {
       if (take_if("^")) {
         value = power(value, token() == "{" ? primary() : atom());
       } else if (take_if("!")) {
         value = factorial(value);
       } else {
+        --depth_;
         return value;
       }
     }

@@ -64,14 +64,18 @@ class HarnessGsm8k:
 
 
 def judge_math(row: dict) -> dict:
-    """What process_results of the harness computes, with the normalised answers beside it."""
-    answer = minerva.normalize_final_answer(minerva.get_unnormalized_answer(row["generated"]))
-    gold = minerva.normalize_final_answer(
-        minerva.remove_boxed(minerva.last_boxed_only_string(row["gold"]))
-    )
+    """The harness's exact_match with the normalised answers beside it, and math_verify's verdict.
+
+    The harness gives math_verify the whole text, in which it finds another answer or, without dollar signs, none;
+    here it gets the answer itself, as math.
+    """
+    raw_answer = minerva.get_unnormalized_answer(row["generated"])
+    raw_gold = minerva.remove_boxed(minerva.last_boxed_only_string(row["gold"]))
+    answer, gold = map(minerva.normalize_final_answer, (raw_answer, raw_gold))
     verdict = {"answer": answer, "gold": gold, "exact_match": minerva.is_equiv(answer, gold)}
+    as_math = ["$" + text.strip("$") + "$" for text in (raw_gold, raw_answer)]
     try:
-        verdict["equivalent"] = bool(verify(gold=parse(row["gold"]), target=parse(row["generated"])))
+        verdict["equivalent"] = bool(verify(*map(parse, as_math)))
     except Exception:  # noqa: BLE001 (the harness would stop here)
         verdict["equivalent"] = False
     finally:
@@ -289,7 +293,7 @@ def compare(options: argparse.Namespace) -> int:
         for key, count in agreed.items():
             share = count / len(rows)
             print(f"    {key}: {count} agree, {100 * share:.2f} %")
-            # math_verify judges less text than we do, and other text; its figure is for information.
+            # math_verify takes intervals for points and sets for lists; its figure is for information.
             failed |= share < FLOOR and key != "equivalent"
     return 1 if failed else 0
 
