@@ -31,7 +31,7 @@ struct Options {
   std::optional<int64_t> fewshot;
   std::string dtype = "float32", device = "auto";
   ScorerConfig scorer;
-  bool json = false;
+  bool json = false, no_generation = false;
 };
 
 void write_samples(const std::filesystem::path& path,
@@ -41,12 +41,18 @@ void write_samples(const std::filesystem::path& path,
   auto score = scores.begin();
   for (const Task& task : tasks) {
     for (const Item& item : task.items) {
-      const Json line = {{"task", task.name},
-                         {"id", item.id},
-                         {"gold", item.gold},
-                         {"loglikelihoods", score->loglikelihoods},
-                         {"chars", item.chars},
-                         {"bytes", item.bytes}};
+      Json line = {{"task", task.name},
+                   {"id", item.id},
+                   {"gold", item.gold},
+                   {"loglikelihoods", score->loglikelihoods},
+                   {"chars", item.chars},
+                   {"bytes", item.bytes}};
+      if (score->judgement) {
+        line["gold"] = score->judgement->gold;
+        line["generated"] = score->generated;
+        line["extracted"] = score->judgement->extracted;
+        for (const auto& [metric, value] : score->judgement->metrics) line[metric] = value;
+      }
       lines += line.dump() + "\n";
       ++score;
     }
@@ -110,8 +116,10 @@ void evaluate(const Options& options) {
   if (!options.items.empty()) items = read_item_list(options.items, options.tasks);
   std::vector<Task> tasks;
   for (const std::string& name : options.tasks) {
-    const TaskOptions task_options{
-        .limit = options.limit, .fewshot = options.fewshot, .items = items[name]};
+    const TaskOptions task_options{.limit = options.limit,
+                                   .fewshot = options.fewshot,
+                                   .items = items[name],
+                                   .generate = !options.no_generation};
     tasks.push_back(load_task(name, tasks_folder, options.data, task_options));
   }
   const at::Device device = resolve_device(options.device);
@@ -172,6 +180,22 @@ void add_evaluate(CLI::App& app) {
                    "examples in front of each prompt, instead of each task's own number")
       ->check(CLI::NonNegativeNumber);
   command->add_option("--samples", options->samples, "file for one JSON line per item");
+  command->add_flag("--no-generation",
+                    options->no_generation,
+                    "only what log-likelihoods give: no answers are generated, no programs run");
+  SamplingConfig& sampling = options->scorer.generate.sampling;
+  command
+      ->add_option("--temperature",
+                   sampling.temperature,
+                   "of generated answers; 0: always the likeliest token")
+      ->capture_default_str();
+  command->add_option("--top-k", sampling.top_k, "only so many of the likeliest tokens; 0: all")
+      ->capture_default_str();
+  command
+      ->add_option(
+          "--top-p", sampling.top_p, "only the likeliest tokens that together have this share")
+      ->capture_default_str();
+  command->add_option("--seed", sampling.seed, "of drawn answers")->capture_default_str();
   command->add_option("--dtype", options->dtype, "float32 or bfloat16")->capture_default_str();
   command->add_option("--device", options->device, "cpu, cuda, cuda:N or auto")
       ->capture_default_str();

@@ -16,17 +16,21 @@ namespace {
 struct Metric {
   std::string_view name;
   bool higher_is_better;
-  bool needs_choices;
+  bool needs_choices = false;
+  bool needs_generation = false;
 };
 
-constexpr std::array<Metric, 8> kMetrics{{{"acc", true, true},
-                                          {"acc_norm", true, true},
-                                          {"acc_bytes", true, true},
-                                          {"acc_tokens", true, true},
-                                          {"choice_prob", true, true},
-                                          {"choice_prob_norm", true, true},
-                                          {"bpb", false, false},
-                                          {"perplexity", false, false}}};
+constexpr std::array<Metric, 11> kMetrics{{{"acc", true, true},
+                                           {"acc_norm", true, true},
+                                           {"acc_bytes", true, true},
+                                           {"acc_tokens", true, true},
+                                           {"choice_prob", true, true},
+                                           {"choice_prob_norm", true, true},
+                                           {"bpb", false},
+                                           {"perplexity", false},
+                                           {"exact_match", true, false, true},
+                                           {"exact_match_flexible", true, false, true},
+                                           {"pass@1", true, false, true}}};
 
 const Metric& find_metric(const std::string& name) {
   for (const Metric& metric : kMetrics)
@@ -85,6 +89,8 @@ bool higher_is_better(const std::string& metric) { return find_metric(metric).hi
 
 bool needs_choices(const std::string& metric) { return find_metric(metric).needs_choices; }
 
+bool needs_generation(const std::string& metric) { return find_metric(metric).needs_generation; }
+
 std::vector<std::string> known_metrics() {
   std::vector<std::string> names;
   for (const Metric& metric : kMetrics) names.emplace_back(metric.name);
@@ -106,6 +112,11 @@ ItemTerms terms_of_items(std::span<const Item> items,
                          std::span<const ItemScore> scores) {
   const bool chooses = needs_choices(metric);
   ItemTerms terms;
+  if (needs_generation(metric)) {
+    for (const ItemScore& score : scores) terms.x.push_back(score.judgement->metrics.at(metric));
+    terms.y.assign(scores.size(), 1);
+    return terms;
+  }
   for (size_t i = 0; i < scores.size(); ++i) {
     const Item& item = items[i];
     const double loglikelihood = scores[i].loglikelihoods[static_cast<size_t>(item.gold)];

@@ -12,12 +12,19 @@
 //   bpb               bits per byte of the gold answers: −Σ ll_gold / (ln 2 · Σ bytes), over items
 //   perplexity        exp(− mean ll_gold), of whole answers: LAMBADA's
 //
+// Of generated answers (judge.h), shares of the items:
+//
+//   exact_match           the answer in the form that the prompt's examples show is the gold one
+//   exact_match_flexible  … any last number (gsm8k), or an answer of the same value (math)
+//   pass@1                the program passes its tests
+//
 // acc… need hundreds of items and a model that is above chance; choice_prob and choice_prob_norm
 // move smoothly from chance on; bpb orders models of every size.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,17 +51,28 @@ struct Scores {
 void to_json(Json& json, const Scores& scores);
 void from_json(const Json& json, Scores& scores);
 
+// Of one generated answer.
+struct Judgement {
+  std::string gold, extracted;            // what was compared; of programs the outcome
+  std::map<std::string, double> metrics;  // 0 or 1
+};
+
 struct ItemScore {
   std::string task, id;
   int gold = 0;
   std::vector<double> loglikelihoods;  // natural logs, summed over the continuation's tokens
   std::vector<int64_t> tokens;         // of each continuation
+  // Where answers are generated.
+  std::string generated;
+  std::optional<Judgement> judgement;
 };
 
 // Whether more of `metric` is better ("acc": yes, "bpb": no). Throws Error on an unknown metric.
 bool higher_is_better(const std::string& metric);
 // Whether `metric` compares choices. Throws Error on an unknown metric.
 bool needs_choices(const std::string& metric);
+// Whether `metric` is of generated answers. Throws Error on an unknown metric.
+bool needs_generation(const std::string& metric);
 std::vector<std::string> known_metrics();
 
 // The task's metrics over all of its items, in the order of task.items. Of a group: over all items

@@ -131,6 +131,23 @@ Sequence tokenize_pair(const Tokenizer& tokenizer,
   return sequence;
 }
 
+std::vector<int32_t> tokenize_prompt(const Tokenizer& tokenizer,
+                                     std::string_view context,
+                                     int64_t max_tokens,
+                                     const std::string& place) {
+  const auto start = start_token(tokenizer);
+  const std::string start_text = start ? tokenizer.decode({{*start}}) : "";
+  std::vector<int32_t> ids =
+      tokenizer.encode(context, start_text.empty() || !context.starts_with(start_text));
+  if (ids.empty() && start) ids.push_back(*start);
+  if (ids.empty())
+    throw Error("{}: the context is empty, and the tokenizer has neither BOS nor EOS to begin with",
+                place);
+  const auto count = static_cast<int64_t>(ids.size());
+  if (count > max_tokens) ids.erase(ids.begin(), ids.begin() + (count - max_tokens));
+  return ids;
+}
+
 std::vector<Sequence> document_windows(const Shard& shard, int64_t document, int64_t max_length) {
   const auto offsets = shard.offsets().subspan(static_cast<size_t>(document), 2);
   std::vector<int32_t> ids(offsets[1] - offsets[0]);

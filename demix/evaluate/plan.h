@@ -41,6 +41,14 @@ Sequence tokenize_pair(const Tokenizer& tokenizer,
                        int64_t max_length,
                        const std::string& place);
 
+// A context to be continued, as lm-evaluation-harness tokenises it: as it stands, with what the
+// post-processor adds unless it begins with the start token; cut from the left to `max_tokens`. An
+// empty context is the start token. Throws Error when there is none; `place` names the item.
+std::vector<int32_t> tokenize_prompt(const Tokenizer& tokenizer,
+                                     std::string_view context,
+                                     int64_t max_tokens,
+                                     const std::string& place);
+
 // Document `document` of a shard as windows, the way lm-evaluation-harness rolls over long text:
 // each text token is scored once; the first window begins with the document's start token; a later
 // one is filled to the left with tokens scored before, so that its first scored token sees at least

@@ -1,13 +1,16 @@
 #include "demix/evaluate/scorer.h"
 
 #include <algorithm>
+#include <map>
 #include <numbers>
+#include <optional>
 #include <set>
 
 #include "demix/core/error.h"
 #include "demix/core/hash.h"
 #include "demix/core/progress.h"
 #include "demix/corpus/tokenizer.h"
+#include "demix/evaluate/judge.h"
 #include "demix/evaluate/passes.h"
 #include "demix/evaluate/plan.h"
 
@@ -16,6 +19,7 @@ namespace {
 
 // Raised when the numbers that scoring gives change: scores of an older version are not reused.
 constexpr int64_t kScoringVersion = 2;
+constexpr int64_t kGenerationVersion = 1;
 
 // A range of slots: the continuations of an item, or the windows of a document.
 struct Slots {
@@ -26,6 +30,11 @@ struct Slots {
 struct Document {
   Slots windows;
   double bytes;
+};
+
+struct Judged {
+  std::string generated;
+  Judgement judgement;
 };
 
 }  // namespace
@@ -41,6 +50,11 @@ struct Scorer::Plan {
   std::vector<std::vector<int64_t>>
       tokens;  // of each task: tokens of every continuation, in slot order
   std::vector<Text> texts;
+  // Of the tasks that generate, all items of one after those of another.
+  std::vector<GenerationRequest> requests;
+  std::vector<int32_t> stop_tokens;
+  GenerateConfig generate;
+  Tokenizer tokenizer;
   Decoder decoder;
   int64_t slots = 0;
   int64_t max_length = 0;
@@ -50,9 +64,14 @@ struct Scorer::Plan {
   int64_t rows_wanted = 0;
   std::string hash;
 
-  explicit Plan(const Decoder& model) : decoder(model) {}
+  Plan(const Decoder& model, const Tokenizer& its_tokenizer)
+      : tokenizer(its_tokenizer), decoder(model) {}
 
-  void add_task(Task task, const Tokenizer& tokenizer);
+  void add_task(Task task);
+  void add_requests(const Task& task);
+  // The judged answers of the tasks that generate; by task, then item.
+  std::map<std::string, std::vector<Judged>> answers(const Weights& weights,
+                                                     Progress* progress) const;
   void add_text(const HeldOut& held_out);
   void add_tree(std::span<const Sequence> sequences);
 };
@@ -66,7 +85,7 @@ void Scorer::Plan::add_tree(std::span<const Sequence> sequences) {
   answer_rows += static_cast<int64_t>(read.size());
 }
 
-void Scorer::Plan::add_task(Task task, const Tokenizer& tokenizer) {
+void Scorer::Plan::add_task(Task task) {
   std::vector<Slots> task_items;
   std::vector<int64_t> task_tokens;
   for (const Item& item : task.items) {
@@ -83,9 +102,54 @@ void Scorer::Plan::add_task(Task task, const Tokenizer& tokenizer) {
     }
     add_tree(sequences);
   }
+  if (task.generation) add_requests(task);
   tasks.push_back(std::move(task));
   items.push_back(std::move(task_items));
   tokens.push_back(std::move(task_tokens));
+}
+
+void Scorer::Plan::add_requests(const Task& task) {
+  check_judge(task.generation->judge, "task " + task.name);
+  const int64_t left = max_length - task.generation->max_tokens;
+  if (left < 1)
+    throw Error(
+        "task {}: answers of {} tokens leave no room for a prompt in the {} tokens that the model "
+        "reads",
+        task.name,
+        task.generation->max_tokens,
+        max_length);
+  for (const Item& item : task.items) {
+    const std::string place = fmt::format("task {}, item {}", task.name, item.id);
+    requests.push_back({.name = place,
+                        .prompt = tokenize_prompt(tokenizer, item.contexts[0], left, place),
+                        .max_tokens = task.generation->max_tokens,
+                        .stops = task.generation->stops});
+  }
+}
+
+std::map<std::string, std::vector<Judged>> Scorer::Plan::answers(const Weights& weights,
+                                                                 Progress* progress) const {
+  std::map<std::string, std::vector<Judged>> judged;
+  if (requests.empty()) return judged;
+  std::vector<Generation> generations;
+  {
+    std::unique_ptr<Progress> generating;
+    if (progress)
+      generating = std::make_unique<Progress>(
+          "generating", static_cast<int64_t>(requests.size()), "answers");
+    generations = demix::generate(
+        requests, stop_tokens, tokenizer, decoder, weights, generate, generating.get());
+  }
+  auto next = generations.begin();
+  for (const Task& task : tasks) {
+    if (!task.generation) continue;
+    std::vector<std::string> texts;
+    for (size_t i = 0; i < task.items.size(); ++i) texts.push_back((next++)->text);
+    auto judgements = judge_answers(task, texts);
+    for (size_t i = 0; i < texts.size(); ++i)
+      judged[task.name].push_back({std::move(texts[i]), std::move(judgements[i])});
+  }
+  return judged;
 }
 
 void Scorer::Plan::add_text(const HeldOut& held_out) {
@@ -116,7 +180,7 @@ Scorer::Scorer(std::vector<Task> tasks,
                const Tokenizer& tokenizer,
                const Decoder& decoder,
                const ScorerConfig& config)
-    : plan_(std::make_unique<Plan>(decoder)) {
+    : plan_(std::make_unique<Plan>(decoder, tokenizer)) {
   const Architecture& architecture = decoder.architecture();
   if (tokenizer.vocabulary_size() > architecture.vocabulary)
     throw Error("the tokenizer has {} tokens, the model only {}: they do not belong together",
@@ -130,6 +194,11 @@ Scorer::Scorer(std::vector<Task> tasks,
                 architecture.max_positions);
   plan_->max_length = config.max_length == 0 ? architecture.max_positions : config.max_length;
   plan_->rows_wanted = config.tokens_per_pass;
+  plan_->generate = config.generate;
+  for (const std::optional<int64_t> end :
+       {tokenizer.eos() ? std::optional<int64_t>(*tokenizer.eos()) : std::nullopt,
+        architecture.eos})
+    if (end) plan_->stop_tokens.push_back(static_cast<int32_t>(*end));
 
   Hasher hasher;
   hasher.field(kScoringVersion).field(tokenizer.fingerprint()).field(plan_->max_length);
@@ -138,7 +207,7 @@ Scorer::Scorer(std::vector<Task> tasks,
   for (Task& task : tasks) {
     if (!names.insert(task.name).second) throw Error("task {} is named twice", task.name);
     hasher.field(task.hash);
-    plan_->add_task(std::move(task), tokenizer);
+    plan_->add_task(std::move(task));
   }
   for (const HeldOut& text : held_out) {
     if (!names.insert("held_out/" + text.dataset).second)
@@ -151,6 +220,14 @@ Scorer::Scorer(std::vector<Task> tasks,
           architecture.vocabulary);
     hasher.field(text.dataset).field(text.shard.hash()).field(text.max_tokens);
     plan_->add_text(text);
+  }
+  if (!plan_->requests.empty()) {
+    const SamplingConfig& sampling = config.generate.sampling;
+    sampling.check();
+    hasher.field(kGenerationVersion).field(sampling.temperature);
+    if (sampling.temperature > 0)
+      hasher.field(sampling.top_k).field(sampling.top_p).field(static_cast<int64_t>(sampling.seed));
+    for (const int32_t stop : plan_->stop_tokens) hasher.field(int64_t{stop});
   }
   plan_->hash = hasher.hex();
 }
@@ -165,6 +242,7 @@ Scores Scorer::score(const Weights& weights,
   const auto passes =
       pack(plan.trees, rows_per_pass(plan.rows_wanted, plan.rows, weights.flat.is_cpu()));
   const auto slots = log_likelihoods(passes, plan.slots, plan.decoder, weights, progress);
+  auto answers = plan.answers(weights, progress);
 
   Scores scores;
   for (size_t t = 0; t < plan.tasks.size(); ++t) {
@@ -177,8 +255,14 @@ Scores Scorer::score(const Weights& weights,
                        task.items[i].id,
                        task.items[i].gold,
                        {slots.begin() + range.first, slots.begin() + range.first + range.count},
-                       {tokens, tokens + range.count}});
+                       {tokens, tokens + range.count},
+                       {},
+                       {}});
       tokens += range.count;
+      if (!task.generation) continue;
+      Judged& answer = answers.at(task.name)[i];
+      items.back().generated = std::move(answer.generated);
+      items.back().judgement = std::move(answer.judgement);
     }
     scores.tasks[task.name] = task_metrics(task, items);
     if (terms)

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "demix/corpus/shard.h"
+#include "demix/evaluate/generate.h"
 #include "demix/evaluate/metrics.h"
 #include "demix/evaluate/task.h"
 
@@ -20,13 +21,14 @@ struct Weights;
 struct ScorerConfig {
   int64_t tokens_per_pass = 4096;  // packed tokens per forward pass; results do not depend on it
   int64_t max_length = 0;  // longer requests are cut from the left; 0: the model's max_positions
+  GenerateConfig generate;
 };
 
 // Log-likelihoods of all items of `tasks` and all documents of the held-out shards, planned once:
 // contexts shared by several continuations are computed once, sequences are packed without padding,
 // logits are computed only where an answer is read. The score of an item is bitwise the same
 // whatever else is in its batch (on the CPU): products run on tiles of a fixed number of rows,
-// attention runs per item.
+// attention runs per item. Answers are then generated and judged for the tasks that ask for it.
 class Scorer {
  public:
   struct HeldOut {

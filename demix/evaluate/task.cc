@@ -9,6 +9,7 @@
 #include "demix/corpus/rows.h"
 #include "demix/evaluate/fewshot.h"
 #include "demix/evaluate/item.h"
+#include "demix/evaluate/metrics.h"
 #include "demix/evaluate/task_data.h"
 #include "demix/evaluate/task_file.h"
 
@@ -44,6 +45,11 @@ std::string hash_of(const Task& task) {
   // Only of groups: the hashes of other tasks stay what they were.
   for (const Task::Member& member : task.members) hasher.field(member.name).field(member.items);
   if (task.members_count_equally) hasher.field("members");
+  if (task.generation) {
+    hasher.field(task.generation->judge).field(task.generation->max_tokens);
+    for (const std::string& stop : task.generation->stops) hasher.field(stop);
+    for (const Item& item : task.items) hasher.field(item.program).field(item.reference);
+  }
   return hasher.hex();
 }
 
@@ -63,6 +69,7 @@ struct Part {
   std::string name;
   std::string member;     // empty: no group
   std::string id_prefix;  // in front of the items' ids
+  bool generates;
 };
 
 // The part's wanted items; `ids` grows by the ids of all.
@@ -110,6 +117,10 @@ std::vector<Item> load_items(const TaskFile& file,
       Item item = make_item(file, file.prompts(), rows[i], place);
       item.id = std::move(id);
       for (std::string& context : item.contexts) context.insert(0, preamble + examples);
+      if (part.generates) {
+        item.reference = file.reference()->render(rows[i], place);
+        if (file.program()) item.program = file.program()->render(rows[i], place);
+      }
       items.push_back(std::move(item));
     }
   }
@@ -165,13 +176,21 @@ Task load_task(const std::string& name,
   task.domain = config.domain;
   task.primary_metric = config.primary_metric;
   task.metrics = config.metrics;
+  const bool generates = !config.generation.judge.empty() &&
+                         (options.generate || needs_generation(config.primary_metric));
+  if (generates) {
+    task.generation = {
+        config.generation.stops, config.generation.max_tokens, config.generation.judge};
+  } else {
+    std::erase_if(task.metrics, [](const std::string& name) { return needs_generation(name); });
+  }
   std::set<std::string> ids;
   if (config.members.empty() || !found.member.empty()) {
-    task.items = load_items(file, {name, found.member, ""}, data_folder, options, ids);
+    task.items = load_items(file, {name, found.member, "", generates}, data_folder, options, ids);
   } else {
     task.members_count_equally = config.average == "members";
     for (const std::string& member : config.members) {
-      const Part part{name + "_" + member, member, member + "/"};
+      const Part part{name + "_" + member, member, member + "/", generates};
       auto items = load_items(file, part, data_folder, options, ids);
       if (items.empty()) continue;
       task.members.push_back({part.name, static_cast<int64_t>(items.size())});

@@ -21,6 +21,16 @@ struct Item {
   // Lengths of the answers without the leading delimiter, for acc_norm, acc_bytes and bits per
   // byte.
   std::vector<int64_t> chars, bytes;
+  // Where answers are generated: the gold answer as the judge takes it. Of programs: what precedes
+  // the generated text, and as `reference` what follows it.
+  std::string program, reference;
+};
+
+// How a task's answers are generated and judged (judge.h).
+struct TaskGeneration {
+  std::vector<std::string> stops;  // texts that end an answer and do not belong to it
+  int64_t max_tokens = 256;
+  std::string judge;
 };
 
 struct Task {
@@ -39,6 +49,8 @@ struct Task {
   };
   std::vector<Member> members;
   bool members_count_equally = false;  // in the group's metrics, whatever their numbers of items
+
+  std::optional<TaskGeneration> generation;  // where metrics ask for generated answers
 };
 
 struct TaskOptions {
@@ -47,6 +59,9 @@ struct TaskOptions {
   // Ids of the only items wanted, each with the place that asks for it; empty: all. An item's
   // prompt does not depend on what other items are wanted.
   std::map<std::string, std::string> items;
+  // Whether the metrics of generated answers are wanted. Without, they are left out, unless the
+  // task's primary metric is one.
+  bool generate = false;
 };
 
 // Reads NAME.yaml in `tasks_folder` and its data in `data_folder`: the first of the task's stems

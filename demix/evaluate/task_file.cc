@@ -6,6 +6,7 @@
 
 #include "demix/core/error.h"
 #include "demix/evaluate/harness_file.h"
+#include "demix/evaluate/judge.h"
 #include "demix/evaluate/metrics.h"
 
 namespace demix {
@@ -41,8 +42,14 @@ TaskFile::TaskFile(const std::filesystem::path& path) : node_(ConfigNode::parse_
   }
   check_kind();
   check_fewshot();
+  check_generation();
   check_metrics();
   if (!config_.id.empty()) id_ = Prompt::parse(config_.id, where("id"));
+  const auto optional = [&](std::string_view key, const std::string& text) {
+    return text.empty() ? std::nullopt : std::optional(Prompt::parse(text, where(key)));
+  };
+  reference_ = optional("generation.reference", config_.generation.reference);
+  program_ = optional("generation.program", config_.generation.program);
   prompts_.contexts = parse("context", config_.context);
   prompts_.choices = parse("choices", config_.choices);
   prompts_.answer = parse("answer", one(config_.answer));
@@ -140,6 +147,26 @@ void TaskFile::check_fewshot() const {
                 where("fewshot.answer"));
 }
 
+void TaskFile::check_generation() const {
+  const GenerationConfig& generation = config_.generation;
+  if (!node_.find("generation")) return;
+  const auto judges = judge_names();
+  if (std::find(judges.begin(), judges.end(), generation.judge) == judges.end())
+    throw Error("{}: expected one of {}, found '{}'",
+                where("generation.judge"),
+                fmt::join(judges, ", "),
+                generation.judge);
+  if (generation.max_tokens < 1)
+    throw Error(
+        "{}: expected at least 1, found {}", where("generation.max_tokens"), generation.max_tokens);
+  if (generation.reference.empty())
+    throw Error("{}: expected what the judge compares with, such as \"{{answer}}\"",
+                where("generation.reference"));
+  if (config_.context.size() > 1 || !config_.choices.empty())
+    throw Error("{}: answers are generated behind one context, without choices",
+                where("generation"));
+}
+
 void TaskFile::check_metrics() const {
   if (config_.metrics.empty())
     throw Error("{}: expected some of {}", where("metrics"), fmt::join(known_metrics(), ", "));
@@ -152,6 +179,19 @@ void TaskFile::check_metrics() const {
                   metric,
                   fmt::join(names, ", "),
                   near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+    }
+    if (needs_generation(metric)) {
+      if (config_.generation.judge.empty())
+        throw Error("{}: {} is of generated answers, and there is no 'generation'",
+                    where("metrics"),
+                    metric);
+      const auto judged = judged_metrics(config_.generation.judge);
+      if (std::find(judged.begin(), judged.end(), metric) == judged.end())
+        throw Error("{}: judge {} gives {}, not {}",
+                    where("metrics"),
+                    config_.generation.judge,
+                    fmt::join(judged, " and "),
+                    metric);
     }
     if (needs_choices(metric) && config_.gold.empty())
       throw Error("{}: {} compares choices, and this task has none", where("metrics"), metric);

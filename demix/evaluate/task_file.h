@@ -43,6 +43,23 @@ struct FewshotConfig {
   }
 };
 
+// Answers that the model writes behind the item's context.
+struct GenerationConfig {
+  std::string judge;               // gsm8k, math or program: judge.h
+  std::vector<std::string> stops;  // texts that end an answer; the end token does so anyway
+  int64_t max_tokens = 256;
+  std::string reference;  // prompt: the gold answer, or what follows a program's generated part
+  std::string program;    // prompt: what precedes that part
+  template <class V>
+  void visit(V& v) {
+    v("judge", judge);
+    v("stops", stops);
+    v("max_tokens", max_tokens);
+    v("reference", reference);
+    v("program", program);
+  }
+};
+
 // The YAML's fields. Three kinds of task:
 //   one context, choices, gold         multiple choice
 //   several contexts, answer, gold     partial sentences: which context makes the common answer
@@ -76,6 +93,7 @@ struct TaskConfig {
   std::string delimiter = " ";      // between context and continuation
   std::vector<std::string> context_transforms, choice_transforms;  // of the whole rendered text
   FewshotConfig fewshot;
+  GenerationConfig generation;
   std::vector<std::string> metrics;
   std::string primary_metric;  // what a search optimises unless told otherwise
   template <class V>
@@ -98,6 +116,7 @@ struct TaskConfig {
     v("context_transforms", context_transforms);
     v("choice_transforms", choice_transforms);
     v("fewshot", fewshot);
+    v("generation", generation);
     v("metrics", metrics);
     v("primary_metric", primary_metric);
   }
@@ -118,6 +137,9 @@ class TaskFile {
   const ItemPrompts& prompts() const { return prompts_; }
   const ItemPrompts& example_prompts() const { return example_prompts_; }
   const std::optional<Prompt>& id() const { return id_; }
+  // Of generation; nothing where the file has none.
+  const std::optional<Prompt>& reference() const { return reference_; }
+  const std::optional<Prompt>& program() const { return program_; }
   // The rows of fewshot.examples, all scalars as text.
   std::vector<Json> examples() const;
 
@@ -129,13 +151,14 @@ class TaskFile {
   std::vector<Prompt> parse(std::string_view key, const std::vector<std::string>& texts) const;
   void check_kind() const;
   void check_fewshot() const;
+  void check_generation() const;
   void check_metrics() const;
 
   ConfigNode node_;
   std::map<std::string, std::string> places_;  // of our keys in a file of lm-evaluation-harness
   TaskConfig config_;
   ItemPrompts prompts_, example_prompts_;
-  std::optional<Prompt> id_;
+  std::optional<Prompt> id_, reference_, program_;
 };
 
 }  // namespace demix

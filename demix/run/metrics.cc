@@ -50,6 +50,20 @@ ScoredMetric parse(const std::string& domain,
   return scored;
 }
 
+// Whether a domain's scores are of the task's generated answers, which cost far more than the rest.
+bool asks_for_answers(const EvaluateConfig& config, const std::string& task) {
+  const auto names = known_metrics();
+  for (const auto& [domain, entries] : config.domains) {
+    for (const std::string& entry : entries) {
+      if (!entry.starts_with(task + ":")) continue;
+      const std::string metric = entry.substr(task.size() + 1);
+      if (std::find(names.begin(), names.end(), metric) != names.end() && needs_generation(metric))
+        return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 std::vector<Task> load_tasks(const EvaluateConfig& config) {
@@ -63,7 +77,7 @@ std::vector<Task> load_tasks(const EvaluateConfig& config) {
   }
   std::vector<Task> tasks;
   for (const std::string& name : config.tasks) {
-    TaskOptions options{.limit = config.limit};
+    TaskOptions options{.limit = config.limit, .generate = asks_for_answers(config, name)};
     const auto fewshot = config.fewshot.find(name);
     if (fewshot != config.fewshot.end()) options.fewshot = fewshot->second;
     tasks.push_back(load_task(name, folder, config.data, options));

@@ -1,0 +1,108 @@
+#include "demix/evaluate/judge.h"
+
+#include <array>
+
+#include "demix/core/error.h"
+#include "demix/evaluate/gsm8k_answer.h"
+#include "demix/evaluate/math_answer.h"
+#include "demix/evaluate/math_equal.h"
+#include "demix/evaluate/sandbox.h"
+
+namespace demix {
+namespace {
+
+double number(bool right) { return right ? 1 : 0; }
+
+std::vector<Judgement> judge_gsm8k(const Task& task, std::span<const std::string> generated) {
+  std::vector<Judgement> judgements;
+  for (size_t i = 0; i < generated.size(); ++i) {
+    const std::string& gold = task.items[i].reference;
+    const std::string strict = gsm8k_strict_answer(generated[i]);
+    const std::string flexible = gsm8k_flexible_answer(generated[i]);
+    judgements.push_back({normalized_gsm8k_answer(gold),
+                          flexible,
+                          {{"exact_match", number(gsm8k_answers_equal(strict, gold))},
+                           {"exact_match_flexible", number(gsm8k_answers_equal(flexible, gold))}}});
+  }
+  return judgements;
+}
+
+std::vector<Judgement> judge_math(const Task& task, std::span<const std::string> generated) {
+  std::vector<Judgement> judgements;
+  for (size_t i = 0; i < generated.size(); ++i) {
+    const auto gold = boxed_math_answer(task.items[i].reference);
+    if (!gold)
+      throw Error(
+          "task {}, item {}: the gold solution has no \\boxed answer", task.name, task.items[i].id);
+    const std::string normalized_gold = normalized_math_answer(*gold);
+    const std::string strict = generated_math_answer(generated[i]);
+    // A solution without the final sentence may still have its answer in a box.
+    const std::string flexible =
+        strict == kNoMathAnswer ? boxed_math_answer(generated[i]).value_or(strict) : strict;
+    judgements.push_back(
+        {normalized_gold,
+         flexible,
+         {{"exact_match",
+           number(math_exact_match(normalized_math_answer(strict), normalized_gold))},
+          {"exact_match_flexible",
+           number(math_equivalent(normalized_math_answer(flexible), normalized_gold))}}});
+  }
+  return judgements;
+}
+
+std::vector<Judgement> judge_programs(const Task& task, std::span<const std::string> generated) {
+  std::vector<std::string> programs;
+  for (size_t i = 0; i < generated.size(); ++i)
+    programs.push_back(task.items[i].program + generated[i] + task.items[i].reference);
+  std::vector<Judgement> judgements;
+  for (const ProgramResult& result : run_programs(programs))
+    judgements.push_back({"passed",
+                          std::string(outcome_name(result.outcome)),
+                          {{"pass@1", number(result.outcome == Outcome::kPassed)}}});
+  return judgements;
+}
+
+struct Judge {
+  std::string_view name;
+  std::vector<std::string> metrics;
+  std::vector<Judgement> (*judge)(const Task& task, std::span<const std::string> generated);
+};
+
+const std::array<Judge, 3>& judges() {
+  static const std::array<Judge, 3> all{
+      {{"gsm8k", {"exact_match", "exact_match_flexible"}, judge_gsm8k},
+       {"math", {"exact_match", "exact_match_flexible"}, judge_math},
+       {"program", {"pass@1"}, judge_programs}}};
+  return all;
+}
+
+const Judge& find_judge(std::string_view name) {
+  for (const Judge& judge : judges())
+    if (judge.name == name) return judge;
+  throw Error("unknown judge '{}'; known are {}", name, fmt::join(judge_names(), ", "));
+}
+
+}  // namespace
+
+std::vector<std::string> judge_names() {
+  std::vector<std::string> names;
+  for (const Judge& judge : judges()) names.emplace_back(judge.name);
+  return names;
+}
+
+std::vector<std::string> judged_metrics(std::string_view judge) {
+  return find_judge(judge).metrics;
+}
+
+void check_judge(std::string_view judge, const std::string& where) {
+  if (judge != "program") return;
+  if (const std::string problem = sandbox_problem(); !problem.empty())
+    throw Error("{}: generated programs cannot be run here: {}", where, problem);
+}
+
+std::vector<Judgement> judge_answers(const Task& task, std::span<const std::string> generated) {
+  DEMIX_CHECK(task.generation && generated.size() == task.items.size());
+  return find_judge(task.generation->judge).judge(task, generated);
+}
+
+}  // namespace demix

@@ -1,0 +1,27 @@
+// Judges of generated answers, by name:
+//   gsm8k    the number behind "####", or the last number (gsm8k_answer.h)
+//   math     the final answer of a solution, as text or by value (math_answer.h, math_equal.h);
+//            the reference is the gold solution with its \\boxed answer
+//   program  program + generated + reference runs to its end in a sandbox (sandbox.h)
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "demix/evaluate/metrics.h"
+#include "demix/evaluate/task.h"
+
+namespace demix {
+
+std::vector<std::string> judge_names();
+// The metrics that a judge gives. Throws Error on an unknown name.
+std::vector<std::string> judged_metrics(std::string_view judge);
+// Throws Error, starting with `where`, when the judge cannot work on this machine.
+void check_judge(std::string_view judge, const std::string& where);
+
+// One judgement for each item, in order. Programs run side by side, one on each core.
+std::vector<Judgement> judge_answers(const Task& task, std::span<const std::string> generated);
+
+}  // namespace demix
