@@ -13,7 +13,6 @@
 #include "cli/commands.h"
 #include "demix/core/error.h"
 #include "demix/core/files.h"
-#include "demix/core/progress.h"
 #include "demix/corpus/tokenizer.h"
 #include "demix/evaluate/item_list.h"
 #include "demix/evaluate/scorer.h"
@@ -131,11 +130,7 @@ void evaluate(const Options& options) {
   const Scorer scorer(tasks, {}, tokenizer, decoder, options.scorer);
 
   std::vector<ItemScore> samples;
-  Scores scores;
-  {
-    Progress progress("scoring", scorer.tokens(), "tokens");
-    scores = scorer.score(weights, &progress, &samples);
-  }
+  Scores scores = scorer.score(weights, /*live=*/true, &samples);
   add_members(tasks, samples, scores);
   if (!options.samples.empty()) write_samples(options.samples, tasks, samples);
   if (options.json) {

@@ -70,8 +70,7 @@ struct Scorer::Plan {
   void add_task(Task task);
   void add_requests(const Task& task);
   // The judged answers of the tasks that generate; by task, then item.
-  std::map<std::string, std::vector<Judged>> answers(const Weights& weights,
-                                                     Progress* progress) const;
+  std::map<std::string, std::vector<Judged>> answers(const Weights& weights, bool live) const;
   void add_text(const HeldOut& held_out);
   void add_tree(std::span<const Sequence> sequences);
 };
@@ -128,13 +127,13 @@ void Scorer::Plan::add_requests(const Task& task) {
 }
 
 std::map<std::string, std::vector<Judged>> Scorer::Plan::answers(const Weights& weights,
-                                                                 Progress* progress) const {
+                                                                 bool live) const {
   std::map<std::string, std::vector<Judged>> judged;
   if (requests.empty()) return judged;
   std::vector<Generation> generations;
   {
     std::unique_ptr<Progress> generating;
-    if (progress)
+    if (live)
       generating = std::make_unique<Progress>(
           "generating", static_cast<int64_t>(requests.size()), "answers");
     generations = demix::generate(
@@ -235,14 +234,19 @@ Scorer::Scorer(std::vector<Task> tasks,
 Scorer::~Scorer() = default;
 
 Scores Scorer::score(const Weights& weights,
-                     Progress* progress,
+                     bool live,
                      std::vector<ItemScore>* samples,
                      TermsByMetric* terms) const {
   const Plan& plan = *plan_;
   const auto passes =
       pack(plan.trees, rows_per_pass(plan.rows_wanted, plan.rows, weights.flat.is_cpu()));
-  const auto slots = log_likelihoods(passes, plan.slots, plan.decoder, weights, progress);
-  auto answers = plan.answers(weights, progress);
+  std::vector<double> slots;
+  {
+    std::unique_ptr<Progress> scoring;
+    if (live) scoring = std::make_unique<Progress>("scoring", plan.rows, "tokens");
+    slots = log_likelihoods(passes, plan.slots, plan.decoder, weights, scoring.get());
+  }
+  auto answers = plan.answers(weights, live);
 
   Scores scores;
   for (size_t t = 0; t < plan.tasks.size(); ++t) {

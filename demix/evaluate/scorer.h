@@ -14,7 +14,6 @@
 namespace demix {
 
 class Decoder;
-class Progress;
 class Tokenizer;
 struct Weights;
 
@@ -43,10 +42,11 @@ class Scorer {
          const ScorerConfig& config);
   ~Scorer();
 
-  // Throws Error naming task and item when a score is not finite. `samples` receives the items'
-  // scores if not null, `terms` what each item and document adds to each metric.
+  // Throws Error naming task and item when a score is not finite. `live`: with progress on standard
+  // error. `samples` receives the items' scores if not null, `terms` what each item and document
+  // adds to each metric.
   Scores score(const Weights& weights,
-               Progress* progress,
+               bool live,
                std::vector<ItemScore>* samples = nullptr,
                TermsByMetric* terms = nullptr) const;
 

@@ -70,7 +70,7 @@ Outcome score(const std::string& family,
                       config);
   Outcome outcome;
   std::vector<ItemScore> samples;
-  outcome.scores = scorer.score(weights, nullptr, &samples);
+  outcome.scores = scorer.score(weights, /*live=*/false, &samples);
   for (ItemScore& item : samples)
     outcome.likelihoods[{item.task, item.id}] = std::move(item.loglikelihoods);
   return outcome;
@@ -143,6 +143,33 @@ TEST(Scorer, AnItemsScoreDoesNotDependBitwiseOnItsBatch) {
   }
 }
 
+TEST(Scorer, GeneratedAnswersAreJudgedAndDoNotDependOnTheirBatch) {
+  const auto answered = [](int64_t limit, int64_t sequences) {
+    const Model model("llama");
+    const Weights weights = load_weights(kData / "llama", model.architecture, at::kFloat, at::kCPU);
+    Task task =
+        load_task("gsm8k", kSource / "tasks", kData / "items", {.limit = limit, .generate = true});
+    task.generation->max_tokens = 12;
+    const size_t items = task.items.size();
+    ScorerConfig config;
+    config.generate.sequences_per_thread = sequences;
+    const Scorer scorer({task}, {}, model.tokenizer, Decoder(model.architecture, at::kCPU), config);
+    std::vector<ItemScore> samples;
+    const Scores scores = scorer.score(weights, /*live=*/false, &samples);
+    EXPECT_EQ(samples.size(), items);
+    EXPECT_EQ(scores.tasks.at("gsm8k").at("exact_match").n, static_cast<int64_t>(items));
+    EXPECT_TRUE(scores.tasks.at("gsm8k").contains("bpb"));
+    for (const ItemScore& sample : samples) EXPECT_TRUE(sample.judgement);
+    std::vector<std::string> texts;
+    for (const ItemScore& sample : samples) texts.push_back(sample.generated);
+    return texts;
+  };
+  const auto all = answered(0, 64);
+  EXPECT_FALSE(all[0].empty());
+  EXPECT_EQ(answered(0, 1), all);
+  EXPECT_EQ(answered(2, 64), std::vector<std::string>(all.begin(), all.begin() + 2));
+}
+
 TEST(Scorer, HeldOutTextDoesNotDependBitwiseOnItsBatch) {
   const fs::path path = fs::path(testing::TempDir()) / "demix_scorer_held_out";
   const Model model("qwen3");
@@ -208,7 +235,7 @@ TEST(Scorer, ScoresThatAreNotFiniteNameTaskAndItem) {
   const Scorer scorer(
       all_tasks(), {}, model.tokenizer, Decoder(model.architecture, at::kCPU), {4096, 128});
   EXPECT_EQ(
-      message_of([&] { scorer.score(weights, nullptr); }),
+      message_of([&] { scorer.score(weights, /*live=*/false); }),
       "task arc_easy, item own_1: a log-likelihood is nan; the model's weights give no finite "
       "logits here");
 }

@@ -45,6 +45,47 @@ class TaskTest : public testing::Test {
   fs::path root_;
 };
 
+TEST_F(TaskTest, AnswersAreGeneratedOnlyWhereTheyAreWanted) {
+  write("t.yaml", R"(domain: math
+data: [t]
+context: "{question}"
+answer: "{answer}"
+generation: {judge: gsm8k, stops: ["Q:"], max_tokens: 9, reference: "{answer} #### {number}"}
+metrics: [bpb, exact_match]
+primary_metric: bpb
+)");
+  write("data/t.jsonl", R"({"question": "How many?", "answer": "four", "number": 4})");
+  const Task plain = load();
+  EXPECT_EQ(plain.metrics, std::vector<std::string>{"bpb"});
+  EXPECT_FALSE(plain.generation);
+  const Task generating = load_with({.generate = true});
+  EXPECT_EQ(generating.metrics, (std::vector<std::string>{"bpb", "exact_match"}));
+  EXPECT_EQ(generating.generation->max_tokens, 9);
+  EXPECT_EQ(generating.generation->stops, std::vector<std::string>{"Q:"});
+  EXPECT_EQ(generating.items[0].reference, "four #### 4");
+  EXPECT_NE(generating.hash, plain.hash);
+}
+
+TEST_F(TaskTest, RefusesWrongGeneration) {
+  const auto with = [&](const std::string& generation, const std::string& metrics) {
+    write("t.yaml",
+          "domain: math\ndata: [t]\ncontext: \"{q}\"\nanswer: \"{a}\"\n" + generation +
+              "metrics: [" + metrics + "]\nprimary_metric: bpb\n");
+    return message();
+  };
+  EXPECT_EQ(with("", "bpb, exact_match"),
+            "t.yaml:5: exact_match is of generated answers, and there is no 'generation'");
+  EXPECT_EQ(with("generation: {judge: oracle, reference: x}\n", "bpb"),
+            "t.yaml:5: expected one of gsm8k, math, program, found 'oracle'");
+  EXPECT_EQ(with("generation: {judge: program, reference: x}\n", "bpb, exact_match"),
+            "t.yaml:6: judge program gives pass@1, not exact_match");
+  EXPECT_EQ(with("generation: {judge: gsm8k, reference: x, max_tokens: 0}\n", "bpb"),
+            "t.yaml:5: expected at least 1, found 0");
+  EXPECT_EQ(with("generation: {judge: gsm8k}\n", "bpb"),
+            "t.yaml:5: generation.reference: expected what the judge compares with, such as "
+            "\"{answer}\"");
+}
+
 constexpr const char* kChoiceTask = R"(domain: general
 data: [t_test, t]
 id: "{id}"

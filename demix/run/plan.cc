@@ -194,7 +194,7 @@ ScoringCost time_scoring(const RunConfig& config,
     const Scorer part = scorer_of(items, 1);
     const bool everything = part.tokens() >= whole.tokens();
     const auto start = Clock::now();
-    part.score(weights, nullptr);
+    part.score(weights, /*live=*/false);
     const double seconds = seconds_since(start);
     cost.seconds =
         seconds * static_cast<double>(whole.tokens()) / static_cast<double>(part.tokens());

@@ -87,7 +87,7 @@ Scores Proxies::score_model(const Models& models, const ModelFacts& facts, Terms
         models.architecture(),
         models.load(facts).flat.to(resolve_device(config.device),
                                    resolve_dtype(config.evaluate.dtype, "evaluate.dtype")));
-    return scorer_->score(weights, nullptr, nullptr, terms);
+    return scorer_->score(weights, /*live=*/false, nullptr, terms);
   };
   return kept_or(score, key, facts.name, false, terms);
 }
@@ -124,7 +124,7 @@ std::vector<Scores> Proxies::score_merges(std::span<const MergeRequest> requests
   for (size_t i = 0; i < requests.size(); ++i) {
     const auto score = [&] {
       if (!merged.contains(i)) merge_from(i);
-      return scorer_->score(proxies_[merged.at(i)], nullptr, nullptr, requests[i].terms);
+      return scorer_->score(proxies_[merged.at(i)], /*live=*/false, nullptr, requests[i].terms);
     };
     scores.push_back(kept_or(score, keys[i], requests[i].name, true, requests[i].terms));
     done();
