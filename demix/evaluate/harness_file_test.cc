@@ -108,6 +108,29 @@ TEST_F(HarnessFileTest, MetricsAndNamesFollowTheFile) {
   EXPECT_EQ(answer.items[0].continuations, (std::vector<std::string>{" so"}));
 }
 
+TEST_F(HarnessFileTest, ExamplesAreThoseOfTheFile) {
+  folder_.write("t.jsonl", R"({"q": "why", "key": 0})");
+  const std::string samples = with("metric_list:",
+                                   "description: \"Say:\\n\"\ntarget_delimiter: '>'\n"
+                                   "fewshot_delimiter: '|'\nnum_fewshot: 1\n"
+                                   "fewshot_config:\n  sampler: first_n\n  samples:\n"
+                                   "    - {q: one, key: 1}\n    - {q: two, key: 0}\n"
+                                   "metric_list:");
+  EXPECT_EQ(load(samples).items[0].contexts[0], "Say:\none>0|why");
+  EXPECT_EQ(load(samples).items[0].continuations[0], ">1");
+  const auto of = [&](const std::string& section) {
+    return message(with("metric_list:", "fewshot_config: " + section + "\nmetric_list:"));
+  };
+  EXPECT_EQ(of("{sampler: balanced}"),
+            "t.yaml:8: fewshot_config.sampler: expected default or first_n, found 'balanced'");
+  EXPECT_EQ(of("{samples: !function utils.f}"),
+            "t.yaml:8: fewshot_config.samples: the Python function utils.f cannot be run here; "
+            "write a task file of demix instead (docs/adding.md)");
+  EXPECT_EQ(of("{fewshot_indices: [1]}"),
+            "t.yaml:8: fewshot_config.fewshot_indices: 'fewshot_indices' of lm-evaluation-harness "
+            "is not read here; write a task file of demix instead (docs/adding.md)");
+}
+
 TEST_F(HarnessFileTest, WhatIsNotReadIsRefusedByNameWithItsLine) {
   EXPECT_EQ(message(with("metric_list:", "process_docs: !function utils.f\nmetric_list:")),
             "t.yaml:8: process_docs: 'process_docs' of lm-evaluation-harness is not read here; "

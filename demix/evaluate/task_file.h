@@ -61,9 +61,10 @@ struct GenerationConfig {
 };
 
 // The YAML's fields. Three kinds of task:
-//   one context, choices, gold         multiple choice
-//   several contexts, answer, gold     partial sentences: which context makes the common answer
-//   likeliest one context, answer                bits per byte of the gold answer
+//
+//   one context, choices, gold       multiple choice
+//   several contexts, answer, gold   partial sentences: which makes the common answer likeliest
+//   one context, answer              bits per byte of the gold answer
 struct TaskConfig {
   // How `gold` names the right choice. The others are those of lm-evaluation-harness' files.
   enum class Gold {

@@ -38,6 +38,19 @@ TEST(Metrics, WithoutDomainsEveryTaskStandsUnderItsOwn) {
   EXPECT_FALSE(metrics[0].metric.higher_is_better);
 }
 
+TEST(Metrics, ExamplesAreCountedByTask) {
+  EvaluateConfig config;
+  config.tasks = {"arc_challenge", "sciq"};
+  config.tasks_folder = std::filesystem::path(DEMIX_SOURCE_DIR) / "tasks";
+  config.data = std::filesystem::path(DEMIX_SOURCE_DIR) / "tests/data/evaluate/benchmarks";
+  const auto before = load_tasks(config);
+  config.fewshot = {{"sciq", 2}};
+  const auto after = load_tasks(config);
+  EXPECT_EQ(after[0].hash, before[0].hash);
+  EXPECT_NE(after[1].hash, before[1].hash);
+  EXPECT_TRUE(after[1].items[0].contexts[0].ends_with("\n\n" + before[1].items[0].contexts[0]));
+}
+
 TEST(Metrics, ExamplesAreSetForTasksOfTheRunOnly) {
   EvaluateConfig config;
   config.tasks = {"arc_easy"};
