@@ -77,7 +77,11 @@ Json to_json(const FitResult& result) {
           {"goal", result.goal},
           {"goal_prior", result.goal_prior},
           {"kl", result.kl},
-          {"climbs", {{"started", result.starts}, {"agreed", result.agreed}}},
+          {"climbs",
+           {{"started", result.starts},
+            {"agreed", result.agreed},
+            {"smooth", result.smooth},
+            {"by_moves", result.by_moves}}},
           {"warnings", result.warnings}};
 }
 
@@ -167,11 +171,15 @@ void print_mixture(const FitResult& result) {
   }
   if (result.starts > 0) {
     fmt::print(
-        "{} of {} climbs by gradients ended within a thousandth of it before small moves ended the "
-        "search; KL from the "
-        "prior {:.3f}\n",
+        "{} of {} climbs by gradients ended equally high{}; KL from the prior {:.3f}\n",
         result.agreed,
         result.starts,
+        result.smooth
+            ? std::string()
+            : fmt::format(" on the smooth part of the goal, and small moves over the steps of its "
+                          "trees added {:.2g} to the goal of {:.4g}",
+                          result.by_moves,
+                          result.goal),
         result.kl);
   }
 }

@@ -73,13 +73,19 @@ class Ensemble : public Fitted {
     return forecasts;
   }
 
+  // Of the smooth members alone, as if they were all: nearer to the trees than what is left of the
+  // sum without them.
   double slope(std::span<const double> mixture, std::span<double> gradient) const override {
     std::fill(gradient.begin(), gradient.end(), 0.0);
+    double value = 0, sum = 0;
+    for (size_t k = 0; k < members_.size(); ++k) sum += members_[k]->smooth() ? weights_[k] : 0;
+    if (sum == 0) return 0;
     std::vector<double> one(gradient.size());
-    double value = 0;
     for (size_t k = 0; k < members_.size(); ++k) {
-      value += weights_[k] * members_[k]->slope(mixture, one);
-      for (size_t j = 0; j < one.size(); ++j) gradient[j] += weights_[k] * one[j];
+      if (!members_[k]->smooth()) continue;
+      const double weight = weights_[k] / sum;
+      value += weight * members_[k]->slope(mixture, one);
+      for (size_t j = 0; j < one.size(); ++j) gradient[j] += weight * one[j];
     }
     return value;
   }

@@ -11,14 +11,14 @@
 #include "demix/core/ranks.h"
 #include "demix/core/rng.h"
 #include "demix/search/optimum.h"
+#include "demix/search/prediction_goal.h"
 #include "demix/search/tournament.h"
 
 namespace demix {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kStartsApart = 0.05;     // L1 distance
-constexpr double kFloorTolerance = 1e-7;  // of a metric's standard deviation
+constexpr double kStartsApart = 0.05;  // L1 distance
 
 size_t index_of(const std::string& name,
                 const std::vector<std::string>& names,
@@ -336,47 +336,30 @@ class SwarmFit {
   }
 
   Goal goal() const {
-    Goal goal;
-    goal.values = [this](const Points& points) {
-      std::vector<double> values(points.rows());
-      for (size_t i = 0; i < values.size(); ++i) {
-        if (config_.kl > 0) values[i] = -config_.kl * divergence(points.row(i), 0, {});
-      }
-      for (const Target& target : targets_) {
-        if (target.weight == 0 && !target.most_lost) continue;
-        const auto predicted = target.predictor->predict(points);
-        for (size_t i = 0; i < values.size(); ++i) {
-          const double score = target.sign * predicted[i];
-          values[i] += target.weight * score;
-          if (target.most_lost && score < target.floor - kFloorTolerance * target.deviation) {
-            values[i] = -kInfinity;
-          }
-        }
-      }
-      return values;
-    };
-    goal.slope = [this](std::span<const double> p, std::span<double> gradient) {
-      std::fill(gradient.begin(), gradient.end(), 0.0);
-      double value = 0;
-      if (config_.kl > 0) value = -config_.kl * divergence(p, -config_.kl, gradient);
-      std::vector<double> one(p.size());
-      for (const Target& target : targets_) {
-        if (target.weight == 0) continue;
-        const double scale = target.weight * target.sign;
-        value += scale * target.predictor->slope(p, one);
-        for (size_t j = 0; j < p.size(); ++j) gradient[j] += scale * one[j];
-      }
-      return value;
-    };
+    std::vector<GoalTerm> terms;
     for (const Target& target : targets_) {
-      // Part of a prediction cannot be compared with the floor; moves keep that one.
-      if (!target.most_lost || !target.predictor->smooth()) continue;
-      goal.limits.push_back([&target](std::span<const double> p, std::span<double> gradient) {
-        const double score = target.sign * target.predictor->slope(p, gradient);
-        for (double& g : gradient) g *= -target.sign / target.deviation;
-        return (target.floor - score) / target.deviation;
-      });
+      if (target.weight == 0 && !target.most_lost) continue;
+      terms.push_back({.predictor = target.predictor.get(),
+                       .sign = target.sign,
+                       .weight = target.weight,
+                       .rank = std::nullopt,
+                       .deviation = target.deviation,
+                       .floor = target.most_lost ? std::optional(target.floor) : std::nullopt});
     }
+    Goal goal = goal_of(std::move(terms));
+    if (config_.kl == 0) return goal;
+    const auto values = goal.values;
+    goal.values = [this, values](const Points& points) {
+      auto regularised = values(points);
+      for (size_t i = 0; i < regularised.size(); ++i)
+        regularised[i] -= config_.kl * divergence(points.row(i), 0, {});
+      return regularised;
+    };
+    const auto slope = goal.slope;
+    goal.slope = [this, slope](std::span<const double> p, std::span<double> gradient) {
+      const double value = slope(p, gradient);
+      return value - config_.kl * divergence(p, -config_.kl, gradient);
+    };
     return goal;
   }
 
@@ -388,7 +371,7 @@ class SwarmFit {
         continue;
       }
       const double score = target.sign * target.predictor->predict(prior)[0];
-      target.floor = score - *target.most_lost * std::abs(score);
+      target.floor = floor_below(score, *target.most_lost);
     }
   }
 
@@ -429,6 +412,8 @@ class SwarmFit {
       result_.mixture = optimum.merge_weights;
       result_.starts = optimum.starts;
       result_.agreed = optimum.agreed;
+      result_.smooth = optimum.smooth;
+      result_.by_moves = optimum.by_moves;
     }
     for (double& share : result_.mixture) {
       if (share < 1e-7) share = 0;  // of a start that slid to the edge

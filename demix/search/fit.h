@@ -97,8 +97,10 @@ struct FitResult {
   std::vector<double> mixture, prior;                // by dataset
   std::vector<Interval> predicted, predicted_prior;  // by metric
   double goal = 0, goal_prior = 0, kl = 0;           // KL(mixture ‖ prior), not times its weight
-  int starts = 0, agreed = 0;                        // climbs, and those that ended at the best
-  std::vector<std::string> warnings;                 // whole sentences
+  int starts = 0, agreed = 0;         // climbs, and those that ended equally high, see optimum.h
+  bool smooth = true;                 // no trees among what was climbed
+  double by_moves = 0;                // what moves over the steps of trees added to the goal
+  std::vector<std::string> warnings;  // whole sentences
 };
 
 // Whether a metric of this name counts as higher-is-better when nothing is said.

@@ -11,6 +11,7 @@
 namespace demix {
 namespace {
 
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int kEvaluations = 150;  // of one climb by gradients
 constexpr size_t kPolished = 4;    // of the ends
 constexpr double kApart = 0.02;    // L1 distance between the ends that are polished
@@ -54,6 +55,26 @@ void climb_by_moves(const Goal& goal,
   }
 }
 
+// `values` are the goal's, of the ends first; ends that break a limit do not count.
+void judge_climbs(std::span<const double> starts,
+                  std::span<const double> ends,
+                  std::span<const double> values,
+                  Optimum& optimum) {
+  double lowest = kInfinity, highest = -kInfinity, apart = 0;
+  for (double height : starts) lowest = std::min(lowest, height);
+  for (size_t i = 0; i < ends.size(); ++i) {
+    if (!std::isfinite(values[i])) continue;
+    lowest = std::min(lowest, ends[i]);
+    highest = std::max(highest, ends[i]);
+    apart = std::max(apart, std::abs(values[i] - ends[i]));
+  }
+  for (size_t i = 0; i < ends.size(); ++i) {
+    const bool high = ends[i] >= highest - 1e-3 * (highest - lowest) - 1e-9 * std::abs(highest);
+    optimum.agreed += std::isfinite(values[i]) && high;
+  }
+  optimum.smooth = apart <= 1e-6 * std::max(highest - lowest, 1e-6 * std::abs(highest));
+}
+
 }  // namespace
 
 std::vector<size_t> best_apart(const Points& points,
@@ -83,7 +104,10 @@ Optimum maximise(const Goal& goal, const FeasibleSet& feasible, const Points& st
     return -value;
   };
   std::vector<std::vector<double>> ends(starts.rows());
+  std::vector<double> start_heights(starts.rows());
   parallel_for(starts.rows(), threads, [&](size_t i) {
+    std::vector<double> unused(n);
+    start_heights[i] = goal.slope(starts.row(i), unused);
     const auto found = minimise(loss,
                                 starts.row(i),
                                 {.lower = lower,
@@ -95,24 +119,28 @@ Optimum maximise(const Goal& goal, const FeasibleSet& feasible, const Points& st
     ends[i] = feasible.project(found.x).value_or(std::vector<double>{});
   });
 
-  Points all(n);
-  for (size_t i = 0; i < starts.rows(); ++i) all.add(starts.row(i));
   Optimum optimum;
+  Points all(n);
+  std::vector<double> heights;  // of the ends, as climbed
   for (const auto& end : ends) {
     if (end.empty() || !feasible.contains(end)) continue;
     all.add(end);
-    ++optimum.starts;
+    std::vector<double> unused(n);
+    heights.push_back(goal.slope(end, unused));
   }
-  const auto values = goal.values(all);
-  std::vector<double> of_members(values);
+  optimum.starts = static_cast<int>(heights.size());
+  for (size_t i = 0; i < starts.rows(); ++i) all.add(starts.row(i));
+  auto values = goal.values(all);
   for (size_t i = 0; i < all.rows(); ++i) {
-    if (!feasible.contains(all.row(i))) of_members[i] = -std::numeric_limits<double>::infinity();
+    if (!feasible.contains(all.row(i))) values[i] = -kInfinity;
   }
-  optimum.value = -std::numeric_limits<double>::infinity();
-  for (size_t i : best_apart(all, of_members, kPolished, kApart)) {
-    if (!std::isfinite(of_members[i])) break;
+  judge_climbs(start_heights, heights, values, optimum);
+
+  optimum.value = -kInfinity;
+  for (size_t i : best_apart(all, values, kPolished, kApart)) {
+    if (!std::isfinite(values[i])) break;
     std::vector<double> at(all.row(i).begin(), all.row(i).end());
-    double value = of_members[i];
+    double value = values[i];
     climb_by_moves(goal, feasible, at, value);
     if (value > optimum.value) {
       optimum.value = value;
@@ -120,13 +148,8 @@ Optimum maximise(const Goal& goal, const FeasibleSet& feasible, const Points& st
     }
   }
   if (optimum.merge_weights.empty()) throw Error("no start meets the constraints and limits");
-  double lowest = optimum.value;
-  for (double value : of_members) {
-    if (std::isfinite(value)) lowest = std::min(lowest, value);
-  }
-  for (size_t i = starts.rows(); i < all.rows(); ++i) {
-    optimum.agreed += of_members[i] >= optimum.value - 1e-3 * (optimum.value - lowest);
-  }
+  const double unmoved = *std::max_element(values.begin(), values.end());
+  optimum.by_moves = optimum.value - unmoved;
   return optimum;
 }
 

@@ -15,8 +15,8 @@ namespace demix {
 struct Goal {
   // The goal of every row; -infinity where a row breaks a limit that is not linear.
   std::function<std::vector<double>(const Points& merge_weights)> values;
-  // The part of the goal that has derivatives, with them; all of it where the predictors are
-  // smooth.
+  // The goal with its derivatives, or what stands in for it where it has none: trees are stairs,
+  // whose smooth companions are climbed instead.
   SmoothFunction slope;
   // At most zero where the limits hold, with derivatives; may be empty.
   std::vector<SmoothFunction> limits;
@@ -25,8 +25,14 @@ struct Goal {
 struct Optimum {
   std::vector<double> merge_weights;
   double value = 0;
-  int starts = 0;  // climbs by gradients that were made
-  int agreed = 0;  // of them ended within a thousandth of the range of values
+  // Climbs by gradients, and how many of them ended as high as the highest of them, to a thousandth
+  // of the range of starts and ends. Both heights are those of `slope`, which is what they climb:
+  // few agreeing means many hills, and that more starts might find a higher one.
+  int starts = 0, agreed = 0;
+  // Whether `slope` is the whole goal. If not, the optimum is only as good as small moves find it
+  // from the best ends.
+  bool smooth = true;
+  double by_moves = 0;  // what the moves added to the goal of the best end
 };
 
 // Climbs from every row of `starts`, by sequential quadratic programming along the derivatives, and

@@ -107,6 +107,27 @@ TEST(Optimum, AStaircaseWithoutSlopesIsClimbedByMoves) {
   EXPECT_EQ(maximise(goal, set_of(config), starts(5)).value, 12);
 }
 
+TEST(Optimum, ClimbsAgreeOnWhatTheyClimbAndMovesFindTheStairsOfTrees) {
+  // Stairs of a tenth of the height, as an ensemble with trees has them.
+  Goal goal = goal_of(log_utility);
+  const auto plain = goal.values;
+  goal.values = [plain](const Points& points) {
+    auto values = plain(points);
+    for (size_t i = 0; i < points.rows(); ++i)
+      values[i] += 0.05 * std::floor(20 * points.row(i)[1] + 0.3);
+    return values;
+  };
+  const auto optimum = maximise(goal, set_of(), starts(8));
+  EXPECT_EQ(optimum.starts, 8);
+  EXPECT_EQ(optimum.agreed, 8);
+  EXPECT_FALSE(optimum.smooth);
+  EXPECT_GT(optimum.by_moves, 0.03);
+
+  const auto smooth = maximise(goal_of(log_utility), set_of(), starts(8));
+  EXPECT_TRUE(smooth.smooth);
+  EXPECT_LT(smooth.by_moves, 1e-4);
+}
+
 TEST(Optimum, CurvedLimitsHold) {
   // As much of a as leaves d's utility at least log(0.2 + 0.01).
   const SmoothFunction share_of_a = [](std::span<const double> p, std::span<double> gradient) {

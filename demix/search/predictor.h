@@ -34,8 +34,9 @@ class Predictor {
   virtual void predict(const Points& mixtures, std::span<double> predicted) const = 0;
   // The same means with their errors, as the predictor itself sees them; slower.
   virtual std::vector<Forecast> forecast(const Points& mixtures) const = 0;
-  // The part of the prediction at one mixture that has derivatives, with them by each column into
-  // `gradient`: all of it where the predictor is smooth, nothing of trees.
+  // The prediction at one mixture with its derivatives by each column into `gradient`, or what
+  // stands in for it where the predictor is not smooth: the smooth members of an ensemble, 0 for
+  // trees alone.
   virtual double slope(std::span<const double> mixture, std::span<double> gradient) const = 0;
   virtual bool smooth() const { return true; }
 

@@ -189,16 +189,24 @@ Points sample_mixtures(const SamplerConfig& config,
   }
 
   const Draw draw(config, prior, feasible);
-  Points drawn(n);
+  return distinct_draws([&] { return draw(rng); }, n, count, config.duplicate_l1, known);
+}
+
+Points distinct_draws(const std::function<std::vector<double>()>& draw,
+                      size_t columns,
+                      size_t count,
+                      double l1,
+                      const Points* known) {
+  Points drawn(columns);
   drawn.reserve(count);
   // A set that is nearly a point repeats itself; a few more batches, then what there is.
   constexpr int kBatches = 8;
   for (int batch = 0; batch < kBatches && drawn.rows() < count; ++batch) {
     const size_t before = drawn.rows(), missing = count - before;
-    for (size_t k = 0; k < missing + missing / 8 + 16; ++k) drawn.add(draw(rng));
-    Points distinct(n);
+    for (size_t k = 0; k < missing + missing / 8 + 16; ++k) drawn.add(draw());
+    Points distinct(columns);
     distinct.reserve(count);
-    for (size_t i : distinct_rows(drawn, config.duplicate_l1, known)) {
+    for (size_t i : distinct_rows(drawn, l1, known)) {
       if (distinct.rows() < count) distinct.add(drawn.row(i));
     }
     const bool exhausted = batch > 0 && distinct.rows() == before;

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <span>
+#include <vector>
 
 #include "demix/core/rng.h"
 #include "demix/search/constraints.h"
@@ -46,6 +48,14 @@ Points sample_mixtures(const SamplerConfig& config,
                        size_t count,
                        Rng& rng,
                        const Points* known = nullptr);
+
+// Up to `count` of what `draw` gives, none as close as `l1` to another or to a row of `known`, in
+// the order drawn. Fewer when the draws repeat themselves.
+Points distinct_draws(const std::function<std::vector<double>()>& draw,
+                      size_t columns,
+                      size_t count,
+                      double l1,
+                      const Points* known = nullptr);
 
 // Indices of the rows that are farther than `l1` from every kept row before them and from every row
 // of `known`.

@@ -10,6 +10,7 @@
 #include "demix/core/ranks.h"
 #include "demix/core/rng.h"
 #include "demix/search/points.h"
+#include "demix/search/samplers.h"
 #include "demix/search/tournament.h"
 
 namespace demix {
@@ -70,18 +71,88 @@ class Search {
         feasible_(feasible_set(config, problem, prior_)),
         root_(Rng(problem.seed).stream("search")),
         evaluated_points_(problem.composition.components().size()),
-        candidates_(problem.composition.components().size()) {
+        candidates_(problem.composition.components().size()),
+        starts_(problem.composition.components().size()) {
     result_.components = problem.composition.components();
     result_.datasets = problem.composition.datasets();
     result_.domains = objective_.domains();
+    read_names();
   }
 
-  // Round 0 draws from the prior; later rounds draw from the best predicted candidates.
+  // Round 0 comes from the samplers; later rounds are chosen by what the proxies so far say.
   Points propose(int round, int64_t count) {
     Rng rng = root_.stream("propose", round);
-    if (round == 0) {
-      return sample_mixtures(config_.sampler, prior_, feasible_, static_cast<size_t>(count), rng);
+    if (round == 0) return first_design(static_cast<size_t>(count), rng);
+    return config_.adaptive() ? by_acquisition(static_cast<size_t>(count), rng)
+                              : from_best_candidates(count, rng);
+  }
+
+  // As many proxies as the budget leaves of the `count` of this round; says so where it ends the
+  // search.
+  int64_t affordable(int round, int64_t count) {
+    if (round == 0) return count;
+    const BudgetConfig& budget = config_.budget;
+    const auto done = static_cast<double>(result_.evaluated.size());
+    if (budget.regret > 0 && result_.next_gain && *result_.next_gain < budget.regret) {
+      return end_search(
+          "the next proxy is expected to gain {:.3g} standard deviations, less than budget.regret "
+          "({:g})",
+          *result_.next_gain,
+          budget.regret);
     }
+    if (!problem_.spent || done == 0) return count;
+    const Spent spent = problem_.spent(round - 1);
+    if (budget.seconds && spent.seconds >= *budget.seconds) {
+      return end_search(
+          "{:.0f} s of budget.seconds ({:g}) are spent", spent.seconds, *budget.seconds);
+    }
+    if (budget.items) {
+      const double left = static_cast<double>(*budget.items - spent.items);
+      const auto most = static_cast<int64_t>(left * done / static_cast<double>(spent.items));
+      if (most < 1) {
+        return end_search("{} of budget.items ({}) are scored", spent.items, *budget.items);
+      }
+      count = std::min(count, most);
+    }
+    return count;
+  }
+
+  Points first_design(size_t count, Rng& rng) {
+    Points design(prior_.size());
+    const size_t parts = config_.start.size();
+    for (size_t k = 0; k < parts; ++k) {
+      // What an exhausted sampler leaves falls to the next.
+      const size_t wanted = (count - design.rows()) / (parts - k);
+      const SampleRequest request{config_.sampler, prior_, feasible_, wanted, &design, {}, 0};
+      Rng own = parts == 1 ? rng : rng.stream(config_.start[k], static_cast<int64_t>(k));
+      const Points drawn = sample_by(config_.start[k], request, own);
+      for (size_t i = 0; i < drawn.rows(); ++i) design.add(drawn.row(i));
+    }
+    return design;
+  }
+
+  // The predicted optimum, then what is expected to improve on it most.
+  Points by_acquisition(size_t count, Rng& rng) {
+    const Points around = acquisition_candidates(rng);
+    const auto forecasts = limited_forecasts(around);
+    Points wanted(around.columns());
+    wanted.add(decided_);
+    for (size_t i : choose_batch(config_.acquisition,
+                                 around,
+                                 forecasts,
+                                 best_forecast_,
+                                 count,
+                                 10 * config_.sampler.duplicate_l1)) {
+      wanted.add(around.row(i));
+    }
+    Points proposals(around.columns());
+    for (size_t i : distinct_rows(wanted, config_.sampler.duplicate_l1, &evaluated_points_)) {
+      if (proposals.rows() < count) proposals.add(wanted.row(i));
+    }
+    return proposals;
+  }
+
+  Points from_best_candidates(int64_t count, Rng& rng) {
     Points best(candidates_.columns());
     for (size_t i : best_candidates(config_.propose_from)) best.add(candidates_.row(i));
     auto fresh = distinct_rows(best, config_.sampler.duplicate_l1, &evaluated_points_);
@@ -126,27 +197,220 @@ class Search {
     for (size_t d = 0; d < result_.domains.size(); ++d) {
       fitted_domains_.push_back(fit_target(result_.domains[d], domain_scores_of_proxies(d), folds));
     }
+    fitted_floors_.clear();
+    for (size_t m : metrics_with_floors_)
+      fitted_floors_.push_back(fit_target(problem_.metrics[m].name, metric_of_proxies(m), folds));
   }
 
-  // Predicts many random mixtures and orders them by the objective.
-  void narrow() {
-    if (candidates_.rows() == 0) {
-      Rng rng = root_.stream("candidates");
-      candidates_ = sample_mixtures(
-          config_.sampler, prior_, feasible_, static_cast<size_t>(config_.candidates), rng);
-    }
+  // Predicts many random mixtures, orders them by the goal, and decides as if this were the end.
+  void narrow(int round) {
+    if (candidates_.rows() == 0) draw_candidates();
     candidate_scores_ = predict(candidates_);
-    const auto objective = mean_percentile_rank(candidate_scores_);
+    set_goal();
+    const auto values =
+        plain_rank_ ? mean_percentile_rank(candidate_scores_) : goal_.values(candidates_);
     ranking_.resize(candidates_.rows());
     std::iota(ranking_.begin(), ranking_.end(), size_t{0});
     // Equal candidates stay in the order drawn.
     std::stable_sort(ranking_.begin(), ranking_.end(), [&](size_t a, size_t b) {
-      return objective[a] > objective[b];
+      return values[a] > values[b];
     });
-    worst_averaged_ = objective[best_candidates(config_.average_of).back()];
+    while (!ranking_.empty() && !std::isfinite(values[ranking_.back()])) ranking_.pop_back();
+    if (ranking_.empty()) {
+      throw Error("no mixture among {} that meet the constraints keeps all floors",
+                  candidates_.rows());
+    }
+    worst_averaged_ = values[best_candidates(config_.average_of).back()];
+    decided_ = config_.to_optimum() ? optimum(values) : average_of_best();
+    foretell_gain(round);
   }
 
-  SearchResult average_of_best() {
+  SearchResult finish() {
+    result_.merge_weights = decided_;
+    result_.data_shares = problem_.composition.data_shares(decided_);
+    for (auto& target : fitted_domains_) record(target);
+    foretell();
+    rank_proxies();
+    measure_tolerance();
+    draw_front();
+    warn_of_weak_evidence();
+    warn_of_extrapolation();
+    if (result_.stopped.empty()) result_.stopped = "all rounds are done";
+    return std::move(result_);
+  }
+
+ private:
+  template <typename... Args>
+  void warn(fmt::format_string<Args...> pattern, Args&&... args) {
+    result_.warnings.push_back(fmt::format(pattern, std::forward<Args>(args)...));
+  }
+
+  template <typename... Args>
+  int64_t end_search(fmt::format_string<Args...> pattern, Args&&... args) {
+    result_.stopped = fmt::format(pattern, std::forward<Args>(args)...);
+    return 0;
+  }
+
+  // Domains and metrics that the configuration names.
+  void read_names() {
+    const auto unknown = [&](std::string_view key, const std::string& name, auto names) {
+      const auto near = nearest(name, names);
+      return Error("{}: there is no domain or metric '{}'; {}",
+                   key,
+                   name,
+                   near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
+                                : fmt::format("did you mean '{}'?", near));
+    };
+    domain_weights_.assign(result_.domains.size(), config_.weights.empty() ? 1 : 0);
+    double sum = 0;
+    for (const auto& [name, weight] : config_.weights) {
+      const auto found = std::find(result_.domains.begin(), result_.domains.end(), name);
+      if (found == result_.domains.end()) throw unknown("weights", name, result_.domains);
+      domain_weights_[static_cast<size_t>(found - result_.domains.begin())] = weight;
+    }
+    for (double weight : domain_weights_) sum += weight;
+    if (!(sum > 0)) throw Error("weights: no domain has a weight above 0: nothing to optimise");
+    for (double& weight : domain_weights_) weight /= sum;
+
+    auto names = result_.domains;
+    for (const Metric& metric : problem_.metrics) names.push_back(metric.name);
+    for (const auto& [name, most_lost] : config_.floors) {
+      const auto found = std::find(names.begin(), names.end(), name);
+      if (found == names.end()) throw unknown("floors", name, names);
+      const auto place = static_cast<size_t>(found - names.begin());
+      if (place >= result_.domains.size())
+        metrics_with_floors_.push_back(place - result_.domains.size());
+    }
+    plain_rank_ = config_.objective == "rank" && config_.weights.empty() && config_.floors.empty();
+    floor_base_ = prior_;
+    if (config_.current.empty()) return;
+    std::vector<double> shares(result_.datasets.size());
+    double total = 0;
+    for (const auto& [name, share] : config_.current) {
+      const auto found = std::find(result_.datasets.begin(), result_.datasets.end(), name);
+      if (found == result_.datasets.end()) throw Error("current: there is no dataset '{}'", name);
+      total += shares[static_cast<size_t>(found - result_.datasets.begin())] = share;
+    }
+    for (double& share : shares) share /= total;
+    floor_base_ = problem_.composition.project(shares).merge_weights;
+  }
+
+  void draw_candidates() {
+    Rng rng = root_.stream("candidates");
+    if (!config_.adaptive()) {
+      candidates_ = sample_mixtures(
+          config_.sampler, prior_, feasible_, static_cast<size_t>(config_.candidates), rng);
+      return;
+    }
+    // Flat draws reach what draws around the prior do not. Climbs need fewer starts than averages.
+    constexpr int64_t kEnough = 20000;
+    const auto half = static_cast<size_t>(std::min(config_.candidates, kEnough) + 1) / 2;
+    candidates_ = sample_mixtures(config_.sampler, prior_, feasible_, half, rng);
+    const SampleRequest request{config_.sampler, prior_, feasible_, half, nullptr, {}, 0};
+    const Points flat = sample_by("simplex", request, rng);
+    for (size_t i = 0; i < flat.rows(); ++i) candidates_.add(flat.row(i));
+  }
+
+  // Around the predicted optimum, and anywhere.
+  Points acquisition_candidates(Rng& rng) const {
+    const AcquisitionConfig& config = config_.acquisition;
+    const auto near =
+        static_cast<size_t>(config.around_best * static_cast<double>(config.candidates));
+    const auto elsewhere = static_cast<size_t>(config.candidates) - near;
+    Points points(prior_.size());
+    const auto add = [&](const Points& more) {
+      for (size_t i = 0; i < more.rows(); ++i) points.add(more.row(i));
+    };
+    SampleRequest request{
+        config_.sampler, prior_, feasible_, near, nullptr, decided_, config.trust_region};
+    add(sample_by("trust_region", request, rng));
+    request.count = elsewhere / 2;
+    add(sample_by("simplex", request, rng));
+    add(sample_by("dirichlet", request, rng));
+    return points;
+  }
+
+  // Of the goal; -infinity where a floor is broken.
+  std::vector<GoalForecast> limited_forecasts(const Points& mixtures) const {
+    auto forecasts = forecast_goal(terms_, mixtures);
+    const auto values = goal_.values(mixtures);
+    for (size_t i = 0; i < forecasts.size(); ++i) {
+      if (!std::isfinite(values[i])) forecasts[i].mean = values[i];
+    }
+    return forecasts;
+  }
+
+  // One term per domain, then one per metric with a floor.
+  void set_goal() {
+    terms_.clear();
+    Points base(prior_.size());
+    base.add(floor_base_);
+    for (size_t d = 0; d < result_.domains.size(); ++d) {
+      const auto scores = domain_scores_of_proxies(d);
+      const double deviation = scores.size() > 1 ? standard_deviation(scores) : 0;
+      GoalTerm term{.predictor = fitted_domains_[d].predictor.get(),
+                    .sign = 1,
+                    .weight = domain_weights_[d],
+                    .rank = std::nullopt,
+                    .deviation = deviation,
+                    .floor = std::nullopt};
+      if (config_.objective == "rank") {
+        term.rank = RankScale(candidate_scores_[d]);
+      } else {
+        term.weight = deviation > 0 ? domain_weights_[d] / deviation : 0;
+      }
+      set_floor(result_.domains[d], base, term);
+      terms_.push_back(std::move(term));
+    }
+    for (size_t k = 0; k < metrics_with_floors_.size(); ++k) {
+      const Metric& metric = problem_.metrics[metrics_with_floors_[k]];
+      const auto values = metric_of_proxies(metrics_with_floors_[k]);
+      GoalTerm term{.predictor = fitted_floors_[k].predictor.get(),
+                    .sign = metric.higher_is_better ? 1.0 : -1.0,
+                    .weight = 0,
+                    .rank = std::nullopt,
+                    .deviation = values.size() > 1 ? standard_deviation(values) : 0,
+                    .floor = std::nullopt};
+      set_floor(metric.name, base, term);
+      terms_.push_back(std::move(term));
+    }
+    goal_ = goal_of(terms_);
+  }
+
+  void set_floor(const std::string& name, const Points& base, GoalTerm& term) const {
+    const auto floor = config_.floors.find(name);
+    // Constant scores lose nothing.
+    if (floor == config_.floors.end() || !(term.deviation > 0)) return;
+    term.floor = floor_below(term.sign * term.predictor->predict(base)[0], floor->second);
+  }
+
+  std::vector<double> optimum(std::span<const double> values) {
+    constexpr double kApart = 0.05;  // L1
+    Points starts(candidates_.columns());
+    for (size_t i : best_apart(candidates_, values, static_cast<size_t>(config_.climbs), kApart)) {
+      if (std::isfinite(values[i])) starts.add(candidates_.row(i));
+    }
+    starts_ = starts;
+    const Optimum found =
+        maximise(config_.caution > 0 ? goal_of(terms_, config_.caution) : goal_, feasible_, starts);
+    result_.decision = fmt::format(
+        "the optimum of the predictions{}: {} of {} climbs ended equally high{}",
+        config_.caution > 0 ? fmt::format(" less {:g} standard deviations", config_.caution) : "",
+        found.agreed,
+        found.starts,
+        found.smooth ? "" : ", small moves followed what has no gradients");
+    return without_crumbs(found.merge_weights);
+  }
+
+  // Weights below min_weight are of climbs that slid to an edge: zero, where the constraints allow.
+  std::vector<double> without_crumbs(std::vector<double> weights) const {
+    std::vector<bool> zero;
+    for (double weight : weights) zero.push_back(weight < config_.sampler.min_weight);
+    const auto rounded = feasible_.project(weights, zero);
+    return rounded ? *rounded : weights;
+  }
+
+  std::vector<double> average_of_best() {
     const auto best = best_candidates(config_.average_of);
     std::vector<double> average(candidates_.columns());
     for (size_t i : best) {
@@ -156,20 +420,74 @@ class Search {
     for (double& weight : average) weight /= sum;
     // Convex, so the mean of members is a member.
     DEMIX_CHECK(feasible_.violation(average) <= 2 * FeasibleSet::kTolerance);
-    result_.merge_weights = average;
-    result_.data_shares = problem_.composition.data_shares(average);
-
-    for (auto& target : fitted_domains_) record(target);
-    foretell();
-    rank_proxies();
-    warn_of_weak_evidence();
-    return std::move(result_);
+    starts_ = Points(candidates_.columns());
+    for (size_t i : best_candidates(config_.climbs)) starts_.add(candidates_.row(i));
+    result_.decision = fmt::format(
+        "the average of the best {} of {} random mixtures", best.size(), candidates_.rows());
+    return average;
   }
 
- private:
-  template <typename... Args>
-  void warn(fmt::format_string<Args...> pattern, Args&&... args) {
-    result_.warnings.push_back(fmt::format(pattern, std::forward<Args>(args)...));
+  // What one more proxy would buy: the largest expected improvement on what is decided.
+  void foretell_gain(int round) {
+    Points here(decided_.size());
+    here.add(decided_);
+    best_forecast_ = forecast_goal(terms_, here)[0].mean;
+    result_.next_gain.reset();
+    const auto evaluated = forecast_goal(terms_, evaluated_points_);
+    if (evaluated.size() < kFewestForTournament) return;
+    std::vector<double> means;
+    for (const auto& forecast : evaluated) means.push_back(forecast.mean);
+    const double deviation = standard_deviation(means);
+    if (!(deviation > 0)) return;
+    Rng rng = root_.stream("next gain", round);
+    const auto around = limited_forecasts(acquisition_candidates(rng));
+    double most = 0;
+    for (const auto& forecast : around) {
+      if (!std::isfinite(forecast.mean)) continue;
+      most =
+          std::max(most, expected_improvement(forecast.mean, forecast.uncertainty, best_forecast_));
+    }
+    result_.next_gain = most / deviation;
+  }
+
+  void measure_tolerance() {
+    Points here(decided_.size());
+    here.add(decided_);
+    if (!std::isfinite(goal_.values(here)[0])) return;  // an average that breaks a floor
+    double squares = 0;
+    for (const GoalTerm& term : terms_) {
+      if (term.weight == 0) continue;
+      const Forecast forecast = term.predictor->forecast(here)[0];
+      const double slope = term.rank ? term.rank->slope(term.sign * forecast.mean) : 1;
+      squares += std::pow(term.weight * slope * forecast.deviation(), 2);
+    }
+    result_.goal_error = std::sqrt(squares);
+    result_.tolerance = tolerances(goal_.values, feasible_, decided_, result_.goal_error);
+  }
+
+  void draw_front() {
+    if (config_.front == 0 || result_.domains.size() < 2) return;
+    std::vector<GoalTerm> domains(terms_.begin(),
+                                  terms_.begin() + static_cast<int64_t>(result_.domains.size()));
+    constexpr size_t kStarts = 6;
+    Points starts(starts_.columns());
+    for (size_t i = 0; i < std::min(kStarts, starts_.rows()); ++i) starts.add(starts_.row(i));
+    result_.front = pareto_front(domains, feasible_, starts, static_cast<size_t>(config_.front));
+  }
+
+  void warn_of_extrapolation() {
+    for (size_t k = 0; k < decided_.size(); ++k) {
+      double most = 0;
+      for (const auto& proxy : result_.evaluated) most = std::max(most, proxy.merge_weights[k]);
+      if (decided_[k] <= 1.001 * most + 1e-9) continue;
+      warn(
+          "The weight {:.3f} of {} lies beyond the largest of any proxy ({:.3f}): what is "
+          "predicted "
+          "of the found mixture is extrapolated.",
+          decided_[k],
+          result_.components[k],
+          most);
+    }
   }
 
   std::span<const size_t> best_candidates(int64_t count) const {
@@ -215,6 +533,12 @@ class Search {
     std::vector<double> scores;
     for (const auto& proxy : result_.evaluated) scores.push_back(proxy.domain_scores[d]);
     return scores;
+  }
+
+  std::vector<double> metric_of_proxies(size_t m) const {
+    std::vector<double> values;
+    for (const auto& proxy : result_.evaluated) values.push_back(proxy.metrics[m].value);
+    return values;
   }
 
   FittedTarget fit_target(const std::string& target,
@@ -268,18 +592,29 @@ class Search {
     result_.choice += fmt::format("{}: {}", fitted.target, tournament.reason);
   }
 
-  // What the found mixture is expected to score.
+  // What the found mixture and the baselines are expected to score.
   void foretell() {
-    Points found(candidates_.columns());
-    found.add(result_.merge_weights);
+    Points mixtures(candidates_.columns());
+    mixtures.add(result_.merge_weights);
+    for (const auto& [name, merge_weights] : problem_.baselines) {
+      mixtures.add(merge_weights);
+      result_.foretold.push_back(
+          {.name = name, .metrics = {}, .domain_scores = {}, .domain_errors = {}});
+    }
     double percentile = 0;
     for (size_t d = 0; d < fitted_domains_.size(); ++d) {
-      const double score = fitted_domains_[d].predictor->predict(found)[0];
+      const auto forecasts = fitted_domains_[d].predictor->forecast(mixtures);
+      const double score = forecasts[0].mean;
       result_.predicted_domain_scores.push_back(score);
+      result_.predicted_domain_errors.push_back(forecasts[0].deviation());
       percentile +=
           percentile_among_candidates(d, score) / static_cast<double>(fitted_domains_.size());
+      for (size_t i = 1; i < forecasts.size(); ++i) {
+        result_.foretold[i - 1].domain_scores.push_back(forecasts[i].mean);
+        result_.foretold[i - 1].domain_errors.push_back(forecasts[i].deviation());
+      }
     }
-    if (percentile < worst_averaged_) {
+    if (!config_.to_optimum() && plain_rank_ && percentile < worst_averaged_) {
       warn(
           "The average of the best mixtures is itself predicted worse (mean percentile {:.3f}) "
           "than each of "
@@ -292,14 +627,15 @@ class Search {
     const auto folds = random_folds(evaluated_points_.rows(), rng);
     const std::string choice = result_.choice;  // only domains steer
     for (size_t m = 0; m < problem_.metrics.size(); ++m) {
-      std::vector<double> values;
-      for (const auto& proxy : result_.evaluated) values.push_back(proxy.metrics[m].value);
-      const auto fitted = fit_target(problem_.metrics[m].name, values, folds);
-      Prediction prediction{.metric = problem_.metrics[m].name,
-                            .value = fitted.predictor->predict(found)[0],
-                            .standard_error = std::nullopt};
-      if (fitted.cross_validation()) prediction.standard_error = fitted.cross_validation()->rmse;
-      result_.predicted.push_back(prediction);
+      const auto fitted = fit_target(problem_.metrics[m].name, metric_of_proxies(m), folds);
+      const auto forecasts = fitted.predictor->forecast(mixtures);
+      for (size_t i = 0; i < forecasts.size(); ++i) {
+        Prediction prediction{.metric = problem_.metrics[m].name,
+                              .value = forecasts[i].mean,
+                              .standard_error = std::nullopt};
+        if (fitted.cross_validation()) prediction.standard_error = forecasts[i].deviation();
+        (i == 0 ? result_.predicted : result_.foretold[i - 1].metrics).push_back(prediction);
+      }
       record(fitted);
     }
     result_.choice = choice;
@@ -356,39 +692,21 @@ class Search {
   std::vector<std::vector<double>> candidate_scores_;  // by domain, then candidate
   std::vector<size_t> ranking_;                        // candidates, best first
   double worst_averaged_ = 0;
+  // The goal, its parts, and what would be the result if the search ended here.
+  std::vector<double> domain_weights_;
+  std::vector<size_t> metrics_with_floors_;
+  std::vector<FittedTarget> fitted_floors_;  // of those
+  bool plain_rank_ = true;                   // the paper's objective, which needs no goal of ours
+  std::vector<double> floor_base_;  // merge weights of the mixture that floors are relative to
+  std::vector<GoalTerm> terms_;
+  Goal goal_;
+  Points starts_;  // of climbs
+  std::vector<double> decided_;
+  double best_forecast_ = 0;  // of the goal, there
   SearchResult result_;
 };
 
 }  // namespace
-
-void SearchConfig::check() const {
-  if (rounds < 1) throw Error("rounds is {}, expected at least 1", rounds);
-  if (proxies < 1) throw Error("proxies is {}, expected at least 1", proxies);
-  if (candidates < 1) throw Error("candidates is {}, expected at least 1", candidates);
-  if (propose_from < 1 || propose_from > candidates) {
-    throw Error("propose_from is {}, expected from 1 to candidates ({})", propose_from, candidates);
-  }
-  if (average_of < 1 || average_of > candidates) {
-    throw Error("average_of is {}, expected from 1 to candidates ({})", average_of, candidates);
-  }
-  if (predictor != "auto") check_competitor(predictor);
-  sampler.check();
-  constraints.check();
-  predictors.check();
-}
-
-std::vector<int64_t> SearchConfig::proxies_per_round() const {
-  std::vector<int64_t> counts;
-  for (int64_t count = proxies; static_cast<int>(counts.size()) < rounds; count /= 2) {
-    counts.push_back(std::max<int64_t>(count, 1));
-  }
-  return counts;
-}
-
-int64_t SearchConfig::total_proxies() const {
-  const auto counts = proxies_per_round();
-  return std::accumulate(counts.begin(), counts.end(), int64_t{0});
-}
 
 SearchResult search_mixture(const SearchConfig& config,
                             const SearchProblem& problem,
@@ -396,13 +714,15 @@ SearchResult search_mixture(const SearchConfig& config,
   config.check();
   Search search(config, problem);
   const auto counts = config.proxies_per_round();
-  for (int round = 0; round < config.rounds; ++round) {
-    const Points proposals = search.propose(round, counts[round]);
-    search.evaluate(round, counts[round], proposals, evaluate);
+  for (int round = 0; round < static_cast<int>(counts.size()); ++round) {
+    const int64_t count = search.affordable(round, counts[static_cast<size_t>(round)]);
+    if (count == 0) break;
+    const Points proposals = search.propose(round, count);
+    search.evaluate(round, count, proposals, evaluate);
     search.fit(round);
-    search.narrow();
+    search.narrow(round);
   }
-  return search.average_of_best();
+  return search.finish();
 }
 
 }  // namespace demix

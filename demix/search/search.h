@@ -1,47 +1,105 @@
-// The search of the paper: propose mixtures, evaluate their proxies, fit a predictor, narrow,
-// repeat; then average the best predicted.
+// The search: propose mixtures, evaluate their proxies, fit predictors, narrow, repeat; then
+// decide.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "demix/core/mixture.h"
+#include "demix/search/acquisition.h"
 #include "demix/search/constraints.h"
 #include "demix/search/objective.h"
+#include "demix/search/pareto.h"
 #include "demix/search/predictor.h"
 #include "demix/search/sampler.h"
+#include "demix/search/tolerance.h"
 
 namespace demix {
 
+// What ends a search before its rounds do. Nothing set: the rounds decide.
+struct BudgetConfig {
+  std::optional<int64_t> proxies, items;  // in all; items are answers scored
+  std::optional<double> seconds;  // of scoring proxies; the round that exceeds it is finished
+  double regret = 0;  // stops when the next proxy is expected to gain less than this many standard
+                      // deviations of the goal over the proxies; 0: never
+
+  template <class V>
+  void visit(V& v) {
+    v("proxies", proxies);
+    v("items", items);
+    v("seconds", seconds);
+    v("regret", regret);
+  }
+  void check() const;
+};
+
 struct SearchConfig {
+  // adaptive: later rounds are proposed by acquisition around the predicted optimum, which is the
+  // result; paper: they are drawn from the best of random mixtures, whose average is the result.
+  std::string scheme = "paper";
+  std::optional<std::string> decide;  // optimum | average, where it differs from the scheme
   int rounds = 3;
-  int proxies = 128;  // of the first round; each later round has half as many as the one before
-  int64_t candidates = 200000;  // random mixtures whose scores are predicted
-  int64_t propose_from = 1280;  // the next round draws its mixtures from this many best predicted
-  int64_t average_of = 1280;    // the result is the mean of this many best predicted
+  int proxies = 128;      // of the first round
+  int later_proxies = 0;  // of each later round; 0: half as many as the round before
+  std::vector<std::string> start = {"dirichlet"};  // samplers of the first round, in equal parts
+  int64_t candidates = 200000;                     // random mixtures whose scores are predicted
+  int64_t propose_from = 1280;  // paper: draws the next round from this many best predicted
+  int64_t average_of = 1280;    // average: the mean of this many best predicted
+  int64_t climbs = 24;          // optimum: by gradients, from the best candidates
+  double caution = 0;           // optimum: standard deviations of the prediction that are taken off
   std::string predictor = "auto";  // by cross-validation, or the name of one
+  // What is made large: the mean over domains of the percentile rank (rank), or of the score in
+  // standard deviations over the proxies (deviation).
+  std::string objective = "rank";
+  std::map<std::string, double> weights;  // of domains in that mean; empty: all alike
+  // By domain or metric: what of its value at the current mixture (or else the natural one) the
+  // result may lose, as predicted; 0.01 is 1 %.
+  std::map<std::string, double> floors;
+  std::map<std::string, double> current;  // data shares that are used today, by dataset
+  int front = 12;                         // mixtures of the Pareto front over domains; 0: none
+  BudgetConfig budget;
+  AcquisitionConfig acquisition;
   SamplerConfig sampler;
   ConstraintConfig constraints;
   PredictorConfig predictors;
 
   template <class V>
   void visit(V& v) {
+    v("scheme", scheme);
+    v("decide", decide);
     v("rounds", rounds);
     v("proxies", proxies);
+    v("later_proxies", later_proxies);
+    v("start", start);
     v("candidates", candidates);
     v("propose_from", propose_from);
     v("average_of", average_of);
+    v("climbs", climbs);
+    v("caution", caution);
     v("predictor", predictor);
+    v("objective", objective);
+    v("weights", weights);
+    v("floors", floors);
+    v("current", current);
+    v("front", front);
+    v("budget", budget);
+    v("acquisition", acquisition);
     v("sampler", sampler);
     v("constraints", constraints);
     v("predictors", predictors);
   }
   void check() const;
-  // Proxies of each round: n, n/2, n/4, …, at least one.
+  bool adaptive() const { return scheme == "adaptive"; }
+  bool to_optimum() const {
+    return decide.value_or(adaptive() ? "optimum" : "average") == "optimum";
+  }
+  // Proxies of each round, at least one, within the budget: n, then later_proxies or n/2, n/4, ….
   std::vector<int64_t> proxies_per_round() const;
   int64_t total_proxies() const;
 };
@@ -49,6 +107,12 @@ struct SearchConfig {
 // Measures the proxies of a batch of merge weights, one result per mixture, in order. May return
 // results that it had kept from an earlier run.
 using EvaluateProxies = std::function<std::vector<Measurements>(std::span<const Mixture>)>;
+
+// What the proxies of a search have taken so far.
+struct Spent {
+  int64_t items = 0;
+  double seconds = 0;
+};
 
 struct SearchProblem {
   Composition composition;
@@ -58,6 +122,11 @@ struct SearchProblem {
       dataset_tokens;        // for max_epochs, in the order of the datasets; may be empty
   double target_tokens = 0;  // for max_epochs
   uint64_t seed = 0;
+  // For budgets of items and seconds: asked after each round, which counts from 0. A resumed run
+  // must get the answers that it got before.
+  std::function<Spent(int round)> spent = {};
+  // Mixtures that are to be predicted beside the found one: name and merge weights.
+  std::vector<std::pair<std::string, std::vector<double>>> baselines = {};
 };
 
 // One proxy, in the order in which they were evaluated.
@@ -85,15 +154,30 @@ struct PredictorTrial {
 struct Prediction {
   std::string metric;
   double value = 0;                      // in the metric's own unit
-  std::optional<double> standard_error;  // root mean square of the cross-validation errors
+  std::optional<double> standard_error;  // of a measurement, calibrated by cross-validation
+};
+
+// What was predicted of one mixture before it was measured.
+struct Foretold {
+  std::string name;
+  std::vector<Prediction> metrics;
+  std::vector<double> domain_scores, domain_errors;  // oriented; errors as of metrics
 };
 
 struct SearchResult {
   std::vector<std::string> components, datasets, domains;
-  std::vector<double> merge_weights;            // α of the found mixture
-  std::vector<double> data_shares;              // p = αᵀC
-  std::vector<Prediction> predicted;            // by metric
-  std::vector<double> predicted_domain_scores;  // oriented
+  std::vector<double> merge_weights;                                     // α of the found mixture
+  std::vector<double> data_shares;                                       // p = αᵀC
+  std::vector<Prediction> predicted;                                     // by metric
+  std::vector<double> predicted_domain_scores, predicted_domain_errors;  // oriented
+  std::vector<Foretold> foretold;    // of the problem's baselines
+  std::vector<Tolerance> tolerance;  // by component, for a fall by goal_error
+  double goal_error = 0;  // standard error of a measurement of the goal at the found mixture
+  std::vector<FrontPoint> front;  // over the domains
+  std::string decision;           // in words: how the mixture was chosen from the predictions
+  // What one more proxy is expected to gain, in standard deviations of the goal over the proxies.
+  std::optional<double> next_gain;
+  std::string stopped;  // in words: what ended the search
   std::vector<EvaluatedMixture> evaluated;
   std::vector<PredictorTrial> trials;  // of the last fit: domains, which steer, then metrics
   std::string choice;                  // in words: which predictors were used, and why

@@ -134,6 +134,152 @@ TEST(Search, ProposalsOfLaterRoundsWereForetoldAmongTheBest) {
   }
 }
 
+SearchConfig adaptive() {
+  auto config = quick();
+  config.scheme = "adaptive";
+  config.start = {"corners", "low_discrepancy", "dirichlet"};
+  config.acquisition.candidates = 400;
+  config.climbs = 6;
+  config.predictor = "gaussian_process";
+  config.constraints.max_times_prior = 0;
+  return config;
+}
+
+const SearchResult& adaptive_result() {
+  static const SearchResult result = search_mixture(adaptive(), problem(), measure);
+  return result;
+}
+
+TEST(Search, AdaptiveEndsAtTheOptimumOfAKnownLandscape) {
+  auto config = adaptive();
+  config.objective = "deviation";
+  // Σ √α over its deviation: all three alike, since deviations of √α are nearly so.
+  const auto result = search_mixture(config, problem(), measure);
+  for (size_t k = 0; k < 3; ++k) EXPECT_NEAR(result.merge_weights[k], 1.0 / 3, 0.1) << k;
+  EXPECT_LT(result.merge_weights[3], 0.02);
+  EXPECT_NE(result.decision.find("climbs ended equally high"), std::string::npos);
+
+  config.weights = {{"math", 1}};
+  EXPECT_GT(search_mixture(config, problem(), measure).merge_weights[1], 0.95);
+}
+
+TEST(Search, AdaptiveProposesDistinctMembersAndIsDeterministic) {
+  const auto& result = adaptive_result();
+  ASSERT_EQ(result.evaluated.size(), 28u);
+  for (size_t i = 0; i < result.evaluated.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      EXPECT_GT(l1_distance(result.evaluated[i].merge_weights, result.evaluated[j].merge_weights),
+                1e-5);
+    }
+  }
+  const auto again = search_mixture(adaptive(), problem(), measure);
+  EXPECT_EQ(again.merge_weights, result.merge_weights);
+  EXPECT_EQ(again.evaluated.back().merge_weights, result.evaluated.back().merge_weights);
+  EXPECT_EQ(again.next_gain, result.next_gain);
+}
+
+TEST(Search, WhatIsDecidedCanDifferFromTheScheme) {
+  auto config = quick();
+  config.decide = "optimum";
+  const auto result = search_mixture(config, problem(), measure);
+  EXPECT_NE(result.merge_weights, quick_result().merge_weights);
+  // The proposals are the paper's all the same.
+  EXPECT_EQ(result.evaluated.back().merge_weights, quick_result().evaluated.back().merge_weights);
+  EXPECT_NE(quick_result().decision.find("the average of the best 30 of 3000"), std::string::npos);
+}
+
+TEST(Search, FloorsHoldInWhatIsPredicted) {
+  auto config = adaptive();
+  config.objective = "deviation";
+  config.weights = {{"math", 1}};
+  config.floors = {{"code", 0.01}, {"arc", 0.1}};
+  config.current = {{"general", 0.7}, {"math", 0.05}, {"code", 0.15}, {"poor", 0.1}};
+  const auto result = search_mixture(config, problem(), measure);
+  const auto before = landscape(std::vector<double>{0.4, 0.1, 0.3, 0.2});
+  const auto after = landscape(result.merge_weights);
+  EXPECT_GT(after.at("mbpp").value, 0.975 * before.at("mbpp").value);
+  EXPECT_GT(after.at("arc").value, 0.88 * before.at("arc").value);
+  EXPECT_LT(after.at("gsm8k_loss").value, before.at("gsm8k_loss").value - 0.05);
+
+  config.floors = {{"cod", 0.01}};
+  try {
+    search_mixture(config, problem(), measure);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "floors: there is no domain or metric 'cod'; did you mean 'code'?");
+  }
+}
+
+TEST(Search, TolerancesAreWhereTheGoalHasFallenByOneStandardError) {
+  const auto& result = adaptive_result();
+  ASSERT_EQ(result.tolerance.size(), 4u);
+  EXPECT_GT(result.goal_error, 0);
+  for (size_t k = 0; k < 4; ++k) {
+    EXPECT_LE(result.tolerance[k].low, result.merge_weights[k]);
+    EXPECT_GE(result.tolerance[k].high, result.merge_weights[k]);
+  }
+}
+
+TEST(Search, TheFrontHasMixturesThatNoneExceeds) {
+  const auto& front = adaptive_result().front;
+  ASSERT_GE(front.size(), 3u);
+  for (const auto& a : front) {
+    for (const auto& b : front) {
+      bool everywhere = true, somewhere = false;
+      for (size_t d = 0; d < 3; ++d) {
+        everywhere &= a.scores[d] >= b.scores[d];
+        somewhere |= a.scores[d] > b.scores[d];
+      }
+      EXPECT_FALSE(everywhere && somewhere);
+    }
+  }
+}
+
+TEST(Search, BudgetsEndItAndSayWhy) {
+  auto config = adaptive();
+  config.budget.proxies = 20;
+  EXPECT_EQ(config.total_proxies(), 20);
+  auto input = problem();
+  int asked = -1;
+  input.spent = [&](int round) {
+    asked = round;
+    return Spent{.items = 160, .seconds = 30};
+  };
+  config = adaptive();
+  config.budget.items = 190;
+  auto result = search_mixture(config, input, measure);
+  EXPECT_EQ(result.evaluated.size(), 16u + 3 + 3);  // 10 items each; spent says the same again
+  EXPECT_EQ(asked, 1);
+  config.budget.items = 165;
+  result = search_mixture(config, input, measure);
+  EXPECT_EQ(result.evaluated.size(), 16u);
+  EXPECT_EQ(result.stopped, "160 of budget.items (165) are scored");
+  config = adaptive();
+  config.budget.seconds = 29;
+  EXPECT_EQ(search_mixture(config, input, measure).evaluated.size(), 16u);
+  config = adaptive();
+  config.budget.regret = 100;
+  result = search_mixture(config, problem(), measure);
+  EXPECT_EQ(result.evaluated.size(), 16u);
+  EXPECT_NE(result.stopped.find("less than budget.regret (100)"), std::string::npos);
+  ASSERT_TRUE(result.next_gain);
+  config.budget.proxies = 0;
+  EXPECT_THROW(search_mixture(config, problem(), measure), Error);
+}
+
+TEST(Search, BaselinesAreForetoldBesideTheFoundMixture) {
+  auto input = problem();
+  input.baselines = {{"uniform", {0.25, 0.25, 0.25, 0.25}}};
+  const auto result = search_mixture(adaptive(), input, measure);
+  ASSERT_EQ(result.foretold.size(), 1u);
+  const auto truth = landscape(std::vector<double>(4, 0.25));
+  for (const auto& prediction : result.foretold[0].metrics) {
+    ASSERT_TRUE(prediction.standard_error);
+    EXPECT_NEAR(
+        prediction.value, truth.at(prediction.metric).value, 4 * *prediction.standard_error + 1e-3);
+  }
+}
+
 TEST(Search, PredictionsAreGivenPerMetricInItsOwnUnitWithAnError) {
   const auto& result = quick_result();
   ASSERT_EQ(result.predicted.size(), 3u);
@@ -237,6 +383,21 @@ TEST(Search, BadSettingsAreErrorsBeforeAnythingIsEvaluated) {
   refuses(config);
   config = quick();
   config.predictor = "oracle";
+  refuses(config);
+  config = quick();
+  config.scheme = "luck";
+  refuses(config);
+  config = quick();
+  config.decide = "luck";
+  refuses(config);
+  config = quick();
+  config.start = {"trust_region"};
+  refuses(config);
+  config = quick();
+  config.budget.items = 0;
+  refuses(config);
+  config = quick();
+  config.current = {{"general", 0.4}};
   refuses(config);
   config = quick();
   config.constraints.max_share["general"] = 0.4;  // the anchor's share is at least 0.5

@@ -1,0 +1,28 @@
+// How far each weight of a mixture can move before the goal falls by a stated amount.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "demix/search/constraints.h"
+#include "demix/search/points.h"
+
+namespace demix {
+
+// Of one component: the others keep their ratios to each other and share what is left.
+struct Tolerance {
+  double low = 0, high = 0;              // merge weights: in between the goal falls less
+  double low_share = 0, high_share = 0;  // the data share of the component's dataset there
+  // Whether a constraint (or zero, or one) ends the range before the goal has fallen so far.
+  bool low_bound = false, high_bound = false;
+};
+
+// One per component. `goal` must be finite at `at`, a member of `feasible`. The range ends where
+// the goal first falls by more than `fall` in steps of 1/200, found to 1e-4.
+std::vector<Tolerance> tolerances(const std::function<std::vector<double>(const Points&)>& goal,
+                                  const FeasibleSet& feasible,
+                                  std::span<const double> at,
+                                  double fall);
+
+}  // namespace demix
