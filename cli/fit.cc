@@ -1,6 +1,7 @@
 #include "demix/search/fit.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -30,6 +31,14 @@ Json to_json(const Interval& interval) {
   return {{"value", interval.value}, {"low", interval.low}, {"high", interval.high}};
 }
 
+// In the metric's own unit.
+double front_score(const FitResult& result, const FrontPoint& point, size_t m) {
+  const auto place =
+      std::find(result.metrics.begin(), result.metrics.end(), result.front_metrics[m]);
+  const bool higher = result.higher_is_better[static_cast<size_t>(place - result.metrics.begin())];
+  return higher ? point.scores[m] : -point.scores[m];
+}
+
 Json to_json(const FitResult& result) {
   Json predictors = Json::array(), chosen = Json::object(), directions = Json::object();
   for (const FitTrial& trial : result.trials) {
@@ -55,6 +64,24 @@ Json to_json(const FitResult& result) {
     mixture[result.datasets[j]] = result.mixture[j];
     prior[result.datasets[j]] = result.prior[j];
   }
+  Json tolerance = Json::object(), front = Json::array();
+  for (size_t j = 0; j < result.tolerance.size(); ++j) {
+    const Tolerance& range = result.tolerance[j];
+    tolerance[result.datasets[j]] = {{"low", range.low},
+                                     {"high", range.high},
+                                     {"low_bound", range.low_bound},
+                                     {"high_bound", range.high_bound}};
+  }
+  for (const FrontPoint& point : result.front) {
+    Json shares = Json::object(), scores = Json::object();
+    for (size_t j = 0; j < result.datasets.size(); ++j)
+      shares[result.datasets[j]] = point.merge_weights[j];
+    for (size_t m = 0; m < result.front_metrics.size(); ++m) {
+      scores[result.front_metrics[m]] = {{"value", front_score(result, point, m)},
+                                         {"uncertainty", point.uncertainties[m]}};
+    }
+    front.push_back({{"mixture", shares}, {"predicted", scores}});
+  }
   if (!result.holdout.empty()) {
     Json per_metric = Json::object();
     for (const HoldoutScore& score : result.holdout) {
@@ -76,7 +103,10 @@ Json to_json(const FitResult& result) {
           {"predicted_prior", predicted_prior},
           {"goal", result.goal},
           {"goal_prior", result.goal_prior},
+          {"goal_stderr", result.goal_error},
           {"kl", result.kl},
+          {"tolerance", tolerance},
+          {"front", front},
           {"climbs",
            {{"started", result.starts},
             {"agreed", result.agreed},
@@ -161,13 +191,29 @@ void print_holdout(const FitResult& result) {
 
 void print_mixture(const FitResult& result) {
   const size_t width = widest(result.datasets, 7);
-  fmt::print("\nProposed mixture\n{:<{}}  {:>8} {:>8}\n", "dataset", width, "share", "prior");
+  fmt::print(
+      "\nProposed mixture, and how far each share can move, the others in their ratios, before the "
+      "goal falls by the\nstandard error of one run ({:.3g}); [ and ] are limits of the "
+      "constraints\n{:<{}}  {:>8} {:>8} {:>20}\n",
+      result.goal_error,
+      "dataset",
+      width,
+      "share",
+      "prior",
+      "from .. to");
   for (size_t j = 0; j < result.datasets.size(); ++j) {
-    fmt::print("{:<{}}  {:>8.4f} {:>8.4f}\n",
+    std::string range = "-";
+    if (!result.tolerance.empty()) {
+      const Tolerance& t = result.tolerance[j];
+      range = fmt::format(
+          "{}{:.4f} .. {:.4f}{}", t.low_bound ? "[" : " ", t.low, t.high, t.high_bound ? "]" : " ");
+    }
+    fmt::print("{:<{}}  {:>8.4f} {:>8.4f} {:>20}\n",
                result.datasets[j],
                width,
                result.mixture[j],
-               result.prior[j]);
+               result.prior[j],
+               range);
   }
   if (result.starts > 0) {
     fmt::print(
@@ -203,6 +249,23 @@ void print_predicted(const FitResult& result) {
   }
 }
 
+void print_front(const FitResult& result) {
+  if (result.front.empty()) return;
+  fmt::print("\nPareto front, {} mixtures; shares above 0.005\n", result.front.size());
+  for (const FrontPoint& point : result.front) {
+    std::vector<std::string> scores, shares;
+    for (size_t m = 0; m < result.front_metrics.size(); ++m) {
+      scores.push_back(
+          fmt::format("{} {:.4g}", result.front_metrics[m], front_score(result, point, m)));
+    }
+    for (size_t j = 0; j < result.datasets.size(); ++j) {
+      if (point.merge_weights[j] > 0.005)
+        shares.push_back(fmt::format("{} {:.3f}", result.datasets[j], point.merge_weights[j]));
+    }
+    fmt::print("{}\n    {}\n", fmt::join(scores, ", "), fmt::join(shares, ", "));
+  }
+}
+
 void print_tables(const FitResult& result) {
   fmt::print("{} runs, {} datasets, {} metrics\n",
              result.runs,
@@ -213,6 +276,7 @@ void print_tables(const FitResult& result) {
   print_holdout(result);
   print_mixture(result);
   print_predicted(result);
+  print_front(result);
 }
 
 // "web=0.6,code=0.4".
@@ -241,6 +305,7 @@ void fit(const Options& options, const CLI::App& command) {
   if (said("--predictor")) config.predictor = options.given.predictor;
   if (said("--kl")) config.kl = options.given.kl;
   if (said("--average-of")) config.average_of = options.given.average_of;
+  if (said("--front")) config.front = options.given.front;
   if (said("--prior")) config.prior = parse_prior(options.prior);
   if (said("--higher-is-better")) config.higher_is_better = options.given.higher_is_better;
   if (said("--lower-is-better")) config.lower_is_better = options.given.lower_is_better;
@@ -295,6 +360,7 @@ void add_fit(CLI::App& app) {
       ->delimiter(',');
   command->add_option("--lower-is-better", options->given.lower_is_better, "metrics")
       ->delimiter(',');
+  command->add_option("--front", options->given.front, "mixtures of the Pareto front; 0: none");
   command->add_option("--average-of",
                       options->given.average_of,
                       "the mean of the N best random mixtures instead of the optimum");

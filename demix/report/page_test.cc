@@ -44,6 +44,23 @@ TEST(Page, ShowsTheMixtureAndHowFarToTrustIt) {
   EXPECT_EQ(count(page, "class=\"strip\""), 15u) << "three domains and twelve tasks";
 }
 
+TEST(Page, ShowsPredictedBesideMeasuredTolerancesAndTheFront) {
+  RunResult result = sample_result();
+  std::string page = render_page(result);
+  for (const char* part : {"Predicted and measured",
+                           "flattened",
+                           "How far each share can move",
+                           "Trade-offs between domains",
+                           "of the other half, which had no part in the choice",
+                           "One more proxy is expected to gain 0.031"})
+    EXPECT_NE(page.find(part), std::string::npos) << part;
+  result.search_end.halves = false;
+  result.front.clear();
+  page = render_page(result);
+  EXPECT_EQ(page.find("of the other half"), std::string::npos);
+  EXPECT_EQ(page.find("Trade-offs"), std::string::npos);
+}
+
 TEST(Page, LoadsNothingFromAnywhere) {
   const std::string page = render_page(sample_result());
   EXPECT_NE(page.find("default-src 'none'"), std::string::npos);

@@ -70,6 +70,12 @@ TEST(ResultJson, HasTheContractsNamesAndShapes) {
             result.uniform.trained.domains[2].value);
   EXPECT_EQ(json["baselines"]["found"]["mixture"], json["mixture"]);
   EXPECT_EQ(json["cost"]["seconds"]["search"], 148.0);
+  EXPECT_EQ(json["baselines"]["flattened"]["predicted"]["code"]["value"],
+            result.flattened.predicted.domains[2].value);
+  EXPECT_EQ(json["baselines"]["natural"]["found_gain_proxy"]["code"]["stderr"], 0.005);
+  EXPECT_EQ(json["tolerance"]["prose_ocr_noise"]["low_bound"], true);
+  EXPECT_EQ(json["front"].size(), 4u);
+  EXPECT_EQ(json["search"]["next_gain"], 0.031);
   EXPECT_EQ(json["warnings"].size(), 2u);
 }
 

@@ -78,9 +78,15 @@ struct MixtureFacts {
   std::vector<double> merge_weights;  // α, by dataset; empty where no α ≥ 0 gives p
   ModelScores proxy;                  // of the merged model
   ModelScores trained;                // of the model really trained on the mixture
-  // What the found mixture scores above this one, paired on the same items: of really trained
-  // models where there are any, else of the proxies. For uniform and natural only.
+  // What the predictors said before the proxy was measured, with the error of such a measurement,
+  // and what it then scored on the same items, which are those that the search selected by.
+  ModelScores predicted, measured;
+  // What the found mixture scores above this one, paired on the same items, where the search
+  // selects on one half on those of the other: of really trained models where there are any, else
+  // of the proxies. For the baselines only.
   ModelScores found_gain;
+  // The same of the proxies, also where models were trained.
+  ModelScores found_gain_proxy;
   // The two choosers that need no merging, by domain, higher is better.
   std::vector<Score> interpolation;  // of the components' scores, by merge weight
   std::vector<Score> own_share;      // share of the domain's own data
@@ -129,6 +135,29 @@ struct PredictorFit {
   bool chosen = false;
 };
 
+// How far the found mixture's share of a dataset can move, the other merge weights in their ratios,
+// before the predicted objective falls by one standard error of its measurement.
+struct ShareTolerance {
+  double low = kUnknown, high = kUnknown;      // data shares
+  bool low_bound = false, high_bound = false;  // a constraint ends the range first
+};
+
+// A mixture on the Pareto front over the domains, as predicted.
+struct FrontMixture {
+  std::vector<double> mixture, merge_weights;
+  std::vector<Score> domains;  // errors: of the prediction
+};
+
+// How the search ended.
+struct SearchEnd {
+  std::string decision;  // in words: how the mixture was chosen from the predictions
+  std::string stopped;   // in words: what ended it
+  // What one more proxy is expected to gain, in standard deviations of the goal over the proxies.
+  double next_gain = kUnknown;
+  double objective_error = kUnknown;  // standard error of a measurement of the objective
+  bool halves = false;  // it selected on one half of the items; gains are of the other
+};
+
 // A model that was trained or imported: what it consumed and where that led.
 struct TrainedModel {
   std::string name;
@@ -166,11 +195,15 @@ struct RunResult {
 
   Fidelity fidelity;
   MixtureFacts uniform, natural, found;
+  MixtureFacts flattened, current;       // current has no merge weights where none was named
   std::vector<MixtureFacts> references;  // all, in the order of training
 
   std::string objective;  // in words: "mean percentile rank over domains"
   std::vector<SearchedProxy> search;
   std::vector<PredictorFit> predictors;
+  std::vector<ShareTolerance> tolerance;  // by dataset
+  std::vector<FrontMixture> front;        // from the worst to the best in the first domain
+  SearchEnd search_end;
 
   std::vector<TrainedModel> models;
   Cost cost;

@@ -104,6 +104,12 @@ Json mixture_to_json(const MixtureFacts& facts, const Names& names) {
           {"trained_tasks", scores_to_json(names.tasks, facts.trained.tasks)},
           {"found_gain", scores_to_json(names.domains, facts.found_gain.domains)},
           {"found_gain_tasks", scores_to_json(names.tasks, facts.found_gain.tasks)},
+          {"found_gain_proxy", scores_to_json(names.domains, facts.found_gain_proxy.domains)},
+          {"found_gain_proxy_tasks", scores_to_json(names.tasks, facts.found_gain_proxy.tasks)},
+          {"predicted", scores_to_json(names.domains, facts.predicted.domains)},
+          {"predicted_tasks", scores_to_json(names.tasks, facts.predicted.tasks)},
+          {"measured", scores_to_json(names.domains, facts.measured.domains)},
+          {"measured_tasks", scores_to_json(names.tasks, facts.measured.tasks)},
           {"interpolation", scores_to_json(names.domains, facts.interpolation)},
           {"own_share", scores_to_json(names.domains, facts.own_share)},
           {"in_correlations", facts.in_correlations},
@@ -119,6 +125,31 @@ Json predicted_to_json(const RunResult& result) {
                                   {"stderr", number(result.predicted[i].standard_error)}};
   }
   return json;
+}
+
+Json tolerance_to_json(const ShareTolerance& t) {
+  return {{"low", number(t.low)},
+          {"high", number(t.high)},
+          {"low_bound", t.low_bound},
+          {"high_bound", t.high_bound}};
+}
+
+Json front_to_json(const RunResult& result, const Names& names) {
+  Json json = Json::array();
+  for (const FrontMixture& point : result.front) {
+    json.push_back({{"mixture", named(names.datasets, point.mixture)},
+                    {"merge_weights", named(names.datasets, point.merge_weights)},
+                    {"domains", scores_to_json(names.domains, point.domains)}});
+  }
+  return json;
+}
+
+Json search_end_to_json(const SearchEnd& end) {
+  return {{"decision", end.decision},
+          {"stopped", end.stopped},
+          {"next_gain", number(end.next_gain)},
+          {"objective_stderr", number(end.objective_error)},
+          {"selected_on_half", end.halves}};
 }
 
 Json seconds_to_json(const Cost& cost) {
@@ -232,8 +263,14 @@ MixtureFacts read_mixture(const Json& json, std::string name, const Names& names
           .trained = {read_scores(
                           member(json, "trained"), member(json, "trained_stderr"), names.domains),
                       read_scores(member(json, "trained_tasks"), names.tasks)},
+          .predicted = {read_scores(member(json, "predicted"), names.domains),
+                        read_scores(member(json, "predicted_tasks"), names.tasks)},
+          .measured = {read_scores(member(json, "measured"), names.domains),
+                       read_scores(member(json, "measured_tasks"), names.tasks)},
           .found_gain = {read_scores(member(json, "found_gain"), names.domains),
                          read_scores(member(json, "found_gain_tasks"), names.tasks)},
+          .found_gain_proxy = {read_scores(member(json, "found_gain_proxy"), names.domains),
+                               read_scores(member(json, "found_gain_proxy_tasks"), names.tasks)},
           .interpolation = read_scores(member(json, "interpolation"), names.domains),
           .own_share = read_scores(member(json, "own_share"), names.domains),
           .in_correlations = read(json, "in_correlations", true),
@@ -279,6 +316,26 @@ void read_outcome(const Json& json, RunResult& result) {
   result.uniform = read_mixture(member(baselines, "uniform"), "uniform", names);
   result.natural = read_mixture(member(baselines, "natural"), "natural", names);
   result.found = read_mixture(member(baselines, "found"), "found", names);
+  result.flattened = read_mixture(member(baselines, "flattened"), "flattened", names);
+  result.current = read_mixture(member(baselines, "current"), "current", names);
+  result.tolerance =
+      read_named(member(json, "tolerance"), names.datasets, ShareTolerance{}, [](const Json& j) {
+        return ShareTolerance{read_number(j, "low"),
+                              read_number(j, "high"),
+                              read(j, "low_bound", false),
+                              read(j, "high_bound", false)};
+      });
+  for (const Json& point : member(json, "front")) {
+    result.front.push_back({read_numbers(member(point, "mixture"), names.datasets),
+                            read_numbers(member(point, "merge_weights"), names.datasets),
+                            read_scores(member(point, "domains"), names.domains)});
+  }
+  const Json& end = member(json, "search");
+  result.search_end = {read<std::string>(end, "decision"),
+                       read<std::string>(end, "stopped"),
+                       read_number(end, "next_gain"),
+                       read_number(end, "objective_stderr"),
+                       read(end, "selected_on_half", false)};
   const Json& cost = member(json, "cost");
   result.cost.tokens_trained = read<int64_t>(cost, "tokens_trained");
   result.cost.proxies = read<int64_t>(cost, "proxies");
@@ -347,7 +404,12 @@ Json result_to_json(const RunResult& result) {
                {"baselines",
                 {{"uniform", mixture_to_json(result.uniform, names)},
                  {"natural", mixture_to_json(result.natural, names)},
-                 {"found", mixture_to_json(result.found, names)}}},
+                 {"found", mixture_to_json(result.found, names)},
+                 {"flattened", mixture_to_json(result.flattened, names)},
+                 {"current", mixture_to_json(result.current, names)}}},
+               {"tolerance", named(names.datasets, result.tolerance, tolerance_to_json)},
+               {"front", front_to_json(result, names)},
+               {"search", search_end_to_json(result.search_end)},
                {"cost",
                 {{"tokens_trained", result.cost.tokens_trained},
                  {"proxies", result.cost.proxies},

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "demix/core/rng.h"
 #include "demix/report/result.h"
@@ -162,6 +163,38 @@ inline RunResult sample_result(const SampleShape& shape = {}) {
           {r.found.trained.tasks[t].value - other->trained.tasks[t].value, 0.008});
     }
   }
+  std::vector<double> flattened(K);
+  for (size_t k = 0; k < K; ++k) flattened[k] = std::sqrt(natural[k]);
+  const double flattened_sum = std::accumulate(flattened.begin(), flattened.end(), 0.0);
+  for (double& share : flattened) share /= flattened_sum;
+  r.flattened = mixture_facts("flattened", flattened, 4);
+  for (MixtureFacts* facts : {&r.uniform, &r.natural, &r.flattened, &r.found}) {
+    facts->predicted =
+        scores(facts->mixture,
+               1.05,
+               0.01,
+               root.stream("predicted", static_cast<int64_t>(1e6 * facts->mixture[0])));
+    facts->measured = facts->proxy;
+    if (facts == &r.found) continue;
+    for (size_t d = 0; d < D; ++d) {
+      facts->found_gain_proxy.domains.push_back(
+          {r.found.proxy.domains[d].value - facts->proxy.domains[d].value, 0.005});
+    }
+  }
+  for (size_t k = 0; k < K; ++k) {
+    r.tolerance.push_back(
+        {std::max(0.0, r.found.mixture[k] - 0.04), r.found.mixture[k] + 0.06, k == 3, false});
+  }
+  for (int i = 0; i < 4; ++i) {
+    const MixtureFacts point = mixture_facts(
+        "front", root.stream("front", i).dirichlet(std::vector<double>(K, 0.6)), 500 + i);
+    r.front.push_back({point.mixture, point.merge_weights, point.proxy.domains});
+  }
+  r.search_end = {"the optimum of the predictors: 24 of 24 climbs ended equally high",
+                  "all rounds are done",
+                  0.031,
+                  0.012,
+                  true};
   r.mixture = r.found.mixture;
   r.merge_weights = r.found.merge_weights;
   r.predicted = r.found.proxy.tasks;

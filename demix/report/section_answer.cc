@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "demix/report/charts.h"
+#include "demix/report/search_tables.h"
 #include "demix/report/sections.h"
 #include "demix/report/trust.h"
 
@@ -102,11 +103,12 @@ Html warnings_box(const RunResult& r) {
 Html answer_section(const RunResult& r) {
   Html body = html(R"(<p class="answer">{}</p>)", mixture_sentence(r));
   body += mixture_chart(r);
-  for (const MixtureFacts* facts : {&r.natural, &r.uniform, &r.found}) {
+  for (const MixtureFacts* facts : {&r.natural, &r.uniform, &r.flattened, &r.current, &r.found}) {
     if (!facts->note.empty())
       body += html(R"(<p class="note">{}: {}</p>)", facts->name, facts->note);
   }
   body += trust_list(r);
+  body += tolerance_table(r);
   body += warnings_box(r);
   return section("mixture", "The mixture found", {}, body, "");
 }

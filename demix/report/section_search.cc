@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "demix/report/charts.h"
+#include "demix/report/search_tables.h"
 #include "demix/report/sections.h"
 
 namespace demix {
@@ -96,6 +97,9 @@ Html proxies_table(const RunResult& r) {
 Html search_section(const RunResult& r) {
   Html body = progress_chart(r);
   if (!body.empty()) {
+    body += search_end_note(r);
+    body += verified_table(r);
+    body += front_table(r);
     body += predictors_table(r);
     body += proxies_table(r);
   }

@@ -277,8 +277,11 @@ Plan make_plan(const RunConfig& config) {
     plan.stages.push_back(
         {name, models, models * scoring.tokens, count * scoring.flops, count * scoring.seconds});
   };
-  // Components, the proxies of the rounds, and the proxies of the references.
-  add_scoring("search", datasets + config.search.total_proxies() + config.validate.references);
+  // Components, the proxies of the rounds, found and its baselines, and the random references.
+  const int64_t baselines = config.search.current.empty() ? 4 : 5;
+  add_scoring("search",
+              datasets + config.search.total_proxies() + baselines +
+                  std::max<int64_t>(0, config.validate.references - 3));
   add_training(
       "train references", references, config.validate.tokens.value_or(config.components.tokens));
   add_scoring("validate", references);

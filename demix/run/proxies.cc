@@ -26,7 +26,7 @@ Proxies::Proxies(Workspace& workspace,
                  const std::map<std::string, DatasetShards>& datasets,
                  std::vector<Task> tasks,
                  const Tokenizer& tokenizer)
-    : workspace_(workspace) {
+    : workspace_(workspace), halves_(tasks) {
   const RunConfig& config = workspace.config();
   decoder_ = std::make_unique<Decoder>(models.architecture(), resolve_device(config.device));
   std::vector<Scorer::HeldOut> held_out;
@@ -82,12 +82,12 @@ Scores Proxies::score_model(const Models& models, const ModelFacts& facts, Terms
                               .field(config.evaluate.dtype)
                               .field(scorer_->hash())
                               .hex();
-  const auto score = [&] {
+  const auto score = [&](TermsByMetric* items) {
     const Weights weights = weights_over(
         models.architecture(),
         models.load(facts).flat.to(resolve_device(config.device),
                                    resolve_dtype(config.evaluate.dtype, "evaluate.dtype")));
-    return scorer_->score(weights, /*live=*/false, nullptr, terms);
+    return scorer_->score(weights, /*live=*/false, nullptr, items);
   };
   return kept_or(score, key, facts.name, false, terms);
 }
@@ -112,7 +112,7 @@ std::vector<Scores> Proxies::score_merges(std::span<const MergeRequest> requests
     std::vector<std::vector<double>> mixtures;
     merged.clear();
     for (size_t i = first; i < requests.size() && mixtures.size() < at_once; ++i) {
-      if (i > first && is_kept(keys[i], requests[i].terms)) continue;
+      if (i > first && is_kept(keys[i], requests[i].terms, requests[i].selection)) continue;
       merged[i] = mixtures.size();
       mixtures.push_back(requests[i].merge_weights);
     }
@@ -122,35 +122,52 @@ std::vector<Scores> Proxies::score_merges(std::span<const MergeRequest> requests
 
   std::vector<Scores> scores;
   for (size_t i = 0; i < requests.size(); ++i) {
-    const auto score = [&] {
+    const auto score = [&](TermsByMetric* items) {
       if (!merged.contains(i)) merge_from(i);
-      return scorer_->score(proxies_[merged.at(i)], /*live=*/false, nullptr, requests[i].terms);
+      return scorer_->score(proxies_[merged.at(i)], /*live=*/false, nullptr, items);
     };
-    scores.push_back(kept_or(score, keys[i], requests[i].name, true, requests[i].terms));
+    scores.push_back(
+        kept_or(score, keys[i], requests[i].name, true, requests[i].terms, requests[i].selection));
     done();
   }
   return scores;
 }
 
-bool Proxies::is_kept(const std::string& key, bool with_terms) const {
-  const Journal& journal = workspace_.journal();
-  return journal.find("score", key) && (!with_terms || journal.find("terms", key));
+std::string Proxies::key_of(std::span<const MergeRequest> requests) const {
+  Hasher hasher;
+  for (const MergeRequest& request : requests) hasher.field(merge_key(request));
+  return hasher.hex();
 }
 
-Scores Proxies::kept_or(const std::function<Scores()>& score,
+bool Proxies::is_kept(const std::string& key, bool with_terms, bool with_selection) const {
+  const Journal& journal = workspace_.journal();
+  return journal.find("score", key) && (!with_terms || journal.find("terms", key)) &&
+         (!with_selection || journal.find("selection", key));
+}
+
+Scores Proxies::kept_or(const std::function<Scores(TermsByMetric*)>& score,
                         const std::string& key,
                         const std::string& name,
                         bool merged,
-                        TermsByMetric* terms) {
+                        TermsByMetric* terms,
+                        Scores* selection) {
   Journal& journal = workspace_.journal();
-  const auto found = journal.find("score", key);
-  const auto found_terms = terms ? journal.find("terms", key) : std::nullopt;
-  if (found && (!terms || found_terms)) {
-    if (terms) *terms = found_terms->get<TermsByMetric>();
-    return found->at("scores").get<Scores>();
+  if (is_kept(key, terms, selection)) {
+    if (terms) *terms = journal.find("terms", key)->get<TermsByMetric>();
+    if (selection) *selection = journal.find("selection", key)->get<Scores>();
+    return journal.find("score", key)->at("scores").get<Scores>();
   }
-  const Scores scores = score();
-  if (terms) journal.put("terms", key, name, *terms);
+  // The items of every proxy of a search would fill the journal; the scores of a half do not.
+  TermsByMetric items;
+  const Scores scores = score(terms || selection ? &items : nullptr);
+  if (selection) {
+    *selection = halves_.scores_of(items, Half::kSelection);
+    journal.put("selection", key, name, *selection);
+  }
+  if (terms) {
+    *terms = std::move(items);
+    journal.put("terms", key, name, *terms);
+  }
   journal.put("score", key, name, journal_value(scores, scorer_->items(), merged));
   return scores;
 }

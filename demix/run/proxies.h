@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "demix/evaluate/scorer.h"
+#include "demix/run/halves.h"
 #include "demix/run/models.h"
 
 namespace demix {
@@ -22,6 +23,8 @@ struct MergeRequest {
   std::string name;
   // Receives, if not null, what each item adds to each metric, for paired differences.
   TermsByMetric* terms = nullptr;
+  // Receives, if not null, the scores on the half of the items that the search selects by.
+  Scores* selection = nullptr;
 };
 
 // Everything is journaled under content keys: hashes of weights, merge weights, tasks, held-out
@@ -50,21 +53,29 @@ class Proxies {
       std::span<const MergeRequest> requests, const std::function<void()>& done = [] {});
 
   const Scorer& scorer() const { return *scorer_; }
+  // Which items are in which half.
+  const ItemHalves& halves() const { return halves_; }
+  // Identifies proxies merged by these weights, in this order, and what they are scored on.
+  std::string key_of(std::span<const MergeRequest> requests) const;
   // Distinct proxies and models scored in this run folder, and their items.
   int64_t proxies_scored() const;
   int64_t items_scored() const;
 
  private:
   std::string merge_key(const MergeRequest& request) const;
-  bool is_kept(const std::string& key, bool with_terms) const;
-  // The journal's scores under this key (and terms, if asked for), else those of `score`, recorded.
-  Scores kept_or(const std::function<Scores()>& score,
+  // Whether the journal has all that is asked for under this key.
+  bool is_kept(const std::string& key, bool with_terms, bool with_selection) const;
+  // The journal's scores under this key (and what else is asked for), else those of `score`,
+  // recorded. `score` fills in the terms that it is given.
+  Scores kept_or(const std::function<Scores(TermsByMetric*)>& score,
                  const std::string& key,
                  const std::string& name,
                  bool merged,
-                 TermsByMetric* terms);
+                 TermsByMetric* terms,
+                 Scores* selection = nullptr);
 
   Workspace& workspace_;
+  ItemHalves halves_;
   std::unique_ptr<Decoder> decoder_;
   std::unique_ptr<Scorer> scorer_;
   std::unique_ptr<Components> components_;

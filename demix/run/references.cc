@@ -9,6 +9,8 @@
 namespace demix {
 namespace {
 
+constexpr double kMoved = 1e-6;  // total variation
+
 MixtureFacts reference(std::string name,
                        std::vector<double> merge_weights,
                        const Composition& composition) {
@@ -16,6 +18,33 @@ MixtureFacts reference(std::string name,
   facts.name = std::move(name);
   facts.mixture = composition.data_shares(merge_weights);
   facts.merge_weights = std::move(merge_weights);
+  return facts;
+}
+
+// Token counts to a power, as shares.
+std::vector<double> powers_of(std::span<const int64_t> dataset_tokens, double power) {
+  std::vector<double> shares;
+  double total = 0;
+  for (const int64_t tokens : dataset_tokens) {
+    total += shares.emplace_back(tokens > 0 ? std::pow(static_cast<double>(tokens), power) : 0);
+  }
+  for (double& share : shares) share /= total;
+  return shares;
+}
+
+// Data shares as the nearest mixture of the components.
+MixtureFacts projected(std::string name,
+                       std::span<const double> shares,
+                       const char* what,
+                       const Composition& composition) {
+  const Projection projection = composition.project(shares);
+  MixtureFacts facts = reference(std::move(name), projection.merge_weights, composition);
+  if (projection.total_variation > kMoved) {
+    facts.note = fmt::format(
+        "{}, projected onto what the components can express: {:.1f} % of the data differs",
+        what,
+        100 * projection.total_variation);
+  }
   return facts;
 }
 
@@ -59,6 +88,34 @@ ChooserFidelity chooser_fidelity(const Table& chooser,
 
 }  // namespace
 
+std::vector<MixtureFacts> choose_baselines(const Composition& composition,
+                                           std::span<const int64_t> dataset_tokens,
+                                           double flattened_power,
+                                           const std::map<std::string, double>& current) {
+  const size_t components = composition.components().size();
+  std::vector<MixtureFacts> baselines;
+  baselines.push_back(
+      reference("uniform",
+                std::vector<double>(components, 1.0 / static_cast<double>(components)),
+                composition));
+  baselines.push_back(
+      projected("natural", powers_of(dataset_tokens, 1), "token counts", composition));
+  baselines.push_back(projected("flattened",
+                                powers_of(dataset_tokens, flattened_power),
+                                "flattened token counts",
+                                composition));
+  if (current.empty()) return baselines;
+  std::vector<double> shares;
+  double sum = 0;
+  for (const std::string& dataset : composition.datasets()) {
+    const auto share = current.find(dataset);
+    sum += shares.emplace_back(share == current.end() ? 0 : share->second);
+  }
+  for (double& share : shares) share /= sum;
+  baselines.push_back(projected("current", shares, "the current mixture", composition));
+  return baselines;
+}
+
 std::vector<MixtureFacts> choose_references(const ValidateConfig& config,
                                             const Composition& composition,
                                             std::span<const int64_t> dataset_tokens,
@@ -66,25 +123,15 @@ std::vector<MixtureFacts> choose_references(const ValidateConfig& config,
                                             Rng rng) {
   if (config.references == 0) return {};
   const size_t components = composition.components().size();
-  const double total = std::accumulate(dataset_tokens.begin(), dataset_tokens.end(), 0.0);
-  std::vector<double> natural;
-  for (const int64_t tokens : dataset_tokens)
-    natural.push_back(static_cast<double>(tokens) / total);
-  const Projection projected = composition.project(natural);
+  const std::vector<double> natural = powers_of(dataset_tokens, 1);
 
   std::vector<MixtureFacts> references;
   references.push_back(
       reference("uniform",
                 std::vector<double>(components, 1.0 / static_cast<double>(components)),
                 composition));
-  references.push_back(reference("natural", projected.merge_weights, composition));
-  const bool moved = projected.total_variation > 1e-6;
-  if (moved) {
-    references.back().note = fmt::format(
-        "token counts, projected onto what the components can express: {:.1f} % of the data "
-        "differs",
-        100 * projected.total_variation);
-  }
+  references.push_back(projected("natural", natural, "token counts", composition));
+  const bool moved = !references.back().note.empty();
   references.push_back(reference("found", {found.begin(), found.end()}, composition));
   const std::vector<double> concentrations(components, config.spread);
   for (int i = static_cast<int>(references.size()); i < config.references; ++i) {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "demix/core/mixture.h"
@@ -11,6 +13,15 @@
 #include "demix/run/run_config.h"
 
 namespace demix {
+
+// What the found mixture must beat: uniform (equal merge weights), natural (token counts as data
+// shares), flattened (token counts to the power `flattened_power`) and, unless it is empty, current
+// (the data shares used today, by dataset); data shares are projected onto what the components can
+// express, and a note says how far. Names, notes, merge weights and data shares are filled in.
+std::vector<MixtureFacts> choose_baselines(const Composition& composition,
+                                           std::span<const int64_t> dataset_tokens,
+                                           double flattened_power,
+                                           const std::map<std::string, double>& current);
 
 // The mixtures to train: uniform (equal merge weights), natural (token counts as data shares,
 // projected onto what the components can express), found, then random ones that the search never

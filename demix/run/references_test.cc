@@ -42,6 +42,23 @@ TEST(References, ANaturalMixtureOutOfReachIsProjectedAndAlsoTrainedAsItIs) {
   EXPECT_NEAR(references[4].mixture[1], 0.6, 1e-12);
 }
 
+TEST(References, BaselinesAreUniformNaturalFlattenedAndWhatIsUsedToday) {
+  const std::vector<int64_t> tokens = {800, 160, 40};
+  const auto without = choose_baselines(kComposition, tokens, 0.5, {});
+  ASSERT_EQ(without.size(), 3u);
+  EXPECT_EQ(without[1].name, "natural");
+  EXPECT_NEAR(without[1].mixture[0], 0.8, 1e-9);
+  // √800 : √160 : √40 = 28.28 : 12.65 : 6.32
+  EXPECT_NEAR(without[2].mixture[0], 28.284 / 47.258, 1e-4);
+  EXPECT_NEAR(without[2].mixture[2], 6.3246 / 47.258, 1e-4);
+
+  const auto with = choose_baselines(kComposition, tokens, 0.5, {{"a", 0.4}, {"b", 0.6}});
+  ASSERT_EQ(with.size(), 4u);
+  EXPECT_EQ(with[3].name, "current");
+  EXPECT_NEAR(with[3].mixture[1], 0.5, 1e-6);  // all that components that are half a can have
+  EXPECT_NE(with[3].note.find("the current mixture, projected"), std::string::npos);
+}
+
 TEST(References, TheSameSeedChoosesTheSameMixtures) {
   EXPECT_EQ(chosen(8, {1, 1, 1})[7].merge_weights, chosen(8, {1, 1, 1})[7].merge_weights);
 }

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <torch/version.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -39,6 +40,7 @@ class Loop {
         objective_(objective_of(metrics_)),
         composition_(composition_of(config_)) {
     for (const std::string& name : names_) dataset_files(name, config_.datasets.at(name));
+    check_names(config_.search, objective_, names_);
     resolve_device(config_.device);
     at::set_num_threads(resolve_threads(config_.threads));
     describe();
@@ -61,8 +63,20 @@ class Loop {
   ModelScores model_scores(const Scores& scores, const std::string& model) const;
   // b − a on the same items.
   ModelScores paired_gain(const TermsByMetric& a, const TermsByMetric& b) const;
-  // Of found over uniform and natural, into references_; `terms` by reference name.
-  void place_gains(const std::map<std::string, TermsByMetric>& terms);
+  // Of found over the baselines among `mixtures`; `terms` by their names. Into found_gain, and
+  // found_gain_proxy where the terms are those of proxies.
+  void place_gains(const std::map<std::string, TermsByMetric>& terms,
+                   bool proxies,
+                   std::vector<MixtureFacts>& mixtures) const;
+  // What the items say that gains are reported by.
+  TermsByMetric reported(const TermsByMetric& terms) const;
+  // Measurements of one batch of the search.
+  std::vector<Measurements> score_batch(std::span<const Mixture> mixtures, StageClock& clock);
+  // What the search took until the end of a round, the same when a run is resumed.
+  Spent spent(int round);
+  // Merges and measures found and baselines, and places them in the result.
+  void verify_found(const SearchResult& found);
+  void describe_search(const SearchResult& found);
   std::vector<int64_t> dataset_tokens() const;
 
   Workspace workspace_;
@@ -79,6 +93,8 @@ class Loop {
   std::vector<ModelFacts> components_;
   std::unique_ptr<Proxies> proxies_;
   std::vector<std::vector<Score>> component_scores_;  // by component and domain
+  std::vector<MergeRequest> searched_;                // proxies of the search, in order
+  std::vector<MixtureFacts> baselines_;               // and found, last
   std::vector<MixtureFacts> references_;
   RunResult result_;
 };
@@ -246,17 +262,26 @@ ModelScores Loop::paired_gain(const TermsByMetric& a, const TermsByMetric& b) co
   return result;
 }
 
-void Loop::place_gains(const std::map<std::string, TermsByMetric>& terms) {
-  for (MixtureFacts& facts : references_) {
-    if (facts.name == "uniform" || facts.name == "natural") {
-      facts.found_gain = paired_gain(terms.at(facts.name), terms.at("found"));
-    }
-  }
+TermsByMetric Loop::reported(const TermsByMetric& terms) const {
+  return config_.search.select_on_half ? proxies_->halves().terms_of(terms, Half::kReport) : terms;
+}
+
+bool is_baseline(const MixtureFacts& facts) {
+  return facts.name == "uniform" || facts.name == "natural" || facts.name == "flattened" ||
+         facts.name == "current";
 }
 
 // The mixtures that the report compares item by item.
-bool is_compared(const MixtureFacts& facts) {
-  return facts.name == "uniform" || facts.name == "natural" || facts.name == "found";
+bool is_compared(const MixtureFacts& facts) { return is_baseline(facts) || facts.name == "found"; }
+
+void Loop::place_gains(const std::map<std::string, TermsByMetric>& terms,
+                       bool proxies,
+                       std::vector<MixtureFacts>& mixtures) const {
+  for (MixtureFacts& facts : mixtures) {
+    if (!is_baseline(facts)) continue;
+    facts.found_gain = paired_gain(reported(terms.at(facts.name)), reported(terms.at("found")));
+    if (proxies) facts.found_gain_proxy = facts.found_gain;
+  }
 }
 
 void Loop::search() {
@@ -279,24 +304,64 @@ void Loop::search() {
   for (const int64_t tokens : dataset_tokens())
     problem.prior.push_back(static_cast<double>(tokens));
   if (config_.target_tokens) problem.target_tokens = *config_.target_tokens;
+  problem.spent = [this](int round) { return spent(round); };
+  baselines_ = choose_baselines(
+      composition_, dataset_tokens(), config_.search.sampler.prior_power, config_.search.current);
+  for (const MixtureFacts& facts : baselines_)
+    problem.baselines.emplace_back(facts.name, facts.merge_weights);
 
-  int64_t proxies = 0;
   const SearchResult found =
       search_mixture(config_.search, problem, [&](std::span<const Mixture> mixtures) {
-        Progress progress("score proxies", static_cast<int64_t>(mixtures.size()), "proxies");
-        std::vector<MergeRequest> requests;
-        for (const Mixture& mixture : mixtures)
-          requests.push_back({mixture.weights, fmt::format("proxy {}", ++proxies)});
-        const std::vector<Scores> scores = proxies_->score_merges(requests, [&] {
-          progress.add(1);
-          clock.lap();
-        });
-        std::vector<Measurements> measured;
-        for (size_t i = 0; i < scores.size(); ++i)
-          measured.push_back(measurements_of(scores[i], metrics_, requests[i].name));
-        return measured;
+        return score_batch(mixtures, clock);
       });
+  describe_search(found);
+  verify_found(found);
 
+  references_ = choose_references(
+      config_.validate, composition_, dataset_tokens(), result_.merge_weights, reference_rng());
+  foretell_references();
+  // Their memory serves the training of the references from here on.
+  proxies_->release_components();
+}
+
+std::vector<Measurements> Loop::score_batch(std::span<const Mixture> mixtures, StageClock& clock) {
+  Progress progress("score proxies", static_cast<int64_t>(mixtures.size()), "proxies");
+  std::vector<MergeRequest> requests;
+  std::vector<Scores> selections(mixtures.size());
+  for (const Mixture& mixture : mixtures) {
+    requests.push_back(
+        {mixture.weights, fmt::format("proxy {}", searched_.size() + requests.size() + 1)});
+  }
+  searched_.insert(searched_.end(), requests.begin(), requests.end());
+  for (size_t i = 0; i < requests.size() && config_.search.select_on_half; ++i)
+    requests[i].selection = &selections[i];
+  const std::vector<Scores> scores = proxies_->score_merges(requests, [&] {
+    progress.add(1);
+    clock.lap();
+  });
+  std::vector<Measurements> measured;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    measured.push_back(measurements_of(
+        config_.search.select_on_half ? selections[i] : scores[i], metrics_, requests[i].name));
+  }
+  return measured;
+}
+
+Spent Loop::spent(int round) {
+  const std::string key = proxies_->key_of(searched_);
+  Journal& journal = workspace_.journal();
+  if (const auto found = journal.find("spent", key))
+    return {found->at("items").get<int64_t>(), found->at("seconds").get<double>()};
+  const Spent spent{static_cast<int64_t>(searched_.size()) * proxies_->scorer().items(),
+                    journal.seconds("search")};
+  journal.put("spent",
+              key,
+              fmt::format("round {}", round + 1),
+              {{"items", spent.items}, {"seconds", spent.seconds}});
+  return spent;
+}
+
+void Loop::describe_search(const SearchResult& found) {
   result_.mixture = found.data_shares;
   result_.merge_weights = found.merge_weights;
   for (const Prediction& prediction : found.predicted) {
@@ -321,27 +386,88 @@ void Loop::search() {
                                   trial.cv_mae.value_or(kUnknown),
                                   trial.chosen});
   }
+  for (const Tolerance& tolerance : found.tolerance) {
+    result_.tolerance.push_back(
+        {tolerance.low_share, tolerance.high_share, tolerance.low_bound, tolerance.high_bound});
+  }
+  for (const FrontPoint& point : found.front) {
+    FrontMixture mixture;
+    mixture.merge_weights = point.merge_weights;
+    mixture.mixture = composition_.data_shares(point.merge_weights);
+    for (size_t d = 0; d < point.scores.size(); ++d)
+      mixture.domains.push_back({point.scores[d], point.uncertainties[d]});
+    result_.front.push_back(std::move(mixture));
+  }
+  result_.search_end = {found.decision,
+                        found.stopped,
+                        found.next_gain.value_or(kUnknown),
+                        found.tolerance.empty() ? kUnknown : found.goal_error,
+                        config_.search.select_on_half};
   for (const std::string& warning : found.warnings) warn(warning);
+}
 
-  // The mixtures that the report compares are merged and measured, not only foretold.
-  references_ = choose_references(
-      config_.validate, composition_, dataset_tokens(), result_.merge_weights, reference_rng());
-  foretell_references();
-  place_baselines(references_);
-  // Their memory serves the training of the references from here on.
-  proxies_->release_components();
+void Loop::verify_found(const SearchResult& found) {
+  MixtureFacts best;
+  best.name = "found";
+  best.mixture = found.data_shares;
+  best.merge_weights = found.merge_weights;
+  baselines_.push_back(std::move(best));
+
+  std::vector<Foretold> foretold = found.foretold;
+  foretold.push_back(
+      {"found", found.predicted, found.predicted_domain_scores, found.predicted_domain_errors});
+  std::map<std::string, TermsByMetric> terms;
+  std::vector<MergeRequest> requests;
+  for (const MixtureFacts& facts : baselines_) {
+    requests.push_back({facts.merge_weights, "proxy of " + facts.name, &terms[facts.name]});
+  }
+  const std::vector<Scores> scores = proxies_->score_merges(requests);
+  for (size_t i = 0; i < baselines_.size(); ++i) {
+    MixtureFacts& facts = baselines_[i];
+    const std::string name = "the proxy of " + facts.name;
+    facts.proxy = model_scores(scores[i], name);
+    facts.measured =
+        config_.search.select_on_half
+            ? model_scores(proxies_->halves().scores_of(terms.at(facts.name), Half::kSelection),
+                           name)
+            : facts.proxy;
+    facts.interpolation = interpolated_scores(facts.merge_weights, component_scores_);
+    facts.own_share = own_shares(facts.mixture, result_.datasets, result_.domains);
+    for (size_t d = 0; d < result_.domains.size(); ++d) {
+      facts.predicted.domains.push_back(
+          {foretold[i].domain_scores[d], foretold[i].domain_errors[d]});
+    }
+    for (const Prediction& prediction : foretold[i].metrics) {
+      facts.predicted.tasks.push_back(
+          {prediction.value, prediction.standard_error.value_or(kUnknown)});
+    }
+  }
+  place_gains(terms, true, baselines_);
+  if (config_.search.select_on_half) {
+    std::vector<std::string> whole;
+    for (const std::string& task : proxies_->halves().undivided(terms.at("found"))) {
+      if (std::any_of(metrics_.begin(), metrics_.end(), [&](const ScoredMetric& scored) {
+            return scored.task == task;
+          }))
+        whole.push_back(task);
+    }
+    if (!whole.empty()) {
+      warn(
+          fmt::format("{} have too few items for two halves: the search selected by the items that "
+                      "its gains are reported on, which flatters them.",
+                      fmt::join(whole, ", ")));
+    }
+  }
+  place_baselines(baselines_);
 }
 
 Rng Loop::reference_rng() const { return Rng(config_.seed).stream("references"); }
 
 void Loop::foretell_references() {
   std::vector<MergeRequest> requests;
-  std::map<std::string, TermsByMetric> terms;
   for (const MixtureFacts& facts : references_) {
-    if (facts.merge_weights.empty()) continue;
-    requests.push_back({facts.merge_weights,
-                        "proxy of " + facts.name,
-                        is_compared(facts) ? &terms[facts.name] : nullptr});
+    if (!facts.merge_weights.empty())
+      requests.push_back({facts.merge_weights, "proxy of " + facts.name});
   }
   const std::vector<Scores> scores = proxies_->score_merges(requests);
   size_t next = 0;
@@ -351,14 +477,22 @@ void Loop::foretell_references() {
       facts.interpolation = interpolated_scores(facts.merge_weights, component_scores_);
     }
     facts.own_share = own_shares(facts.mixture, result_.datasets, result_.domains);
+    for (const MixtureFacts& baseline : baselines_) {
+      if (baseline.name != facts.name) continue;
+      facts.predicted = baseline.predicted;
+      facts.measured = baseline.measured;
+      facts.found_gain = baseline.found_gain;
+      facts.found_gain_proxy = baseline.found_gain_proxy;
+    }
   }
-  place_gains(terms);
 }
 
 void Loop::place_baselines(const std::vector<MixtureFacts>& references) {
   for (const MixtureFacts& facts : references) {
     if (facts.name == "uniform") result_.uniform = facts;
     if (facts.name == "natural") result_.natural = facts;
+    if (facts.name == "flattened") result_.flattened = facts;
+    if (facts.name == "current") result_.current = facts;
     if (facts.name == "found") result_.found = facts;
   }
 }
@@ -390,7 +524,7 @@ void Loop::validate() {
     progress.add(1);
     clock.lap();
   }
-  place_gains(terms);
+  place_gains(terms, false, references_);
   result_.references = references_;
   place_baselines(references_);
   result_.fidelity = measure_fidelity(references_,

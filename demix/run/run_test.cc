@@ -113,7 +113,9 @@ target_tokens: 1e6
 #define EXPECT_MENTIONS(text, part) EXPECT_NE((text).find(part), std::string::npos) << text
 
 TEST_F(Run, EndsWithAMixtureItsProofAndTheFilesToHandOver) {
-  const RunResult result = run_stages(config(), out("a"), Stage::kValidate);
+  RunConfig all_items = config();
+  all_items.search.select_on_half = false;  // so that gains are differences of the scores shown
+  const RunResult result = run_stages(all_items, out("a"), Stage::kValidate);
   double sum = 0;
   for (const double share : result.mixture) sum += share;
   EXPECT_NEAR(sum, 1, 1e-9);
@@ -133,6 +135,49 @@ TEST_F(Run, EndsWithAMixtureItsProofAndTheFilesToHandOver) {
     for (const int64_t tokens : model.tokens_by_dataset) consumed += tokens;
     EXPECT_EQ(consumed, model.tokens) << model.name;
   }
+}
+
+TEST_F(Run, WhatIsFoundIsMergedMeasuredAndSetAgainstTheBaselines) {
+  RunConfig with_current = config();
+  with_current.evaluate.held_out_tokens = 2000;  // documents for two halves
+  with_current.validate.references = 0;
+  with_current.search.current = {{"letters", 0.8}, {"digits", 0.2}};
+  with_current.search.scheme = "adaptive";
+  with_current.search.acquisition.candidates = 200;
+  const RunResult result = run_stages(with_current, out("a"), Stage::kSearch);
+  EXPECT_TRUE(result.search_end.halves);
+  for (const MixtureFacts* facts :
+       {&result.found, &result.uniform, &result.natural, &result.flattened, &result.current}) {
+    EXPECT_FALSE(facts->name.empty());
+    ASSERT_EQ(facts->predicted.domains.size(), 2u) << facts->name;
+    ASSERT_EQ(facts->measured.domains.size(), 2u) << facts->name;
+    EXPECT_TRUE(std::isfinite(facts->proxy.domains[0].value)) << facts->name;
+    if (facts->name == "found") continue;
+    ASSERT_EQ(facts->found_gain_proxy.domains.size(), 2u) << facts->name;
+    // Of other items than the scores that the search saw.
+    EXPECT_GT(facts->found_gain_proxy.domains[0].standard_error, 0) << facts->name;
+    EXPECT_NE(facts->found_gain_proxy.domains[0].value,
+              result.found.measured.domains[0].value - facts->measured.domains[0].value);
+  }
+  EXPECT_NEAR(result.current.mixture[1], 0.8, 1e-6);  // letters
+  EXPECT_EQ(result.tolerance.size(), 3u);
+  EXPECT_FALSE(result.search_end.decision.empty());
+
+  RunConfig misspelt = with_current;
+  misspelt.search.floors = {{"numers", 0.01}};
+  EXPECT_MENTIONS(error_of(misspelt, "b"), "did you mean 'numbers'?");
+}
+
+TEST_F(Run, ABudgetOfTimeEndsTheSearchTheSameWayWhenResumed) {
+  RunConfig budget = config();
+  budget.search.budget.seconds = 1e-9;
+  const RunResult first = run_stages(budget, out("b"), Stage::kSearch);
+  EXPECT_EQ(first.search.size(), 4u);
+  EXPECT_MENTIONS(first.search_end.stopped, "budget.seconds");
+  run_stages(budget, out("b"), Stage::kSearch);
+  const Json once = result_of("b");
+  run_stages(budget, out("b"), Stage::kSearch);
+  EXPECT_EQ(result_of("b"), once);
 }
 
 TEST_F(Run, GoesOnFromAnyStageToTheSameResult) {

@@ -335,7 +335,8 @@ class SwarmFit {
     return sum;
   }
 
-  Goal goal() const {
+  // Of the metrics that count or have a floor.
+  std::vector<GoalTerm> terms() const {
     std::vector<GoalTerm> terms;
     for (const Target& target : targets_) {
       if (target.weight == 0 && !target.most_lost) continue;
@@ -346,7 +347,11 @@ class SwarmFit {
                        .deviation = target.deviation,
                        .floor = target.most_lost ? std::optional(target.floor) : std::nullopt});
     }
-    Goal goal = goal_of(std::move(terms));
+    return terms;
+  }
+
+  Goal goal() const {
+    Goal goal = goal_of(terms());
     if (config_.kl == 0) return goal;
     const auto values = goal.values;
     goal.values = [this, values](const Points& points) {
@@ -400,14 +405,14 @@ class SwarmFit {
                   candidates.rows(),
                   broken_floor(candidates));
     }
+    Points starts(candidates.columns());
+    for (size_t i :
+         best_apart(candidates, values, static_cast<size_t>(config_.starts), kStartsApart)) {
+      starts.add(candidates.row(i));
+    }
     if (config_.average_of > 0) {
       average(feasible, candidates, values);
     } else {
-      Points starts(candidates.columns());
-      for (size_t i :
-           best_apart(candidates, values, static_cast<size_t>(config_.starts), kStartsApart)) {
-        starts.add(candidates.row(i));
-      }
       const Optimum optimum = maximise(goal, feasible, starts, config_.threads);
       result_.mixture = optimum.merge_weights;
       result_.starts = optimum.starts;
@@ -421,6 +426,41 @@ class SwarmFit {
     const double sum = std::accumulate(result_.mixture.begin(), result_.mixture.end(), 0.0);
     for (double& share : result_.mixture) share /= sum;
     foretell(goal, prior);
+    measure_tolerance(goal, feasible);
+    draw_front(feasible, starts);
+  }
+
+  void measure_tolerance(const Goal& goal, const FeasibleSet& feasible) {
+    if (!std::isfinite(result_.goal)) return;  // an average that breaks a floor
+    for (size_t m = 0; m < targets_.size(); ++m) {
+      const double deviation =
+          (result_.predicted[m].high - result_.predicted[m].value) / kNinetyPercent;
+      result_.goal_error = std::hypot(result_.goal_error, targets_[m].weight * deviation);
+    }
+    result_.tolerance = tolerances(goal.values, feasible, result_.mixture, result_.goal_error);
+  }
+
+  void draw_front(const FeasibleSet& feasible, const Points& starts) {
+    if (config_.front == 0) return;
+    // Metrics without a weight keep their floors behind those that the front is over.
+    auto terms = this->terms();
+    std::stable_partition(
+        terms.begin(), terms.end(), [](const GoalTerm& term) { return term.weight > 0; });
+    size_t counted = 0;
+    while (counted < terms.size() && terms[counted].weight > 0) ++counted;
+    for (const Target& target : targets_) {
+      if (target.weight > 0) result_.front_metrics.push_back(target.name);
+    }
+    if (counted < 2) return;
+    constexpr size_t kStarts = 6;
+    Points some(starts.columns());
+    for (size_t i = 0; i < std::min(kStarts, starts.rows()); ++i) some.add(starts.row(i));
+    result_.front = pareto_front(std::span(terms).first(counted),
+                                 std::span(terms).subspan(counted),
+                                 feasible,
+                                 some,
+                                 static_cast<size_t>(config_.front),
+                                 config_.threads);
   }
 
   // The floor that is missed most by the candidate that misses least, in words.
@@ -525,6 +565,7 @@ void FitConfig::check() const {
   if (candidates < 1) throw Error("candidates is {}, expected at least 1", candidates);
   if (starts < 1) throw Error("starts is {}, expected at least 1", starts);
   if (average_of < 0) throw Error("average_of is {}, expected 0 (the optimum) or more", average_of);
+  if (front < 0) throw Error("front is {}, expected 0 (none) or more", front);
   if (threads < 0) throw Error("threads is {}, expected 0 (all) or more", threads);
   constraints.check();
   sampler.check();

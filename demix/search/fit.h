@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "demix/search/constraints.h"
+#include "demix/search/pareto.h"
 #include "demix/search/predictor.h"
 #include "demix/search/sampler.h"
 #include "demix/search/swarm_csv.h"
+#include "demix/search/tolerance.h"
 
 namespace demix {
 
@@ -37,6 +39,7 @@ struct FitConfig {
   int64_t starts = 24;
   int64_t average_of = 0;  // 0: the optimum; else the mean of that many best candidates, as the
                            // paper does
+  int64_t front = 0;       // mixtures of the Pareto front over the metrics with a weight; 0: none
   uint64_t seed = 0;
   int threads = 0;  // 0: all
   SamplerConfig sampler;
@@ -58,6 +61,7 @@ struct FitConfig {
     v("candidates", candidates);
     v("starts", starts);
     v("average_of", average_of);
+    v("front", front);
     v("seed", seed);
     v("threads", threads);
     v("sampler", sampler);
@@ -97,10 +101,14 @@ struct FitResult {
   std::vector<double> mixture, prior;                // by dataset
   std::vector<Interval> predicted, predicted_prior;  // by metric
   double goal = 0, goal_prior = 0, kl = 0;           // KL(mixture ‖ prior), not times its weight
-  int starts = 0, agreed = 0;         // climbs, and those that ended equally high, see optimum.h
-  bool smooth = true;                 // no trees among what was climbed
-  double by_moves = 0;                // what moves over the steps of trees added to the goal
-  std::vector<std::string> warnings;  // whole sentences
+  int starts = 0, agreed = 0;        // climbs, and those that ended equally high, see optimum.h
+  bool smooth = true;                // no trees among what was climbed
+  double by_moves = 0;               // what moves over the steps of trees added to the goal
+  double goal_error = 0;             // standard error of a measured run's goal at the mixture
+  std::vector<Tolerance> tolerance;  // by dataset, for a fall of the goal by goal_error
+  std::vector<std::string> front_metrics;  // that the front is over
+  std::vector<FrontPoint> front;           // its scores: higher is better
+  std::vector<std::string> warnings;       // whole sentences
 };
 
 // Whether a metric of this name counts as higher-is-better when nothing is said.

@@ -70,6 +70,26 @@ bool warned(const FitResult& found, std::string_view text) {
   });
 }
 
+TEST(Fit, TolerancesAndTheFrontComeWithTheMixture) {
+  const FitResult& found = result();
+  ASSERT_EQ(found.tolerance.size(), 4u);
+  EXPECT_GT(found.goal_error, 0);
+  for (size_t j = 0; j < 4; ++j) {
+    EXPECT_LE(found.tolerance[j].low, found.mixture[j]);
+    EXPECT_GE(found.tolerance[j].high, found.mixture[j]);
+  }
+  EXPECT_TRUE(found.front.empty());
+  FitConfig config = quick();
+  config.front = 5;
+  config.predictor = "gaussian_process";
+  const FitResult with_front = fit_swarm(config, swarm(60));
+  ASSERT_GE(with_front.front.size(), 3u);
+  EXPECT_EQ(with_front.front_metrics, (std::vector<std::string>{"code_bpb", "math_acc"}));
+  // The last is best for code, the first for math.
+  EXPECT_GT(with_front.front.back().merge_weights[1], 0.8);
+  EXPECT_GT(with_front.front.front().merge_weights[2], 0.5);
+}
+
 TEST(Fit, ThePredictorTableHasEveryPredictorOfEveryMetricWithOneChosen) {
   ASSERT_EQ(result().trials.size(), 2 * competitor_names().size());
   for (size_t m = 0; m < 2; ++m) {

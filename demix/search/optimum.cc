@@ -72,7 +72,8 @@ void judge_climbs(std::span<const double> starts,
     const bool high = ends[i] >= highest - 1e-3 * (highest - lowest) - 1e-9 * std::abs(highest);
     optimum.agreed += std::isfinite(values[i]) && high;
   }
-  optimum.smooth = apart <= 1e-6 * std::max(highest - lowest, 1e-6 * std::abs(highest));
+  const double rounding = 1e-6 * std::max(highest - lowest, 1e-6 * std::abs(highest));
+  optimum.smooth = std::isfinite(highest) && apart <= rounding;
 }
 
 }  // namespace
@@ -137,7 +138,8 @@ Optimum maximise(const Goal& goal, const FeasibleSet& feasible, const Points& st
   judge_climbs(start_heights, heights, values, optimum);
 
   optimum.value = -kInfinity;
-  for (size_t i : best_apart(all, values, kPolished, kApart)) {
+  // Where climbs saw the whole goal, moves only check the best of them.
+  for (size_t i : best_apart(all, values, optimum.smooth ? 1 : kPolished, kApart)) {
     if (!std::isfinite(values[i])) break;
     std::vector<double> at(all.row(i).begin(), all.row(i).end());
     double value = values[i];

@@ -55,7 +55,8 @@ std::vector<size_t> not_dominated(std::span<const std::vector<double>> scores) {
   return front;
 }
 
-std::vector<FrontPoint> pareto_front(const std::vector<GoalTerm>& domains,
+std::vector<FrontPoint> pareto_front(std::span<const GoalTerm> domains,
+                                     std::span<const GoalTerm> further_floors,
                                      const FeasibleSet& feasible,
                                      const Points& starts,
                                      size_t count,
@@ -63,10 +64,14 @@ std::vector<FrontPoint> pareto_front(const std::vector<GoalTerm>& domains,
   DEMIX_CHECK(!domains.empty());
   Points optima(starts.columns());
   for (const auto& weights : directions(domains.size(), count)) {
-    auto terms = domains;
+    std::vector<GoalTerm> terms(domains.begin(), domains.end());
     for (size_t d = 0; d < terms.size(); ++d) {
       terms[d].weight = terms[d].deviation > 0 ? weights[d] / terms[d].deviation : 0;
       terms[d].rank.reset();
+    }
+    for (const GoalTerm& term : further_floors) {
+      terms.push_back(term);
+      terms.back().weight = 0;
     }
     optima.add(maximise(goal_of(std::move(terms)), feasible, starts, threads).merge_weights);
   }

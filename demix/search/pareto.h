@@ -20,9 +20,10 @@ struct FrontPoint {
 // At most `count` mixtures on the front of the terms' predictions: the optima of weighted sums of
 // the scores in their deviations, one for each domain alone, one for all alike, the others with
 // weights between; those that another dominates are left out. From the worst to the best in the
-// first domain. Floors hold. `starts` are where climbs begin; one must be a member that keeps the
-// floors.
-std::vector<FrontPoint> pareto_front(const std::vector<GoalTerm>& domains,
+// first domain. Floors hold, those of `further_floors` too. `starts` are where climbs begin; one
+// must be a member that keeps the floors.
+std::vector<FrontPoint> pareto_front(std::span<const GoalTerm> domains,
+                                     std::span<const GoalTerm> further_floors,
                                      const FeasibleSet& feasible,
                                      const Points& starts,
                                      size_t count,

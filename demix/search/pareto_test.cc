@@ -40,7 +40,7 @@ TEST(Pareto, TheFrontOfTwoRootsIsTheEdgeBetweenThem) {
   const std::vector<std::string> names = {"a", "b", "c"};
   const Composition plain = Composition::anchored(names, "a", 0);
   const FeasibleSet feasible(plain, {});
-  const auto front = pareto_front(learned.terms, feasible, learned.mixtures, 7);
+  const auto front = pareto_front(learned.terms, {}, feasible, learned.mixtures, 7);
   ASSERT_GE(front.size(), 4u);
   for (size_t i = 0; i < front.size(); ++i) {
     EXPECT_LT(front[i].merge_weights[2], 0.03);  // c helps neither
@@ -55,7 +55,7 @@ TEST(Pareto, TheFrontOfTwoRootsIsTheEdgeBetweenThem) {
 
   auto floored = learned.terms;
   floored[1].floor = std::sqrt(0.4);
-  for (const auto& point : pareto_front(floored, feasible, learned.mixtures, 7))
+  for (const auto& point : pareto_front(floored, {}, feasible, learned.mixtures, 7))
     EXPECT_GE(point.scores[1], std::sqrt(0.4) - 1e-6);
 }
 

@@ -10,7 +10,8 @@
 #include "demix/core/ranks.h"
 #include "demix/core/rng.h"
 #include "demix/search/points.h"
-#include "demix/search/samplers.h"
+#include "demix/search/proposals.h"
+#include "demix/search/search_goal.h"
 #include "demix/search/tournament.h"
 
 namespace demix {
@@ -69,6 +70,7 @@ class Search {
         objective_(problem.metrics),
         prior_(normalised(problem.prior, problem.composition)),
         feasible_(feasible_set(config, problem, prior_)),
+        search_goal_(config, objective_, problem.composition, prior_),
         root_(Rng(problem.seed).stream("search")),
         evaluated_points_(problem.composition.components().size()),
         candidates_(problem.composition.components().size()),
@@ -76,13 +78,13 @@ class Search {
     result_.components = problem.composition.components();
     result_.datasets = problem.composition.datasets();
     result_.domains = objective_.domains();
-    read_names();
   }
 
   // Round 0 comes from the samplers; later rounds are chosen by what the proxies so far say.
   Points propose(int round, int64_t count) {
     Rng rng = root_.stream("propose", round);
-    if (round == 0) return first_design(static_cast<size_t>(count), rng);
+    if (round == 0)
+      return first_design(config_, prior_, feasible_, static_cast<size_t>(count), rng);
     return config_.adaptive() ? by_acquisition(static_cast<size_t>(count), rng)
                               : from_best_candidates(count, rng);
   }
@@ -92,7 +94,6 @@ class Search {
   int64_t affordable(int round, int64_t count) {
     if (round == 0) return count;
     const BudgetConfig& budget = config_.budget;
-    const auto done = static_cast<double>(result_.evaluated.size());
     if (budget.regret > 0 && result_.next_gain && *result_.next_gain < budget.regret) {
       return end_search(
           "the next proxy is expected to gain {:.3g} standard deviations, less than budget.regret "
@@ -100,15 +101,17 @@ class Search {
           *result_.next_gain,
           budget.regret);
     }
-    if (!problem_.spent || done == 0) return count;
+    if (!problem_.spent || !(budget.seconds || budget.items)) return count;
     const Spent spent = problem_.spent(round - 1);
     if (budget.seconds && spent.seconds >= *budget.seconds) {
       return end_search(
           "{:.0f} s of budget.seconds ({:g}) are spent", spent.seconds, *budget.seconds);
     }
     if (budget.items) {
-      const double left = static_cast<double>(*budget.items - spent.items);
-      const auto most = static_cast<int64_t>(left * done / static_cast<double>(spent.items));
+      const auto each =
+          static_cast<double>(spent.items) / static_cast<double>(result_.evaluated.size());
+      const auto most = static_cast<int64_t>(
+          std::floor(static_cast<double>(*budget.items - spent.items) / std::max(each, 1.0)));
       if (most < 1) {
         return end_search("{} of budget.items ({}) are scored", spent.items, *budget.items);
       }
@@ -117,23 +120,9 @@ class Search {
     return count;
   }
 
-  Points first_design(size_t count, Rng& rng) {
-    Points design(prior_.size());
-    const size_t parts = config_.start.size();
-    for (size_t k = 0; k < parts; ++k) {
-      // What an exhausted sampler leaves falls to the next.
-      const size_t wanted = (count - design.rows()) / (parts - k);
-      const SampleRequest request{config_.sampler, prior_, feasible_, wanted, &design, {}, 0};
-      Rng own = parts == 1 ? rng : rng.stream(config_.start[k], static_cast<int64_t>(k));
-      const Points drawn = sample_by(config_.start[k], request, own);
-      for (size_t i = 0; i < drawn.rows(); ++i) design.add(drawn.row(i));
-    }
-    return design;
-  }
-
   // The predicted optimum, then what is expected to improve on it most.
   Points by_acquisition(size_t count, Rng& rng) {
-    const Points around = acquisition_candidates(rng);
+    const Points around = acquisition_candidates(config_, prior_, feasible_, decided_, rng);
     const auto forecasts = limited_forecasts(around);
     Points wanted(around.columns());
     wanted.add(decided_);
@@ -198,17 +187,20 @@ class Search {
       fitted_domains_.push_back(fit_target(result_.domains[d], domain_scores_of_proxies(d), folds));
     }
     fitted_floors_.clear();
-    for (size_t m : metrics_with_floors_)
+    for (size_t m : search_goal_.metrics_with_floors())
       fitted_floors_.push_back(fit_target(problem_.metrics[m].name, metric_of_proxies(m), folds));
   }
 
   // Predicts many random mixtures, orders them by the goal, and decides as if this were the end.
   void narrow(int round) {
-    if (candidates_.rows() == 0) draw_candidates();
+    if (candidates_.rows() == 0) {
+      Rng rng = root_.stream("candidates");
+      candidates_ = random_candidates(config_, prior_, feasible_, rng);
+    }
     candidate_scores_ = predict(candidates_);
     set_goal();
-    const auto values =
-        plain_rank_ ? mean_percentile_rank(candidate_scores_) : goal_.values(candidates_);
+    const auto values = search_goal_.plain_rank() ? mean_percentile_rank(candidate_scores_)
+                                                  : goal_.values(candidates_);
     ranking_.resize(candidates_.rows());
     std::iota(ranking_.begin(), ranking_.end(), size_t{0});
     // Equal candidates stay in the order drawn.
@@ -251,85 +243,6 @@ class Search {
     return 0;
   }
 
-  // Domains and metrics that the configuration names.
-  void read_names() {
-    const auto unknown = [&](std::string_view key, const std::string& name, auto names) {
-      const auto near = nearest(name, names);
-      return Error("{}: there is no domain or metric '{}'; {}",
-                   key,
-                   name,
-                   near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
-                                : fmt::format("did you mean '{}'?", near));
-    };
-    domain_weights_.assign(result_.domains.size(), config_.weights.empty() ? 1 : 0);
-    double sum = 0;
-    for (const auto& [name, weight] : config_.weights) {
-      const auto found = std::find(result_.domains.begin(), result_.domains.end(), name);
-      if (found == result_.domains.end()) throw unknown("weights", name, result_.domains);
-      domain_weights_[static_cast<size_t>(found - result_.domains.begin())] = weight;
-    }
-    for (double weight : domain_weights_) sum += weight;
-    if (!(sum > 0)) throw Error("weights: no domain has a weight above 0: nothing to optimise");
-    for (double& weight : domain_weights_) weight /= sum;
-
-    auto names = result_.domains;
-    for (const Metric& metric : problem_.metrics) names.push_back(metric.name);
-    for (const auto& [name, most_lost] : config_.floors) {
-      const auto found = std::find(names.begin(), names.end(), name);
-      if (found == names.end()) throw unknown("floors", name, names);
-      const auto place = static_cast<size_t>(found - names.begin());
-      if (place >= result_.domains.size())
-        metrics_with_floors_.push_back(place - result_.domains.size());
-    }
-    plain_rank_ = config_.objective == "rank" && config_.weights.empty() && config_.floors.empty();
-    floor_base_ = prior_;
-    if (config_.current.empty()) return;
-    std::vector<double> shares(result_.datasets.size());
-    double total = 0;
-    for (const auto& [name, share] : config_.current) {
-      const auto found = std::find(result_.datasets.begin(), result_.datasets.end(), name);
-      if (found == result_.datasets.end()) throw Error("current: there is no dataset '{}'", name);
-      total += shares[static_cast<size_t>(found - result_.datasets.begin())] = share;
-    }
-    for (double& share : shares) share /= total;
-    floor_base_ = problem_.composition.project(shares).merge_weights;
-  }
-
-  void draw_candidates() {
-    Rng rng = root_.stream("candidates");
-    if (!config_.adaptive()) {
-      candidates_ = sample_mixtures(
-          config_.sampler, prior_, feasible_, static_cast<size_t>(config_.candidates), rng);
-      return;
-    }
-    // Flat draws reach what draws around the prior do not. Climbs need fewer starts than averages.
-    constexpr int64_t kEnough = 20000;
-    const auto half = static_cast<size_t>(std::min(config_.candidates, kEnough) + 1) / 2;
-    candidates_ = sample_mixtures(config_.sampler, prior_, feasible_, half, rng);
-    const SampleRequest request{config_.sampler, prior_, feasible_, half, nullptr, {}, 0};
-    const Points flat = sample_by("simplex", request, rng);
-    for (size_t i = 0; i < flat.rows(); ++i) candidates_.add(flat.row(i));
-  }
-
-  // Around the predicted optimum, and anywhere.
-  Points acquisition_candidates(Rng& rng) const {
-    const AcquisitionConfig& config = config_.acquisition;
-    const auto near =
-        static_cast<size_t>(config.around_best * static_cast<double>(config.candidates));
-    const auto elsewhere = static_cast<size_t>(config.candidates) - near;
-    Points points(prior_.size());
-    const auto add = [&](const Points& more) {
-      for (size_t i = 0; i < more.rows(); ++i) points.add(more.row(i));
-    };
-    SampleRequest request{
-        config_.sampler, prior_, feasible_, near, nullptr, decided_, config.trust_region};
-    add(sample_by("trust_region", request, rng));
-    request.count = elsewhere / 2;
-    add(sample_by("simplex", request, rng));
-    add(sample_by("dirichlet", request, rng));
-    return points;
-  }
-
   // Of the goal; -infinity where a floor is broken.
   std::vector<GoalForecast> limited_forecasts(const Points& mixtures) const {
     auto forecasts = forecast_goal(terms_, mixtures);
@@ -340,48 +253,15 @@ class Search {
     return forecasts;
   }
 
-  // One term per domain, then one per metric with a floor.
   void set_goal() {
-    terms_.clear();
-    Points base(prior_.size());
-    base.add(floor_base_);
-    for (size_t d = 0; d < result_.domains.size(); ++d) {
-      const auto scores = domain_scores_of_proxies(d);
-      const double deviation = scores.size() > 1 ? standard_deviation(scores) : 0;
-      GoalTerm term{.predictor = fitted_domains_[d].predictor.get(),
-                    .sign = 1,
-                    .weight = domain_weights_[d],
-                    .rank = std::nullopt,
-                    .deviation = deviation,
-                    .floor = std::nullopt};
-      if (config_.objective == "rank") {
-        term.rank = RankScale(candidate_scores_[d]);
-      } else {
-        term.weight = deviation > 0 ? domain_weights_[d] / deviation : 0;
-      }
-      set_floor(result_.domains[d], base, term);
-      terms_.push_back(std::move(term));
-    }
-    for (size_t k = 0; k < metrics_with_floors_.size(); ++k) {
-      const Metric& metric = problem_.metrics[metrics_with_floors_[k]];
-      const auto values = metric_of_proxies(metrics_with_floors_[k]);
-      GoalTerm term{.predictor = fitted_floors_[k].predictor.get(),
-                    .sign = metric.higher_is_better ? 1.0 : -1.0,
-                    .weight = 0,
-                    .rank = std::nullopt,
-                    .deviation = values.size() > 1 ? standard_deviation(values) : 0,
-                    .floor = std::nullopt};
-      set_floor(metric.name, base, term);
-      terms_.push_back(std::move(term));
-    }
+    std::vector<Learned> domains, floors;
+    for (size_t d = 0; d < fitted_domains_.size(); ++d)
+      domains.push_back({fitted_domains_[d].predictor.get(), domain_scores_of_proxies(d)});
+    const auto& metrics = search_goal_.metrics_with_floors();
+    for (size_t k = 0; k < metrics.size(); ++k)
+      floors.push_back({fitted_floors_[k].predictor.get(), metric_of_proxies(metrics[k])});
+    terms_ = search_goal_.terms(domains, floors, candidate_scores_);
     goal_ = goal_of(terms_);
-  }
-
-  void set_floor(const std::string& name, const Points& base, GoalTerm& term) const {
-    const auto floor = config_.floors.find(name);
-    // Constant scores lose nothing.
-    if (floor == config_.floors.end() || !(term.deviation > 0)) return;
-    term.floor = floor_below(term.sign * term.predictor->predict(base)[0], floor->second);
   }
 
   std::vector<double> optimum(std::span<const double> values) {
@@ -440,7 +320,8 @@ class Search {
     const double deviation = standard_deviation(means);
     if (!(deviation > 0)) return;
     Rng rng = root_.stream("next gain", round);
-    const auto around = limited_forecasts(acquisition_candidates(rng));
+    const auto around =
+        limited_forecasts(acquisition_candidates(config_, prior_, feasible_, decided_, rng));
     double most = 0;
     for (const auto& forecast : around) {
       if (!std::isfinite(forecast.mean)) continue;
@@ -467,12 +348,15 @@ class Search {
 
   void draw_front() {
     if (config_.front == 0 || result_.domains.size() < 2) return;
-    std::vector<GoalTerm> domains(terms_.begin(),
-                                  terms_.begin() + static_cast<int64_t>(result_.domains.size()));
     constexpr size_t kStarts = 6;
     Points starts(starts_.columns());
     for (size_t i = 0; i < std::min(kStarts, starts_.rows()); ++i) starts.add(starts_.row(i));
-    result_.front = pareto_front(domains, feasible_, starts, static_cast<size_t>(config_.front));
+    const std::span<const GoalTerm> terms(terms_);
+    result_.front = pareto_front(terms.first(result_.domains.size()),
+                                 terms.subspan(result_.domains.size()),
+                                 feasible_,
+                                 starts,
+                                 static_cast<size_t>(config_.front));
   }
 
   void warn_of_extrapolation() {
@@ -544,17 +428,21 @@ class Search {
   FittedTarget fit_target(const std::string& target,
                           const std::vector<double>& scores,
                           std::span<const int> folds) const {
-    FittedTarget fitted{
-        .target = target,
-        .tournament = compete(
-            competitor_names(), config_.predictors, evaluated_points_, scores, {}, folds, 0),
-        .chosen = 0,
-        .predictor = nullptr};
+    const bool all = config_.predictor == "auto" || config_.predictor == kEnsemble;
+    FittedTarget fitted{.target = target,
+                        .tournament = compete(
+                            all ? competitor_names() : std::vector<std::string>{config_.predictor},
+                            config_.predictors,
+                            evaluated_points_,
+                            scores,
+                            {},
+                            folds,
+                            0),
+                        .chosen = 0,
+                        .predictor = nullptr};
     fitted.chosen = fitted.tournament.winner;
     if (config_.predictor != "auto") {
-      const auto& names = fitted.tournament.names;
-      fitted.chosen = static_cast<size_t>(std::find(names.begin(), names.end(), config_.predictor) -
-                                          names.begin());
+      if (all) fitted.chosen = fitted.tournament.names.size() - 1;
       fitted.tournament.reason = config_.predictor + ", as configured";
     }
     fitted.predictor = fitted_competitor(
@@ -614,7 +502,7 @@ class Search {
         result_.foretold[i - 1].domain_errors.push_back(forecasts[i].deviation());
       }
     }
-    if (!config_.to_optimum() && plain_rank_ && percentile < worst_averaged_) {
+    if (!config_.to_optimum() && search_goal_.plain_rank() && percentile < worst_averaged_) {
       warn(
           "The average of the best mixtures is itself predicted worse (mean percentile {:.3f}) "
           "than each of "
@@ -685,6 +573,7 @@ class Search {
   const Objective objective_;
   const std::vector<double> prior_;
   const FeasibleSet feasible_;
+  const SearchGoal search_goal_;
   const Rng root_;
   Points evaluated_points_;  // merge weights of result_.evaluated
   Points candidates_;
@@ -693,11 +582,7 @@ class Search {
   std::vector<size_t> ranking_;                        // candidates, best first
   double worst_averaged_ = 0;
   // The goal, its parts, and what would be the result if the search ended here.
-  std::vector<double> domain_weights_;
-  std::vector<size_t> metrics_with_floors_;
-  std::vector<FittedTarget> fitted_floors_;  // of those
-  bool plain_rank_ = true;                   // the paper's objective, which needs no goal of ours
-  std::vector<double> floor_base_;  // merge weights of the mixture that floors are relative to
+  std::vector<FittedTarget> fitted_floors_;  // of the metrics with floors
   std::vector<GoalTerm> terms_;
   Goal goal_;
   Points starts_;  // of climbs

@@ -25,7 +25,7 @@ namespace demix {
 // What ends a search before its rounds do. Nothing set: the rounds decide.
 struct BudgetConfig {
   std::optional<int64_t> proxies, items;  // in all; items are answers scored
-  std::optional<double> seconds;  // of scoring proxies; the round that exceeds it is finished
+  std::optional<double> seconds;  // of the search stage; the round that exceeds it is finished
   double regret = 0;  // stops when the next proxy is expected to gain less than this many standard
                       // deviations of the goal over the proxies; 0: never
 
@@ -62,7 +62,10 @@ struct SearchConfig {
   // result may lose, as predicted; 0.01 is 1 %.
   std::map<std::string, double> floors;
   std::map<std::string, double> current;  // data shares that are used today, by dataset
-  int front = 12;                         // mixtures of the Pareto front over domains; 0: none
+  // Used by a run: proxies are chosen by their scores on one half of the items, gains over
+  // baselines are reported on the other, so that they are not luck that was selected.
+  bool select_on_half = true;
+  int front = 12;  // mixtures of the Pareto front over domains; 0: none
   BudgetConfig budget;
   AcquisitionConfig acquisition;
   SamplerConfig sampler;
@@ -87,6 +90,7 @@ struct SearchConfig {
     v("weights", weights);
     v("floors", floors);
     v("current", current);
+    v("select_on_half", select_on_half);
     v("front", front);
     v("budget", budget);
     v("acquisition", acquisition);
@@ -183,6 +187,11 @@ struct SearchResult {
   std::string choice;                  // in words: which predictors were used, and why
   std::vector<std::string> warnings;   // whole sentences
 };
+
+// Throws Error when the configuration names a domain, metric or dataset that is not there.
+void check_names(const SearchConfig& config,
+                 const Objective& objective,
+                 const std::vector<std::string>& datasets);
 
 // Deterministic in (config, problem, what `evaluate` returns). Throws Error on bad settings,
 // constraints that cannot hold, and scores that are missing or not finite.

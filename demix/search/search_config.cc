@@ -9,6 +9,35 @@
 #include "demix/search/tournament.h"
 
 namespace demix {
+namespace {
+
+void check_name(std::string_view key,
+                const std::string& name,
+                std::string_view kind,
+                const std::vector<std::string>& names) {
+  if (std::find(names.begin(), names.end(), name) != names.end()) return;
+  const auto near = nearest(name, names);
+  throw Error("{}: there is no {} '{}'; {}",
+              key,
+              kind,
+              name,
+              near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
+                           : fmt::format("did you mean '{}'?", near));
+}
+
+}  // namespace
+
+void check_names(const SearchConfig& config,
+                 const Objective& objective,
+                 const std::vector<std::string>& datasets) {
+  for (const auto& [name, weight] : config.weights)
+    check_name("weights", name, "domain", objective.domains());
+  auto names = objective.domains();
+  for (const Metric& metric : objective.metrics()) names.push_back(metric.name);
+  for (const auto& [name, most_lost] : config.floors)
+    check_name("floors", name, "domain or metric", names);
+  for (const auto& [name, share] : config.current) check_name("current", name, "dataset", datasets);
+}
 
 void SearchConfig::check() const {
   if (rounds < 1) throw Error("rounds is {}, expected at least 1", rounds);

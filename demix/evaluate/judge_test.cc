@@ -1,0 +1,70 @@
+#include "demix/evaluate/judge.h"
+
+#include <gtest/gtest.h>
+
+#include "demix/core/error.h"
+#include "demix/evaluate/sandbox.h"
+
+namespace demix {
+namespace {
+
+Task task_of(const std::string& judge, const std::vector<Item>& items) {
+  Task task;
+  task.name = "quiz";
+  task.items = items;
+  task.generation = TaskGeneration{.stops = {}, .max_tokens = 64, .judge = judge};
+  return task;
+}
+
+Item item_of(std::string reference, std::string program = "") {
+  Item item;
+  item.id = "0";
+  item.reference = std::move(reference);
+  item.program = std::move(program);
+  return item;
+}
+
+TEST(Judge, Gsm8kTakesTheMarkedAnswerOrTheLastNumber) {
+  const Item item = item_of("6*7=<<6*7=42>>42\n#### 1,042");
+  const std::vector<std::string> generated = {"so 42.\n#### 1042", "It is $1,042", "#### 42"};
+  const auto judged = judge_answers(task_of("gsm8k", {item, item, item}), generated);
+  EXPECT_EQ(judged[0].gold, "1042");
+  EXPECT_EQ(judged[0].metrics.at("exact_match"), 1);
+  EXPECT_EQ(judged[1].metrics.at("exact_match"), 0);
+  EXPECT_EQ(judged[1].metrics.at("exact_match_flexible"), 1);
+  EXPECT_EQ(judged[1].extracted, "$1,042");
+  EXPECT_EQ(judged[2].metrics.at("exact_match_flexible"), 0);
+}
+
+TEST(Judge, MathTakesTheFinalSentenceOrTheBox) {
+  const Item item = item_of("We get $\\boxed{\\frac{1}{2}}$.");
+  const std::vector<std::string> generated = {
+      "Final Answer: The final answer is $0.5$. I hope it is correct.",
+      "So it is $\\boxed{\\frac12}$.",
+      "Final Answer: The final answer is $2$. I hope it is correct."};
+  const auto judged = judge_answers(task_of("math", {item, item, item}), generated);
+  EXPECT_EQ(judged[0].metrics.at("exact_match"), 1);
+  EXPECT_EQ(judged[1].metrics.at("exact_match"), 0);
+  EXPECT_EQ(judged[1].metrics.at("exact_match_flexible"), 1);
+  EXPECT_EQ(judged[2].metrics.at("exact_match_flexible"), 0);
+}
+
+TEST(Judge, ProgramsRunBetweenTheirPromptAndTheirTest) {
+  if (const std::string problem = sandbox_problem(); !problem.empty()) GTEST_SKIP() << problem;
+  const Item item = item_of("\nassert add(2, 3) == 5", "def add(a, b):\n");
+  const std::vector<std::string> generated = {"    return a + b\n", "    return a - b\n"};
+  const auto judged = judge_answers(task_of("program", {item, item}), generated);
+  EXPECT_EQ(judged[0].metrics.at("pass@1"), 1);
+  EXPECT_EQ(judged[0].extracted, "passed");
+  EXPECT_EQ(judged[1].metrics.at("pass@1"), 0);
+  EXPECT_EQ(judged[1].extracted, "failed");
+}
+
+TEST(Judge, NamesWhatItKnows) {
+  EXPECT_EQ(judge_names(), (std::vector<std::string>{"gsm8k", "math", "program"}));
+  EXPECT_EQ(judged_metrics("program"), std::vector<std::string>{"pass@1"});
+  EXPECT_THROW(judged_metrics("oracle"), Error);
+}
+
+}  // namespace
+}  // namespace demix

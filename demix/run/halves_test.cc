@@ -1,0 +1,108 @@
+#include "demix/run/halves.h"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "demix/core/error.h"
+#include "demix/core/rng.h"
+
+namespace demix {
+namespace {
+
+Task task_of(const std::string& name, int items) {
+  Task task;
+  task.name = name;
+  for (int i = 0; i < items; ++i) {
+    task.items.emplace_back();
+    task.items.back().id = "item_" + std::to_string(i);
+  }
+  return task;
+}
+
+ItemTerms random_terms(size_t count, uint64_t seed) {
+  Rng rng(seed);
+  ItemTerms terms;
+  for (size_t i = 0; i < count; ++i) {
+    terms.x.push_back(rng.normal());
+    terms.y.push_back(1 + rng.uniform());
+  }
+  return terms;
+}
+
+TEST(Halves, TheTwoAreDisjointAndMakeTheWhole) {
+  const ItemHalves halves({task_of("a", 400)});
+  TermsByMetric all;
+  all["a"]["bpb"] = random_terms(400, 1);
+  all["held_out/x"]["bpb"] = random_terms(60, 2);
+  const auto one = halves.terms_of(all, Half::kSelection),
+             other = halves.terms_of(all, Half::kReport);
+  for (const char* task : {"a", "held_out/x"}) {
+    const ItemTerms &a = one.at(task).at("bpb"), &b = other.at(task).at("bpb"),
+                    &whole = all.at(task).at("bpb");
+    EXPECT_EQ(a.x.size() + b.x.size(), whole.x.size());
+    EXPECT_NEAR(static_cast<double>(a.x.size()),
+                static_cast<double>(whole.x.size()) / 2,
+                2.5 * std::sqrt(whole.x.size()) / 2);
+    const auto sum = [](const std::vector<double>& x) {
+      return std::accumulate(x.begin(), x.end(), 0.0);
+    };
+    EXPECT_NEAR(sum(a.x) + sum(b.x), sum(whole.x), 1e-9);
+    EXPECT_NEAR(sum(a.y) + sum(b.y), sum(whole.y), 1e-9);
+  }
+  EXPECT_NEAR(halves.scores_of(all, Half::kReport).tasks.at("a").at("bpb").value,
+              metric_value(other.at("a").at("bpb")).value,
+              1e-12);
+  EXPECT_TRUE(halves.undivided(all).empty());
+}
+
+TEST(Halves, AnItemStaysInItsHalfWhateverElseThereIs) {
+  const ItemHalves few({task_of("a", 50)}), many({task_of("b", 9), task_of("a", 80)});
+  TermsByMetric short_terms, long_terms;
+  for (int i = 0; i < 80; ++i) {
+    for (TermsByMetric* terms : {&short_terms, &long_terms}) {
+      if (terms == &short_terms && i >= 50) continue;
+      (*terms)["a"]["acc"].x.push_back(i);
+      (*terms)["a"]["acc"].y.push_back(1);
+    }
+  }
+  const auto a = few.terms_of(short_terms, Half::kReport).at("a").at("acc").x;
+  const auto b = many.terms_of(long_terms, Half::kReport).at("a").at("acc").x;
+  ASSERT_LT(a.size(), b.size());
+  EXPECT_TRUE(std::equal(a.begin(), a.end(), b.begin()));
+}
+
+TEST(Halves, ATaskOfFewItemsIsWholeInBoth) {
+  const ItemHalves halves({task_of("a", 5)});
+  TermsByMetric all;
+  all["a"]["acc"] = random_terms(5, 1);
+  for (const Half half : {Half::kSelection, Half::kReport})
+    EXPECT_EQ(halves.terms_of(all, half).at("a").at("acc").x, all.at("a").at("acc").x);
+  EXPECT_EQ(halves.undivided(all), (std::vector<std::string>{"a"}));
+}
+
+TEST(Halves, ReportedGainsAreNotThoseOfTheLuckThatWasSelected) {
+  // Forty models without any difference: the best of the selection half gains there, and nothing on
+  // the report half.
+  const ItemHalves halves({task_of("a", 1000)});
+  double selected = 0, reported = 0;
+  for (uint64_t trial = 0; trial < 30; ++trial) {
+    double best = -1e9, its_report = 0;
+    for (uint64_t model = 0; model < 40; ++model) {
+      TermsByMetric terms;
+      terms["a"]["acc"] = random_terms(1000, 1 + trial * 100 + model);
+      terms["a"]["acc"].y.assign(1000, 1);
+      const double score = halves.scores_of(terms, Half::kSelection).tasks.at("a").at("acc").value;
+      if (score <= best) continue;
+      best = score;
+      its_report = halves.scores_of(terms, Half::kReport).tasks.at("a").at("acc").value;
+    }
+    selected += best / 30;
+    reported += its_report / 30;
+  }
+  EXPECT_GT(selected, 0.08);  // about 2.2 standard errors of 1/√500
+  EXPECT_NEAR(reported, 0, 3.5 / std::sqrt(500 * 30));
+}
+
+}  // namespace
+}  // namespace demix

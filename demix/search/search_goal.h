@@ -1,0 +1,49 @@
+// What a search makes large, from its configuration: the domains' weights, and the floors.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "demix/search/prediction_goal.h"
+#include "demix/search/search.h"
+
+namespace demix {
+
+// A domain or a metric that a predictor was fitted to, with the proxies' scores.
+struct Learned {
+  const Predictor* predictor;
+  std::vector<double> scores;
+};
+
+class SearchGoal {
+ public:
+  // `prior` are merge weights. Throws Error on names that are not there.
+  SearchGoal(const SearchConfig& config,
+             const Objective& objective,
+             const Composition& composition,
+             std::span<const double> prior);
+
+  // The paper's objective, exact only among candidates: no weights, no floors.
+  bool plain_rank() const { return plain_rank_; }
+  // The metrics, by their place, whose predictions have a floor.
+  const std::vector<size_t>& metrics_with_floors() const { return metrics_with_floors_; }
+
+  // One term per domain, then one per metric with a floor. `candidate_scores` are the predictions
+  // that ranks are taken among, by domain.
+  std::vector<GoalTerm> terms(std::span<const Learned> domains,
+                              std::span<const Learned> floors,
+                              std::span<const std::vector<double>> candidate_scores) const;
+
+ private:
+  void set_floor(const std::string& name, GoalTerm& term) const;
+
+  const SearchConfig& config_;
+  const Objective& objective_;
+  bool plain_rank_;
+  std::vector<double> weights_;  // by domain, sum one
+  std::vector<size_t> metrics_with_floors_;
+  Points base_;  // the mixture that floors are relative to
+};
+
+}  // namespace demix
