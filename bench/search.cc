@@ -3,7 +3,7 @@
 //     cmake --build --preset release --target bench_search
 //     build/release/bench_search LANDSCAPE [--mixtures M.csv --scores S.csv] [--seeds 20]
 //         [--noise 0.1] [--metrics N] [--proxies 24,45,100,224] [--predictor gaussian_process]
-//         [--only NAME,…]
+//         [--only NAME,…] [--keep FILE]
 //
 // LANDSCAPE is regmix_gp or regmix_lightgbm (the truth is that predictor fitted to all given runs,
 // one domain for each metric), or smooth_7, smooth_15, smooth_50: four domains whose score falls
@@ -12,13 +12,16 @@
 // domains of the score in those deviations) of the found mixture lies than the best that many
 // climbs of the truth find, in standard deviations of that goal over random mixtures. Every
 // strategy gets the same landscapes and noise streams, so differences are paired by seed; 95 %
-// intervals are by 2,000 bootstrap resamples of the seeds.
+// intervals are by 2,000 bootstrap resamples of the seeds. With --keep every search that has ended
+// is a line of FILE (landscape, noise, strategy, proxies, seed, regret) and is not made again.
 #include "demix/search/search.h"
 
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <fstream>
 #include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -38,6 +41,7 @@ struct Options {
   size_t metrics = 0;  // of the swarm, the first ones; 0: all
   std::vector<int> proxies = {24, 45, 100, 224};
   std::vector<std::string> only;
+  std::string keep;
 };
 
 // The true scores by domain, higher is better, and their spread over random mixtures.
@@ -236,12 +240,52 @@ std::vector<Strategy> strategies(const std::string& predictor) {
   };
 }
 
+// Searches that ended, by what they were; also on disk.
+class Kept {
+ public:
+  explicit Kept(std::string file) : file_(std::move(file)) {
+    std::ifstream lines(file_);
+    std::string line;
+    while (std::getline(lines, line)) {
+      const size_t comma = line.rfind(';');
+      if (comma != std::string::npos)
+        regrets_[line.substr(0, comma)] = std::stod(line.substr(comma + 1));
+    }
+  }
+  const double* find(const std::string& key) const {
+    const auto found = regrets_.find(key);
+    return found == regrets_.end() ? nullptr : &found->second;
+  }
+  void add(const std::string& key, double regret) {
+    if (file_.empty()) return;
+    const std::lock_guard lock(mutex_);
+    std::ofstream(file_, std::ios::app) << key << fmt::format(";{:.17g}\n", regret);
+  }
+
+ private:
+  std::string file_;
+  std::map<std::string, double> regrets_;
+  std::mutex mutex_;
+};
+
 std::vector<double> search_regrets(const Strategy& strategy,
                                    int proxies,
                                    const std::vector<Landscape>& landscapes,
-                                   const Options& options) {
+                                   const Options& options,
+                                   Kept& kept) {
   std::vector<double> regrets(static_cast<size_t>(options.seeds));
   parallel_for(regrets.size(), options.threads, [&](size_t seed) {
+    const std::string key = fmt::format("{} of {};{:g};{};{};{}",
+                                        options.landscape,
+                                        landscapes[0].centres.size(),
+                                        options.noise,
+                                        strategy.name,
+                                        proxies,
+                                        seed + 1);
+    if (const double* known = kept.find(key)) {
+      regrets[seed] = *known;
+      return;
+    }
     const Landscape& truth = landscapes[landscapes.size() == 1 ? 0 : seed];
     SearchConfig config;
     config.candidates = 20000;  // of the paper's 200,000, for time
@@ -277,6 +321,7 @@ std::vector<double> search_regrets(const Strategy& strategy,
       return measured;
     });
     regrets[seed] = truth.regret(found.merge_weights);
+    kept.add(key, regrets[seed]);
   });
   return regrets;
 }
@@ -316,9 +361,10 @@ void run(const Options& options) {
              options.landscape,
              options.noise,
              options.seeds);
+  Kept kept(options.keep);
   std::vector<double> reference;
   const auto all = strategies(options.predictor);
-  reference = search_regrets(all[0], 224, landscapes, options);
+  reference = search_regrets(all[0], 224, landscapes, options, kept);
   const auto print = [&](const std::string& name, int proxies, const std::vector<double>& regrets) {
     std::vector<double> differences;
     for (size_t i = 0; i < regrets.size(); ++i) differences.push_back(regrets[i] - reference[i]);
@@ -344,7 +390,7 @@ void run(const Options& options) {
     if (!wanted) continue;
     for (int proxies : options.proxies) {
       if (k == 0 && proxies == 224) continue;
-      print(all[k].name, proxies, search_regrets(all[k], proxies, landscapes, options));
+      print(all[k].name, proxies, search_regrets(all[k], proxies, landscapes, options, kept));
     }
   }
 }
@@ -376,6 +422,8 @@ Options read_options(const std::vector<std::string>& arguments) {
       options.metrics = std::stoul(value);
     } else if (key == "--noise") {
       options.noise = std::stod(value);
+    } else if (key == "--keep") {
+      options.keep = value;
     } else if (key == "--only") {
       options.only = split(value);
     } else if (key == "--proxies") {

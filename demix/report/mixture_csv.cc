@@ -37,19 +37,23 @@ std::string number(const char* pattern, double value) {
 }  // namespace
 
 std::string mixture_csv(const RunResult& result) {
-  std::string csv = "dataset,share,merge_weight,tokens,epochs\n";
+  std::string csv = "dataset,share,merge_weight,tokens,epochs,share_low,share_high\n";
   for (size_t i = 0; i < result.mixture.size(); ++i) {
     const DatasetFacts& dataset = result.datasets[i];
     const double tokens = result.mixture[i] * result.target_tokens;
     const double epochs =
         dataset.available_tokens > 0 ? tokens / dataset.available_tokens : kUnknown;
+    const ShareTolerance tolerance =
+        result.tolerance.empty() ? ShareTolerance{} : result.tolerance[i];
     csv +=
-        fmt::format("{},{},{},{},{}\n",
+        fmt::format("{},{},{},{},{},{},{}\n",
                     csv_field(dataset.name),
                     number("{:.6f}", result.mixture[i]),
                     result.merge_weights.empty() ? "" : number("{:.6f}", result.merge_weights[i]),
                     number("{:.0f}", tokens),
-                    number("{:.4f}", epochs));
+                    number("{:.4f}", epochs),
+                    number("{:.4f}", tolerance.low),
+                    number("{:.4f}", tolerance.high));
   }
   return csv;
 }

@@ -7,8 +7,9 @@
 
 namespace demix {
 
-// dataset,share,merge_weight,tokens,epochs with a row for every dataset, zero shares too; quoted as
-// in RFC 4180. Tokens and epochs are those of the target budget, empty where there is none.
+// dataset,share,merge_weight,tokens,epochs,share_low,share_high with a row for every dataset, zero
+// shares too; quoted as in RFC 4180. Tokens and epochs are those of the target budget, empty where
+// there is none; share_low and share_high are the tolerance, empty where it is not known.
 std::string mixture_csv(const RunResult& result);
 
 // The same for Megatron: "--data-path w1 path1 w2 path2 …", datasets without share left out, since

@@ -130,16 +130,20 @@ TEST(ResultJson, EditedFilesAreRefusedWithTheReason) {
 
 TEST(MixtureCsv, GivesSharesTokensAndEpochsAndQuotesNames) {
   EXPECT_EQ(mixture_csv(two_datasets()),
-            "dataset,share,merge_weight,tokens,epochs\n"
-            "\"a, \"\"b\"\"\",0.250000,0.500000,250,1.2500\n"
-            "c,0.750000,0.500000,750,0.7500\n"
-            "d,0.000000,0.000000,0,\n");
+            "dataset,share,merge_weight,tokens,epochs,share_low,share_high\n"
+            "\"a, \"\"b\"\"\",0.250000,0.500000,250,1.2500,,\n"
+            "c,0.750000,0.500000,750,0.7500,,\n"
+            "d,0.000000,0.000000,0,,,\n");
+  RunResult r = two_datasets();
+  r.tolerance = {{0.2, 0.3}, {0.7, 0.8}, {0, 0.05}};
+  EXPECT_NE(mixture_csv(r).find("c,0.750000,0.500000,750,0.7500,0.7000,0.8000\n"),
+            std::string::npos);
 }
 
 TEST(MixtureCsv, LeavesTokensEmptyWithoutATargetBudget) {
   RunResult r = two_datasets();
   r.target_tokens = kUnknown;
-  EXPECT_NE(mixture_csv(r).find("c,0.750000,0.500000,,\n"), std::string::npos);
+  EXPECT_NE(mixture_csv(r).find("c,0.750000,0.500000,,,,\n"), std::string::npos);
 }
 
 TEST(MegatronBlend, ListsWeightsAndQuotedPathsWithoutZeros) {

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 
-#include "demix/core/error.h"
 #include "demix/core/hash.h"
 
 namespace demix {
 
 ItemHalves::ItemHalves(const std::vector<Task>& tasks) {
   for (const Task& task : tasks) {
-    for (const Item& item : task.items) ids_[task.name].push_back(item.id);
+    for (const Item& item : task.items) halves_[task.name].push_back(half_of(task.name, item.id));
   }
 }
 
@@ -22,11 +21,13 @@ Half ItemHalves::half_of(std::string_view task, std::string_view item) {
 }
 
 std::vector<Half> ItemHalves::division(const std::string& task, size_t count) const {
-  const auto ids = ids_.find(task);
-  DEMIX_CHECK(ids == ids_.end() || ids->second.size() == count);
   std::vector<Half> halves;
-  for (size_t i = 0; i < count; ++i)
-    halves.push_back(half_of(task, ids == ids_.end() ? std::to_string(i) : ids->second[i]));
+  if (const auto known = halves_.find(task); known != halves_.end()) {
+    if (known->second.size() != count) return {};  // terms that are not of single items
+    halves = known->second;
+  } else {
+    for (size_t i = 0; i < count; ++i) halves.push_back(half_of(task, std::to_string(i)));
+  }
   const auto selection =
       static_cast<size_t>(std::count(halves.begin(), halves.end(), Half::kSelection));
   if (std::min(selection, count - selection) < kFewestInHalf) return {};
@@ -53,8 +54,7 @@ TermsByMetric ItemHalves::terms_of(const TermsByMetric& all, Half half) const {
   return result;
 }
 
-Scores ItemHalves::scores_of(const TermsByMetric& all, Half half) const {
-  Scores scores;
+Scores ItemHalves::scores_of(const TermsByMetric& all, Half half, Scores scores) const {
   for (const auto& [task, metrics] : terms_of(all, half)) {
     for (const auto& [metric, terms] : metrics) scores.tasks[task][metric] = metric_value(terms);
   }

@@ -24,8 +24,9 @@ class ItemHalves {
   explicit ItemHalves(const std::vector<Task>& tasks);
 
   TermsByMetric terms_of(const TermsByMetric& all, Half half) const;
-  // Of all tasks and metrics in `all`, on the items of one half.
-  Scores scores_of(const TermsByMetric& all, Half half) const;
+  // Of all tasks and metrics in `all`, on the items of one half; others keep their place in
+  // `scores`.
+  Scores scores_of(const TermsByMetric& all, Half half, Scores scores = {}) const;
   // The tasks of `all` that are whole in both halves.
   std::vector<std::string> undivided(const TermsByMetric& all) const;
 
@@ -35,7 +36,7 @@ class ItemHalves {
   // By item, of `count` items; empty where the task is not divided.
   std::vector<Half> division(const std::string& task, size_t count) const;
 
-  std::map<std::string, std::vector<std::string>> ids_;  // by task
+  std::map<std::string, std::vector<Half>> halves_;  // by task and item
 };
 
 }  // namespace demix

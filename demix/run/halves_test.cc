@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <numeric>
 
-#include "demix/core/error.h"
 #include "demix/core/rng.h"
 
 namespace demix {
@@ -54,6 +54,11 @@ TEST(Halves, TheTwoAreDisjointAndMakeTheWhole) {
               metric_value(other.at("a").at("bpb")).value,
               1e-12);
   EXPECT_TRUE(halves.undivided(all).empty());
+  Scores whole;
+  whole.tasks["generated"]["exact_match"] = {0.5, 0.1, 100};
+  const Scores some = halves.scores_of(all, Half::kReport, whole);
+  EXPECT_EQ(some.tasks.at("generated").at("exact_match").value, 0.5);
+  EXPECT_EQ(some.tasks.size(), 3u);
 }
 
 TEST(Halves, AnItemStaysInItsHalfWhateverElseThereIs) {

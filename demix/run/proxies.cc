@@ -161,7 +161,7 @@ Scores Proxies::kept_or(const std::function<Scores(TermsByMetric*)>& score,
   TermsByMetric items;
   const Scores scores = score(terms || selection ? &items : nullptr);
   if (selection) {
-    *selection = halves_.scores_of(items, Half::kSelection);
+    *selection = halves_.scores_of(items, Half::kSelection, scores);
     journal.put("selection", key, name, *selection);
   }
   if (terms) {

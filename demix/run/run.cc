@@ -403,6 +403,12 @@ void Loop::describe_search(const SearchResult& found) {
                         found.next_gain.value_or(kUnknown),
                         found.tolerance.empty() ? kUnknown : found.goal_error,
                         config_.search.select_on_half};
+  if (found.next_gain) {
+    say(fmt::format(
+        "search: one more proxy is expected to gain {:.3g} standard deviations of the goal "
+        "over the proxies",
+        *found.next_gain));
+  }
   for (const std::string& warning : found.warnings) warn(warning);
 }
 
@@ -426,11 +432,11 @@ void Loop::verify_found(const SearchResult& found) {
     MixtureFacts& facts = baselines_[i];
     const std::string name = "the proxy of " + facts.name;
     facts.proxy = model_scores(scores[i], name);
-    facts.measured =
-        config_.search.select_on_half
-            ? model_scores(proxies_->halves().scores_of(terms.at(facts.name), Half::kSelection),
-                           name)
-            : facts.proxy;
+    facts.measured = config_.search.select_on_half
+                         ? model_scores(proxies_->halves().scores_of(
+                                            terms.at(facts.name), Half::kSelection, scores[i]),
+                                        name)
+                         : facts.proxy;
     facts.interpolation = interpolated_scores(facts.merge_weights, component_scores_);
     facts.own_share = own_shares(facts.mixture, result_.datasets, result_.domains);
     for (size_t d = 0; d < result_.domains.size(); ++d) {

@@ -181,7 +181,8 @@ class Search {
   // Learns each domain's score from all proxies so far.
   void fit(int round) {
     Rng rng = root_.stream("folds", round);
-    const auto folds = random_folds(evaluated_points_.rows(), rng);
+    const auto folds =
+        needs_folds(round) ? random_folds(evaluated_points_.rows(), rng) : std::vector<int>{};
     fitted_domains_.clear();
     for (size_t d = 0; d < result_.domains.size(); ++d) {
       fitted_domains_.push_back(fit_target(result_.domains[d], domain_scores_of_proxies(d), folds));
@@ -220,7 +221,7 @@ class Search {
   SearchResult finish() {
     result_.merge_weights = decided_;
     result_.data_shares = problem_.composition.data_shares(decided_);
-    for (auto& target : fitted_domains_) record(target);
+    for (const auto& fitted : fitted_domains_) record(fitted.target, fitted);
     foretell();
     rank_proxies();
     measure_tolerance();
@@ -428,21 +429,16 @@ class Search {
   FittedTarget fit_target(const std::string& target,
                           const std::vector<double>& scores,
                           std::span<const int> folds) const {
-    const bool all = config_.predictor == "auto" || config_.predictor == kEnsemble;
-    FittedTarget fitted{.target = target,
-                        .tournament = compete(
-                            all ? competitor_names() : std::vector<std::string>{config_.predictor},
-                            config_.predictors,
-                            evaluated_points_,
-                            scores,
-                            {},
-                            folds,
-                            0),
-                        .chosen = 0,
-                        .predictor = nullptr};
+    const auto names =
+        compares_all() ? competitor_names() : std::vector<std::string>{config_.predictor};
+    FittedTarget fitted{.target = target, .tournament = {.names = names}, .predictor = nullptr};
+    if (!folds.empty()) {
+      fitted.tournament =
+          compete(names, config_.predictors, evaluated_points_, scores, {}, folds, 0);
+    }
     fitted.chosen = fitted.tournament.winner;
     if (config_.predictor != "auto") {
-      if (all) fitted.chosen = fitted.tournament.names.size() - 1;
+      if (compares_all()) fitted.chosen = names.size() - 1;
       fitted.tournament.reason = config_.predictor + ", as configured";
     }
     fitted.predictor = fitted_competitor(
@@ -459,12 +455,12 @@ class Search {
   }
 
   // Keeps a target's table and choice.
-  void record(const FittedTarget& fitted) {
+  void record(const std::string& target, const FittedTarget& fitted) {
     const Tournament& tournament = fitted.tournament;
     for (size_t k = 0; k < tournament.names.size(); ++k) {
       if (tournament.results.empty() && k != fitted.chosen) continue;
       PredictorTrial trial{.predictor = tournament.names[k],
-                           .target = fitted.target,
+                           .target = target,
                            .cv_spearman = std::nullopt,
                            .cv_mae = std::nullopt,
                            .cv_rmse = std::nullopt,
@@ -477,7 +473,30 @@ class Search {
       result_.trials.push_back(std::move(trial));
     }
     if (!result_.choice.empty()) result_.choice += "; ";
-    result_.choice += fmt::format("{}: {}", fitted.target, tournament.reason);
+    result_.choice += fmt::format("{}: {}", target, tournament.reason);
+  }
+
+  // Where only the means of one predictor count, nothing is left out until the last round.
+  bool needs_folds(int round) const {
+    const BudgetConfig& budget = config_.budget;
+    const bool last = round + 1 == static_cast<int>(config_.proxies_per_round().size());
+    const bool may_end = budget.items || budget.seconds || budget.regret > 0;
+    return last || may_end || config_.adaptive() || config_.caution > 0 || compares_all();
+  }
+  bool compares_all() const {
+    return config_.predictor == "auto" || config_.predictor == kEnsemble;
+  }
+
+  // The domain whose score is this metric and nothing else, if there is one.
+  std::optional<size_t> domain_of_only(size_t m) const {
+    const Metric& metric = problem_.metrics[m];
+    const auto in_domain =
+        std::count_if(problem_.metrics.begin(), problem_.metrics.end(), [&](const Metric& other) {
+          return other.domain == metric.domain;
+        });
+    if (in_domain != 1 || !metric.higher_is_better) return std::nullopt;
+    const auto& domains = result_.domains;
+    return std::find(domains.begin(), domains.end(), metric.domain) - domains.begin();
   }
 
   // What the found mixture and the baselines are expected to score.
@@ -515,7 +534,10 @@ class Search {
     const auto folds = random_folds(evaluated_points_.rows(), rng);
     const std::string choice = result_.choice;  // only domains steer
     for (size_t m = 0; m < problem_.metrics.size(); ++m) {
-      const auto fitted = fit_target(problem_.metrics[m].name, metric_of_proxies(m), folds);
+      FittedTarget own;
+      const auto domain = domain_of_only(m);
+      if (!domain) own = fit_target(problem_.metrics[m].name, metric_of_proxies(m), folds);
+      const FittedTarget& fitted = domain ? fitted_domains_[*domain] : own;
       const auto forecasts = fitted.predictor->forecast(mixtures);
       for (size_t i = 0; i < forecasts.size(); ++i) {
         Prediction prediction{.metric = problem_.metrics[m].name,
@@ -524,7 +546,7 @@ class Search {
         if (fitted.cross_validation()) prediction.standard_error = forecasts[i].deviation();
         (i == 0 ? result_.predicted : result_.foretold[i - 1].metrics).push_back(prediction);
       }
-      record(fitted);
+      record(problem_.metrics[m].name, fitted);
     }
     result_.choice = choice;
   }
