@@ -74,15 +74,15 @@ TEST_F(TaskTest, RefusesWrongGeneration) {
     return message();
   };
   EXPECT_EQ(with("", "bpb, exact_match"),
-            "t.yaml:5: exact_match is of generated answers, and there is no 'generation'");
+            "t.yaml:5: metrics: exact_match is of generated answers, and there is no 'generation'");
   EXPECT_EQ(with("generation: {judge: oracle, reference: x}\n", "bpb"),
-            "t.yaml:5: expected one of gsm8k, math, program, found 'oracle'");
+            "t.yaml:5: generation.judge: expected one of gsm8k, math, program, found 'oracle'");
   EXPECT_EQ(with("generation: {judge: program, reference: x}\n", "bpb, exact_match"),
-            "t.yaml:6: judge program gives pass@1, not exact_match");
+            "t.yaml:6: metrics: judge program gives pass@1, not exact_match");
   EXPECT_EQ(with("generation: {judge: gsm8k, reference: x, max_tokens: 0}\n", "bpb"),
-            "t.yaml:5: expected at least 1, found 0");
+            "t.yaml:5: generation.max_tokens: expected at least 1, found 0");
   EXPECT_EQ(with("generation: {judge: gsm8k}\n", "bpb"),
-            "t.yaml:5: generation.reference: expected what the judge compares with, such as "
+            "t.yaml:1: generation.reference: expected what the judge compares with, such as "
             "\"{answer}\"");
 }
 
@@ -192,7 +192,8 @@ TEST_F(TaskTest, AWrongTaskIsRefusedWithItsLine) {
   EXPECT_EQ(with("[acc,", "[acc_nrm,"),
             "t.yaml:8: metrics: unknown metric 'acc_nrm'; known are acc, acc_norm, acc_bytes, "
             "acc_tokens, "
-            "choice_prob, choice_prob_norm, bpb, perplexity; did you mean 'acc_norm'?");
+            "choice_prob, choice_prob_norm, bpb, perplexity, exact_match, "
+            "exact_match_flexible, pass@1; did you mean 'acc_norm'?");
   EXPECT_EQ(
       with("primary_metric: acc", "primary_metric: acc_norm"),
       "t.yaml:9: primary_metric: expected one of this task's metrics (acc, bpb), found 'acc_norm'");
