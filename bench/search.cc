@@ -169,6 +169,7 @@ struct Strategy {
 
 // Halving rounds as the paper has them: of 224, 128 + 64 + 32.
 void paper_rounds(SearchConfig& config, int proxies) {
+  config.decide = "average";
   config.rounds = 3;
   config.proxies = std::max(1, (proxies * 4 + 6) / 7);
   config.later_proxies = 0;
@@ -177,6 +178,7 @@ void paper_rounds(SearchConfig& config, int proxies) {
 
 void adaptive_rounds(SearchConfig& config, int proxies) {
   config.scheme = "adaptive";
+  config.decide = "optimum";
   config.proxies = proxies / 2;
   config.rounds = 7;
   config.later_proxies = std::max(1, (proxies - config.proxies + 5) / 6);

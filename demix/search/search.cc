@@ -308,17 +308,24 @@ class Search {
     return average;
   }
 
-  // What one more proxy would buy: the largest expected improvement on what is decided.
+  // What one more proxy would buy: the largest expected improvement on what is decided, in standard
+  // deviations of the goal as the proxies measured it.
   void foretell_gain(int round) {
     Points here(decided_.size());
     here.add(decided_);
     best_forecast_ = forecast_goal(terms_, here)[0].mean;
     result_.next_gain.reset();
-    const auto evaluated = forecast_goal(terms_, evaluated_points_);
-    if (evaluated.size() < kFewestForTournament) return;
-    std::vector<double> means;
-    for (const auto& forecast : evaluated) means.push_back(forecast.mean);
-    const double deviation = standard_deviation(means);
+    if (result_.evaluated.size() < kFewestForTournament) return;
+    // As measured: where little was learned the predictions hardly differ.
+    std::vector<double> measured(result_.evaluated.size());
+    for (size_t i = 0; i < measured.size(); ++i) {
+      for (size_t d = 0; d < result_.domains.size(); ++d) {
+        const GoalTerm& term = terms_[d];
+        const double score = result_.evaluated[i].domain_scores[d];
+        measured[i] += term.weight * (term.rank ? (*term.rank)(score) : score);
+      }
+    }
+    const double deviation = standard_deviation(measured);
     if (!(deviation > 0)) return;
     Rng rng = root_.stream("next gain", round);
     const auto around =

@@ -40,10 +40,10 @@ struct BudgetConfig {
 };
 
 struct SearchConfig {
-  // adaptive: later rounds are proposed by acquisition around the predicted optimum, which is the
-  // result; paper: they are drawn from the best of random mixtures, whose average is the result.
+  // paper: later rounds are drawn from the best predicted of random mixtures; adaptive: they are
+  // proposed by acquisition around the predicted optimum.
   std::string scheme = "paper";
-  std::optional<std::string> decide;  // optimum | average, where it differs from the scheme
+  std::string decide = "optimum";  // | average, of the best random mixtures, as the paper does
   int rounds = 3;
   int proxies = 128;      // of the first round
   int later_proxies = 0;  // of each later round; 0: half as many as the round before
@@ -100,9 +100,7 @@ struct SearchConfig {
   }
   void check() const;
   bool adaptive() const { return scheme == "adaptive"; }
-  bool to_optimum() const {
-    return decide.value_or(adaptive() ? "optimum" : "average") == "optimum";
-  }
+  bool to_optimum() const { return decide == "optimum"; }
   // Proxies of each round, at least one, within the budget: n, then later_proxies or n/2, n/4, ….
   std::vector<int64_t> proxies_per_round() const;
   int64_t total_proxies() const;

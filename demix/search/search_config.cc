@@ -51,8 +51,8 @@ void SearchConfig::check() const {
   }
   if (scheme != "paper" && scheme != "adaptive")
     throw Error("scheme is '{}', expected paper or adaptive", scheme);
-  if (decide && *decide != "optimum" && *decide != "average")
-    throw Error("decide is '{}', expected optimum or average", *decide);
+  if (decide != "optimum" && decide != "average")
+    throw Error("decide is '{}', expected optimum or average", decide);
   if (objective != "rank" && objective != "deviation")
     throw Error("objective is '{}', expected rank or deviation", objective);
   if (later_proxies < 0) throw Error("later_proxies is {}, expected 0 or more", later_proxies);
