@@ -2,12 +2,15 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include "demix/core/error.h"
 #include "tests/temporary_folder.h"
@@ -177,6 +180,43 @@ TEST_F(Sandbox, ADetachedChildDiesWithItsProgram) {
                     "subprocess.Popen(['/usr/bin/sleep', '600'], start_new_session=True)"),
             "passed: ");
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(6));
+}
+
+// Whether a process has `word` among its arguments; those that have ended have none.
+bool some_process_has(const std::string& word) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream file(entry.path() / "cmdline");
+    for (std::string argument; std::getline(file, argument, '\0');)
+      if (argument == word) return true;
+  }
+  return false;
+}
+
+// Asks every 10 ms, for up to ten seconds.
+template <typename Condition>
+bool becomes_true(const Condition& condition) {
+  for (int i = 0; i < 1000; ++i) {
+    if (condition()) return true;
+    usleep(10000);
+  }
+  return false;
+}
+
+TEST_F(Sandbox, AProgramDiesWithTheProcessThatRanIt) {
+  SandboxOptions options = quick();
+  options.wall_s = 100;
+  options.file_bytes = 1'000'000'000 + getpid();  // an argument by which to find it
+  const std::string mark = std::to_string(options.file_bytes);
+  ASSERT_EQ(sandbox_problem(options), "");
+  const pid_t runner = fork();
+  if (runner == 0) {
+    run_program("import time\ntime.sleep(100)", options);
+    _exit(0);
+  }
+  EXPECT_TRUE(becomes_true([&] { return some_process_has(mark); }));
+  kill(runner, SIGKILL);
+  waitpid(runner, nullptr, 0);
+  EXPECT_TRUE(becomes_true([&] { return !some_process_has(mark); }));
 }
 
 TEST_F(Sandbox, ManyRunAtATimeAndKeepTheirOrder) {
