@@ -97,7 +97,11 @@ std::vector<std::string> judged_metrics(std::string_view judge) {
 void check_judge(std::string_view judge, const std::string& where) {
   if (judge != "program") return;
   if (const std::string problem = sandbox_problem(); !problem.empty())
-    throw Error("{}: generated programs cannot be run here: {}", where, problem);
+    throw Error(
+        "{}: generated programs cannot be run here: {}; leave pass@1 out (demix evaluate "
+        "--no-generation)",
+        where,
+        problem);
 }
 
 std::vector<Judgement> judge_answers(const Task& task, std::span<const std::string> generated) {

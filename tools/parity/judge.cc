@@ -5,8 +5,7 @@
 //     {"kind": "math", "generated": …, "gold": …}     {"answer": …, "gold": …, "exact_match": true,
 //     …}
 //     {"kind": "math_pair", "answer": …, "gold": …}   both normalised already
-//     {"kind": "humaneval", "prompt": …, "completion": …, "test": …, "entry_point": …}
-//     {"kind": "mbpp", "code": …, "tests": […], "setup": …}    {"outcome": "passed", "reason": …}
+//     {"kind": "program", "program": …}               {"outcome": "passed", "reason": …}
 // A gold answer of "math" is the solution with its \boxed answer. Used by answers.py and
 // programs.py.
 #include <cstdio>
@@ -17,7 +16,6 @@
 
 #include "demix/core/error.h"
 #include "demix/core/json.h"
-#include "demix/evaluate/code_task.h"
 #include "demix/evaluate/gsm8k_answer.h"
 #include "demix/evaluate/math_answer.h"
 #include "demix/evaluate/math_equal.h"
@@ -58,23 +56,12 @@ Json judge(const Json& row) {
   throw demix::Error("unknown kind '{}'", kind);
 }
 
-std::string program_of(const Json& row) {
-  if (row.at("kind") == "humaneval")
-    return demix::humaneval_program(row.at("prompt").get<std::string>(),
-                                    row.at("completion").get<std::string>(),
-                                    row.at("test").get<std::string>(),
-                                    row.at("entry_point").get<std::string>());
-  return demix::mbpp_program(row.at("code").get<std::string>(),
-                             row.at("tests").get<std::vector<std::string>>(),
-                             row.at("setup").get<std::string>());
-}
-
 void run() {
   std::vector<std::string> programs;
   for (std::string line; std::getline(std::cin, line);) {
     const Json row = Json::parse(line);
-    if (row.at("kind") == "humaneval" || row.at("kind") == "mbpp") {
-      programs.push_back(program_of(row));
+    if (row.at("kind") == "program") {
+      programs.push_back(row.at("program"));
     } else {
       std::cout << judge(row).dump() << '\n';
     }

@@ -2,10 +2,12 @@
 
     programs.py JUDGE FOLDER
 
-JUDGE is the program parity_judge; FOLDER holds humaneval.jsonl and mbpp.jsonl (.zst). All 164 and 500 (MBPP's test split,
+JUDGE is the program parity_judge; FOLDER holds humaneval.jsonl and mbpp.jsonl (.zst). Programs are put together as
+tasks/humaneval.yaml and tasks/mbpp.yaml say, and a task of MBPP that has set-up code gets it in front, which the
+harness leaves out. All 164 and 500 (MBPP's test split,
 task_id 11 to 510) reference solutions must pass and every spoilt one must not, but for those with one
 operator changed, some of which are still right; whatever does otherwise is listed. Needs
-Python with pyarrow, such as that of tools/setup.sh.
+Python with pyarrow and yaml, such as that of tools/setup.sh.
 """
 
 import collections
@@ -16,8 +18,10 @@ import subprocess
 import sys
 
 import pyarrow
+import yaml
 
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHANGED = "one operator changed"
 
 
@@ -46,27 +50,26 @@ def main() -> int:
     judge, folder = sys.argv[1], pathlib.Path(sys.argv[2])
     rows, names = [], []
 
-    def add(way: str, name: str, row: dict) -> None:
-        names.append((row["kind"], way, name))
-        rows.append(row)
+    def add(kind: str, name: str, way: str, program: str) -> None:
+        names.append((kind, way, name))
+        rows.append({"kind": "program", "program": program})
 
-    for item in rows_of(folder, "humaneval"):
-        fixed = {"kind": "humaneval", "prompt": item["prompt"], "test": item["test"], "entry_point": item["entry_point"]}
-        solution = item["canonical_solution"]
-        add("reference", item["task_id"], {**fixed, "completion": solution})
-        add("nothing but pass", item["task_id"], {**fixed, "completion": "    pass\n"})
-        for way, code in spoilt(solution).items():
-            if code != solution:
-                add(way, item["task_id"], {**fixed, "completion": code})
-    for item in rows_of(folder, "mbpp"):
-        if not 11 <= item["task_id"] <= 510:
-            continue
-        fixed = {"kind": "mbpp", "tests": item["test_list"], "setup": item["test_setup_code"]}
-        add("reference", str(item["task_id"]), {**fixed, "code": item["code"]})
-        add("nothing", str(item["task_id"]), {**fixed, "code": ""})
-        for way, code in spoilt(item["code"]).items():
-            if code != item["code"]:
-                add(way, str(item["task_id"]), {**fixed, "code": code})
+    for kind, identifier, solution, nothing in (
+        ("humaneval", "task_id", "canonical_solution", "    pass\n"),
+        ("mbpp", "task_id", "code", ""),
+    ):
+        task = yaml.safe_load((ROOT / "tasks" / f"{kind}.yaml").read_text())
+        generation, keep = task["generation"], task.get("keep", {}).get(identifier)
+        for item in rows_of(folder, kind):
+            if keep and not keep[0] <= item[identifier] <= keep[1]:
+                continue
+            # Python's templates are ours, as far as these tasks go.
+            before = item.get("test_setup_code", "") + "\n" + generation.get("program", "").format(**item)
+            behind = generation["reference"].format(**item)
+            ways = {"reference": item[solution], "nothing written": nothing}
+            ways |= {way: code for way, code in spoilt(item[solution]).items() if code != item[solution]}
+            for way, code in ways.items():
+                add(kind, str(item[identifier]), way, before + code + behind)
 
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     done = subprocess.run([judge], input=lines, capture_output=True, text=True)
