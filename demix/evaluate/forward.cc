@@ -35,7 +35,7 @@ class Packed final : public PackedModel {
 
   ScorePass scorer() const override {
     return [this, memory = std::make_shared<Memory>(layers_.architecture(), positions_)](
-               const Pass& pass, std::vector<double>& slots) {
+               const Pass& pass, std::vector<AnswerScore>& slots) {
       layers_.run(pass, memory->pass, [&](const AttentionRows<T>& rows) { attend(rows, *memory); });
       read_answers(pass, memory->pass, slots);
       end_block_products();
@@ -63,7 +63,7 @@ class Packed final : public PackedModel {
     tree_attention(input, rows.q, rows.k, rows.v, rows.out, memory.attention);
   }
 
-  void read_answers(const Pass& pass, PassMemory<T>& m, std::vector<double>& slots) const {
+  void read_answers(const Pass& pass, PassMemory<T>& m, std::vector<AnswerScore>& slots) const {
     const AnswerRows answers(pass);
     const auto read = static_cast<int64_t>(answers.rows.size());
     layers_.read_rows(answers.rows, m);
@@ -92,9 +92,12 @@ class Packed final : public PackedModel {
             }
           });
     }
-    for (size_t i = 0; i < logits.size(); ++i)
-      slots[static_cast<size_t>(pass.answers[i].slot)] +=
-          logits[i] - log_of_sum(sums[static_cast<size_t>(answers.places[i])]);
+    for (size_t i = 0; i < logits.size(); ++i) {
+      const LaneSums& sum = sums[static_cast<size_t>(answers.places[i])];
+      AnswerScore& slot = slots[static_cast<size_t>(pass.answers[i].slot)];
+      slot.loglikelihood += logits[i] - log_of_sum(sum);
+      slot.greedy &= logits[i] >= largest_of(sum);
+    }
   }
 
   PackedLayers<T> layers_;

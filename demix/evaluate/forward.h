@@ -14,8 +14,8 @@
 
 namespace demix {
 
-// Adds the log-probabilities of a pass's answers to `slots`, on the calling thread alone.
-using ScorePass = std::function<void(const Pass& pass, std::vector<double>& slots)>;
+// Adds a pass's answers to `slots`, on the calling thread alone.
+using ScorePass = std::function<void(const Pass& pass, std::vector<AnswerScore>& slots)>;
 
 // A model whose weights are copied once into the layout of products.
 class PackedModel {

@@ -20,7 +20,7 @@ struct Metric {
   bool needs_generation = false;
 };
 
-constexpr std::array<Metric, 11> kMetrics{{{"acc", true, true},
+constexpr std::array<Metric, 11> kMetrics{{{"acc", true, false},
                                            {"acc_norm", true, true},
                                            {"acc_bytes", true, true},
                                            {"acc_tokens", true, true},
@@ -110,7 +110,6 @@ ItemTerms linearised(double value, std::span<const double> additions) {
 ItemTerms terms_of_items(std::span<const Item> items,
                          const std::string& metric,
                          std::span<const ItemScore> scores) {
-  const bool chooses = needs_choices(metric);
   ItemTerms terms;
   if (needs_generation(metric)) {
     for (const ItemScore& score : scores) terms.x.push_back(score.judgement->metrics.at(metric));
@@ -120,7 +119,9 @@ ItemTerms terms_of_items(std::span<const Item> items,
   for (size_t i = 0; i < scores.size(); ++i) {
     const Item& item = items[i];
     const double loglikelihood = scores[i].loglikelihoods[static_cast<size_t>(item.gold)];
-    if (chooses) {
+    if (metric == "acc" && item.continuations.size() == 1) {
+      terms.x.push_back(scores[i].greedy ? 1 : 0);
+    } else if (metric == "acc" || needs_choices(metric)) {
       terms.x.push_back(choice_value(metric, item, scores[i]));
     } else {
       terms.x.push_back(metric == "bpb" ? -loglikelihood / std::numbers::ln2 : -loglikelihood);

@@ -3,7 +3,8 @@
 // ll_c is the log-likelihood of choice c (natural log, summed over its tokens); lengths are those
 // of the answer without the leading delimiter.
 //
-//   acc               ll is largest for the gold choice; of equal ones the first counts
+//   acc               ll is largest for the gold choice; of equal ones the first counts. Without
+//                     choices: each token of the answer is the likeliest
 //   acc_norm          the same of ll per character
 //   acc_bytes         … per UTF-8 byte
 //   acc_tokens        … per token
@@ -62,6 +63,7 @@ struct ItemScore {
   int gold = 0;
   std::vector<double> loglikelihoods;  // natural logs, summed over the continuation's tokens
   std::vector<int64_t> tokens;         // of each continuation
+  bool greedy = false;                 // every token of the gold one was the likeliest
   // Where answers are generated.
   std::string generated;
   std::optional<Judgement> judgement;

@@ -120,7 +120,7 @@ Tensor attend_in_buckets(const std::vector<Bucket>& buckets,
 void run_anywhere(const Pass& pass,
                   const Decoder& decoder,
                   const Weights& weights,
-                  std::vector<double>& slots) {
+                  std::vector<AnswerScore>& slots) {
   constexpr int64_t kLogitsRows = 512;
   const auto buckets = make_buckets(pass, weights.flat);
   ForwardPolicy policy;
@@ -143,13 +143,18 @@ void run_anywhere(const Pass& pass,
     const Tensor logits_AV =
         at::linear(hidden_NC.index_select(0, on_device(rows, hidden_NC)), head_VC);
     const auto dtype = logits_AV.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-    const Tensor logprobs = at::log_softmax(logits_AV, -1, dtype)
-                                .gather(1, on_device(tokens, hidden_NC).unsqueeze(1))
-                                .to(at::kCPU, at::kDouble)
-                                .contiguous();
-    const double* values = logprobs.const_data_ptr<double>();
-    for (int64_t i = 0; i < count; ++i)
-      slots[static_cast<size_t>(pass.answers[static_cast<size_t>(first + i)].slot)] += values[i];
+    const Tensor all = at::log_softmax(logits_AV, -1, dtype);
+    const auto on_cpu = [](const Tensor& x) { return x.to(at::kCPU, at::kDouble).contiguous(); };
+    const Tensor asked = on_cpu(all.gather(1, on_device(tokens, hidden_NC).unsqueeze(1)));
+    const Tensor largest = on_cpu(all.amax(1));
+    const double* values = asked.const_data_ptr<double>();
+    const double* bounds = largest.const_data_ptr<double>();
+    for (int64_t i = 0; i < count; ++i) {
+      AnswerScore& slot =
+          slots[static_cast<size_t>(pass.answers[static_cast<size_t>(first + i)].slot)];
+      slot.loglikelihood += values[i];
+      slot.greedy &= values[i] >= bounds[i];
+    }
   }
 }
 
@@ -168,12 +173,12 @@ int64_t rows_per_pass(int64_t rows_wanted, int64_t total_rows, bool on_cpu) {
   return shares(rows, unit) * unit;
 }
 
-std::vector<double> log_likelihoods(std::span<const Pass> passes,
-                                    int64_t slots,
-                                    const Decoder& decoder,
-                                    const Weights& weights,
-                                    Progress* progress) {
-  std::vector<double> result(static_cast<size_t>(slots), 0);
+std::vector<AnswerScore> log_likelihoods(std::span<const Pass> passes,
+                                         int64_t slots,
+                                         const Decoder& decoder,
+                                         const Weights& weights,
+                                         Progress* progress) {
+  std::vector<AnswerScore> result(static_cast<size_t>(slots));
   const auto count = [&](const Pass& pass) {
     if (progress) progress->add(pass.rows());
   };

@@ -16,14 +16,14 @@ class Progress;
 // `total_rows` as the others.
 int64_t rows_per_pass(int64_t rows_wanted, int64_t total_rows, bool on_cpu);
 
-// Sums of log-likelihoods, one for each of `slots` slots; a slot may occur in one pass only. On the
+// What the answers of each of `slots` slots come to; a slot may occur in one pass only. On the
 // CPU, in float32 and bfloat16, threads take whole passes and a slot's value does not depend
 // bitwise on anything but its own sequence. Elsewhere, only up to rounding. `progress`, if not
 // null, counts rows.
-std::vector<double> log_likelihoods(std::span<const Pass> passes,
-                                    int64_t slots,
-                                    const Decoder& decoder,
-                                    const Weights& weights,
-                                    Progress* progress);
+std::vector<AnswerScore> log_likelihoods(std::span<const Pass> passes,
+                                         int64_t slots,
+                                         const Decoder& decoder,
+                                         const Weights& weights,
+                                         Progress* progress);
 
 }  // namespace demix

@@ -57,43 +57,60 @@ int64_t slots_of(const std::vector<std::vector<Sequence>>& items) {
   return items.back().back().slot + 1;
 }
 
-std::vector<double> run(const std::vector<std::vector<Sequence>>& items,
-                        int64_t slots,
-                        int64_t rows,
-                        const Weights& weights) {
+std::vector<AnswerScore> run(const std::vector<std::vector<Sequence>>& items,
+                             int64_t slots,
+                             int64_t rows,
+                             const Weights& weights) {
   std::vector<TokenTree> trees;
   for (const auto& item : items) trees.push_back(merge_sequences(item));
   return log_likelihoods(pack(trees, rows), slots, Decoder(pico(), at::kCPU), weights, nullptr);
 }
 
-// The log-likelihood by its definition: one plain forward pass per sequence, in float64.
-double expected(const Sequence& sequence) {
+// By definition: one plain forward pass per sequence, in float64.
+AnswerScore expected(const Sequence& sequence) {
   const Decoder decoder(pico(), at::kCPU);
   const auto size = static_cast<int64_t>(sequence.ids.size());
   const at::Tensor ids = at::tensor(sequence.ids, at::kLong).unsqueeze(0);
   const at::Tensor logprobs = at::log_softmax(decoder.logits(weights_in(at::kDouble), ids)[0], -1);
-  double sum = 0;
-  for (int64_t i = sequence.first_target; i < size; ++i)
-    sum += logprobs[i - 1][sequence.ids[static_cast<size_t>(i)]].item<double>();
-  return sum;
+  AnswerScore score;
+  for (int64_t i = sequence.first_target; i < size; ++i) {
+    const int32_t token = sequence.ids[static_cast<size_t>(i)];
+    score.loglikelihood += logprobs[i - 1][token].item<double>();
+    score.greedy &= logprobs[i - 1].argmax().item<int64_t>() == token;
+  }
+  return score;
 }
 
 TEST(LogLikelihoods, AreThoseOfOnePlainPassPerSequence) {
   const int threads = at::get_num_threads();
   at::set_num_threads(1);  // products this small are slower on several
-  const auto items = random_items(6);
+  auto items = random_items(6);
+  // One continuation is the likeliest token.
+  Sequence likeliest = items[0][0];
+  likeliest.ids.resize(static_cast<size_t>(likeliest.first_target));
+  const at::Tensor context = at::tensor(likeliest.ids, at::kLong).unsqueeze(0);
+  const at::Tensor logits = Decoder(pico(), at::kCPU).logits(weights_in(at::kDouble), context);
+  likeliest.ids.push_back(static_cast<int32_t>(logits[0][-1].argmax().item<int64_t>()));
+  likeliest.slot = slots_of(items);
+  items.push_back({likeliest});
   const auto in_float32 = run(items, slots_of(items), 512, weights_in(at::kFloat));
   const auto in_bfloat16 = run(items, slots_of(items), 512, weights_in(at::kBFloat16));
   const auto in_float64 = run(items, slots_of(items), 512, weights_in(at::kDouble));
+  int greedy_ones = 0;
   for (const auto& item : items) {
     for (const Sequence& sequence : item) {
-      const double value = expected(sequence);
-      EXPECT_NEAR(in_float32[sequence.slot], value, 1e-5 * std::abs(value));
-      EXPECT_NEAR(in_bfloat16[sequence.slot], value, 0.05 * std::abs(value));
+      const auto [value, greedy] = expected(sequence);
+      const auto slot = static_cast<size_t>(sequence.slot);
+      EXPECT_NEAR(in_float32[slot].loglikelihood, value, 1e-5 * std::abs(value));
+      EXPECT_NEAR(in_bfloat16[slot].loglikelihood, value, 0.05 * std::abs(value));
       // The path for other devices, with masks; RMSNorm and RoPE stay in float32 there too.
-      EXPECT_NEAR(in_float64[sequence.slot], value, 1e-5 * std::abs(value));
+      EXPECT_NEAR(in_float64[slot].loglikelihood, value, 1e-5 * std::abs(value));
+      EXPECT_EQ(in_float32[slot].greedy, greedy);
+      EXPECT_EQ(in_float64[slot].greedy, greedy);
+      greedy_ones += greedy;
     }
   }
+  EXPECT_GE(greedy_ones, 1);
   at::set_num_threads(threads);
 }
 
@@ -124,7 +141,10 @@ TEST(LogLikelihoods, AreNotFiniteWhenTheModelsLogitsAreNot) {
   Weights weights = weights_in(at::kFloat);
   weights.tensors.back().fill_(std::numeric_limits<float>::quiet_NaN());
   const auto items = random_items(2);
-  for (double value : run(items, slots_of(items), 512, weights)) EXPECT_FALSE(std::isfinite(value));
+  for (const AnswerScore& score : run(items, slots_of(items), 512, weights)) {
+    EXPECT_FALSE(std::isfinite(score.loglikelihood));
+    EXPECT_FALSE(score.greedy);
+  }
 }
 
 TEST(RowsPerPass, GiveEveryThreadTheSameNumberOfPasses) {

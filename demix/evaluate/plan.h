@@ -63,6 +63,13 @@ struct Answer {
   int64_t slot;
 };
 
+// What a slot's answers come to.
+struct AnswerScore {
+  double loglikelihood = 0;
+  bool greedy = true;  // every token was the likeliest, or as likely as the likeliest
+  bool operator==(const AnswerScore&) const = default;
+};
+
 // Sequences that share their beginning, in rows. The last token of a sequence needs none.
 struct TokenTree {
   std::vector<int32_t> ids, positions;

@@ -216,8 +216,12 @@ LaneSums LaneSums::lowest() {
   return sums;
 }
 
+float largest_of(const LaneSums& sums) {
+  return *std::max_element(std::begin(sums.largest), std::end(sums.largest));
+}
+
 double log_of_sum(const LaneSums& sums) {
-  const double largest = *std::max_element(std::begin(sums.largest), std::end(sums.largest));
+  const double largest = largest_of(sums);
   double sum = 0;
   for (int i = 0; i < kLanes; ++i) sum += sums.sum[i] * std::exp(sums.largest[i] - largest);
   return largest + std::log(sum);

@@ -84,5 +84,7 @@ struct LaneSums {
 // Adds the logits of each row of a block. A NaN makes the row's sum NaN.
 void add_logits(const Block& block, LaneSums* sums);
 double log_of_sum(const LaneSums& sums);
+// The largest logit added.
+float largest_of(const LaneSums& sums);
 
 }  // namespace demix

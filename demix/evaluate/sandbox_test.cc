@@ -182,11 +182,14 @@ TEST_F(Sandbox, ADetachedChildDiesWithItsProgram) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(6));
 }
 
-// Whether a process has `word` among its arguments; those that have ended have none.
-bool some_process_has(const std::string& word) {
+// Whether a process runs `program` (or any, if empty) with `word` among its arguments; those that
+// have ended have none.
+bool some_process_has(const std::string& word, const std::string& program = "") {
   for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
     std::ifstream file(entry.path() / "cmdline");
-    for (std::string argument; std::getline(file, argument, '\0');)
+    std::string first, argument;
+    if (!std::getline(file, first, '\0') || (!program.empty() && first != program)) continue;
+    while (std::getline(file, argument, '\0'))
       if (argument == word) return true;
   }
   return false;
@@ -213,7 +216,8 @@ TEST_F(Sandbox, AProgramDiesWithTheProcessThatRanIt) {
     run_program("import time\ntime.sleep(100)", options);
     _exit(0);
   }
-  EXPECT_TRUE(becomes_true([&] { return some_process_has(mark); }));
+  // Before that, bwrap may not have tied itself to its parent yet.
+  EXPECT_TRUE(becomes_true([&] { return some_process_has(mark, options.python); }));
   kill(runner, SIGKILL);
   waitpid(runner, nullptr, 0);
   EXPECT_TRUE(becomes_true([&] { return !some_process_has(mark); }));

@@ -240,7 +240,7 @@ Scores Scorer::score(const Weights& weights,
   const Plan& plan = *plan_;
   const auto passes =
       pack(plan.trees, rows_per_pass(plan.rows_wanted, plan.rows, weights.flat.is_cpu()));
-  std::vector<double> slots;
+  std::vector<AnswerScore> slots;
   {
     std::unique_ptr<Progress> scoring;
     if (live) scoring = std::make_unique<Progress>("scoring", plan.rows, "tokens");
@@ -255,18 +255,19 @@ Scores Scorer::score(const Weights& weights,
     auto tokens = plan.tokens[t].begin();
     for (size_t i = 0; i < task.items.size(); ++i) {
       const Slots& range = plan.items[t][i];
-      items.push_back({task.name,
-                       task.items[i].id,
-                       task.items[i].gold,
-                       {slots.begin() + range.first, slots.begin() + range.first + range.count},
-                       {tokens, tokens + range.count},
-                       {},
-                       {}});
+      ItemScore& score = items.emplace_back();
+      score.task = task.name;
+      score.id = task.items[i].id;
+      score.gold = task.items[i].gold;
+      for (int64_t slot = range.first; slot < range.first + range.count; ++slot)
+        score.loglikelihoods.push_back(slots[static_cast<size_t>(slot)].loglikelihood);
+      score.greedy = slots[static_cast<size_t>(range.first + score.gold)].greedy;
+      score.tokens.assign(tokens, tokens + range.count);
       tokens += range.count;
       if (!task.generation) continue;
       Judged& answer = answers.at(task.name)[i];
-      items.back().generated = std::move(answer.generated);
-      items.back().judgement = std::move(answer.judgement);
+      score.generated = std::move(answer.generated);
+      score.judgement = std::move(answer.judgement);
     }
     scores.tasks[task.name] = task_metrics(task, items);
     if (terms)
@@ -279,7 +280,7 @@ Scores Scorer::score(const Weights& weights,
     for (const Document& document : text.documents) {
       double loglikelihood = 0;
       for (int64_t i = 0; i < document.windows.count; ++i)
-        loglikelihood += slots[static_cast<size_t>(document.windows.first + i)];
+        loglikelihood += slots[static_cast<size_t>(document.windows.first + i)].loglikelihood;
       if (!std::isfinite(loglikelihood))
         throw Error(
             "held-out text of dataset {}, document {}: the log-likelihood is {}; the model's "
