@@ -4,8 +4,8 @@
 // A program sees the system's programs read-only, an empty /tmp of its own, and nothing else: no
 // other folder, no network, no process but its own, no environment, no privileges (it runs as an
 // ordinary user even where we are root, and cannot make namespaces of its own). Once it
-// runs it dies with this process. There is no way to run one unprotected: where the host cannot make a sandbox, running
-// throws an Error that says why.
+// runs it dies with this process. There is no way to run one unprotected: where the host cannot
+// make a sandbox, running throws an Error that says why.
 //
 // Not limited: the memory of all its processes together (`memory_bytes` is of each, `processes`
 // bounds their number), since that would need a control group of its own.
