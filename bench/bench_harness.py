@@ -32,8 +32,8 @@ def worker(options: argparse.Namespace) -> None:
     lm = harness.HFLM(
         pretrained=str(options.model), dtype=options.dtype, device="cpu", batch_size=options.batch_size
     )
-    rows = harness.read_rows(options.data, harness.TASKS[options.task][1], options.limit)
-    requests = harness.make_requests(harness.LocalTask(options.task, rows))[1]
+    rows = harness.read_rows(options.data, harness.TASKS[options.task][1])
+    requests = harness.make_requests(harness.LocalTask(options.task, rows), options.limit)[1]
     start = time.process_time()
     lm.loglikelihood([instance for item in requests for instance in item], disable_tqdm=True)
     print(json.dumps({"scoring": time.process_time() - start}))
@@ -43,9 +43,9 @@ def run(command: list, threads: int) -> tuple[float, str]:
     """Processor time of the command over its threads, and what it prints."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    done = subprocess.run(
-        list(map(str, command)), check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
-    )
+    done = subprocess.run(list(map(str, command)), capture_output=True, env=environment)
+    if done.returncode != 0:
+        sys.exit(done.stderr.decode())
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return used / threads, done.stdout.decode()
@@ -59,6 +59,7 @@ class Pair:
         o = self.options
         command = [o.demix, "evaluate", "--model", o.model, "--tasks", self.task, "--data", o.data]
         command += ["--tasks-dir", ROOT / "tasks", "--limit", items, "--dtype", o.dtype, "--device", "cpu"]
+        command += ["--no-generation"]
         return run(command, o.threads)[0]
 
     def harness(self, items: int, batch_size: int) -> tuple[float, float]:

@@ -175,7 +175,14 @@ ScoringCost time_scoring(const RunConfig& config,
       scratch / "held_out", architecture.vocabulary, held_out_tokens, Rng(config.seed));
   const auto scorer_of = [&](size_t items, size_t datasets) {
     std::vector<Task> first = tasks;
-    for (Task& task : first) task.items.resize(std::min(task.items.size(), items));
+    for (Task& task : first) {
+      task.items.resize(std::min(task.items.size(), items));
+      // Only the time counts: no averages of groups, and no generated answers.
+      task.members.clear();
+      task.members_count_equally = false;
+      task.generation.reset();
+      std::erase_if(task.metrics, [](const std::string& name) { return needs_generation(name); });
+    }
     std::vector<Scorer::HeldOut> held_out;
     for (const auto& [name, dataset] : config.datasets) {
       if (held_out.size() < datasets && config.evaluate.held_out_tokens > 0) {
@@ -271,6 +278,9 @@ Plan make_plan(const RunConfig& config) {
   add_training("train components", components, config.components.tokens);
 
   const ScoringCost scoring = time_scoring(config, architecture, tokenizer, tasks, scratch.path());
+  for (const Task& task : tasks)
+    if (task.generation)
+      warn(fmt::format("the time of task {}'s generated answers is not in the plan", task.name));
   plan.score_seconds = scoring.seconds;
   const auto add_scoring = [&](const std::string& name, int64_t models) {
     const auto count = static_cast<double>(models);

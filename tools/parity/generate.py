@@ -1,14 +1,15 @@
 """Compares demix's greedy generation with that of transformers, token by token, and times both.
 
     generate.py compare PROGRAM MODEL PROMPTS [--count 200] [--tokens 64]
-    generate.py time PROGRAM MODEL PROMPTS [--count 200] [--tokens 128] [--dtype bfloat16] [--rounds 3]
+    generate.py time PROGRAM MODEL PROMPTS [--count 200] [--tokens 128] [--dtype bfloat16] [--rounds 3] [--ends]
 
 PROGRAM is build/release/parity_generate, PROMPTS a JSONL file, plain or .zst, with a "question" in each line
 (GSM8K). `compare` runs in float32, each prompt of transformers alone, as the library computes it best. Where the
 tokens part, it prints the gap between the two largest logits there: a tie within rounding, or an error. It fails
 on a gap above 1e-3. `time` gives both programs all prompts; transformers generates in batches, padded on the
 left, of the best of several sizes, prompts sorted by length. Neither stops at end tokens, so that both make the
-same number of tokens. Wall time of generation alone, in turns.
+same number of tokens; with --ends both do, and a batch of transformers waits for its longest answer. Wall time of
+generation alone, in turns.
 """
 
 import argparse
@@ -109,7 +110,7 @@ def time_both(options: argparse.Namespace) -> int:
                     ids,
                     attention_mask=mask,
                     max_new_tokens=options.tokens,
-                    min_new_tokens=options.tokens,
+                    min_new_tokens=None if options.ends else options.tokens,
                     do_sample=False,
                     pad_token_id=0,
                 )
@@ -120,7 +121,7 @@ def time_both(options: argparse.Namespace) -> int:
     print(f"transformers' best batch size of {BATCH_SIZES}: {best}")
     ratios = []
     with tempfile.TemporaryDirectory() as folder:
-        endless = without_end(options.model, folder)
+        endless = options.model if options.ends else without_end(options.model, folder)
         for _ in range(options.rounds):
             _, ours = run_demix(options, endless, prompts)
             theirs = run_transformers(best, prompts)
@@ -143,6 +144,7 @@ def main() -> int:
         command.add_argument("--tokens", type=int, default=tokens)
         command.add_argument("--dtype", default=dtype)
         command.add_argument("--rounds", type=int, default=3)
+        command.add_argument("--ends", action="store_true")
     options = parser.parse_args()
     transformers.logging.set_verbosity_error()
     return compare(options) if options.command == "compare" else time_both(options)
