@@ -3,8 +3,8 @@
     programs.py JUDGE FOLDER
 
 JUDGE is the program parity_judge; FOLDER holds humaneval.jsonl and mbpp.jsonl (.zst). Programs are put together as
-tasks/humaneval.yaml and tasks/mbpp.yaml say, and a task of MBPP that has set-up code gets it in front, which the
-harness leaves out. All 164 and 500 (MBPP's test split,
+tasks/humaneval.yaml and tasks/mbpp.yaml say, and a task of MBPP that has set-up code gets it in front of its tests;
+the harness leaves it out. All 164 and 500 (MBPP's test split,
 task_id 11 to 510) reference solutions must pass and every spoilt one must not, but for those with one
 operator changed, some of which are still right; whatever does otherwise is listed. Needs
 Python with pyarrow and yaml, such as that of tools/setup.sh.
@@ -64,8 +64,8 @@ def main() -> int:
             if keep and not keep[0] <= item[identifier] <= keep[1]:
                 continue
             # Python's templates are ours, as far as these tasks go.
-            before = item.get("test_setup_code", "") + "\n" + generation.get("program", "").format(**item)
-            behind = generation["reference"].format(**item)
+            before = generation.get("program", "").format(**item)
+            behind = "\n" + item.get("test_setup_code", "") + generation["reference"].format(**item)
             ways = {"reference": item[solution], "nothing written": nothing}
             ways |= {way: code for way, code in spoilt(item[solution]).items() if code != item[solution]}
             for way, code in ways.items():
