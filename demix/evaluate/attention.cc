@@ -16,8 +16,6 @@ namespace {
 constexpr int64_t kQueries = 16;
 constexpr int64_t kPositions = kBlockColumns;  // of a panel
 
-int64_t round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
-
 }  // namespace
 
 // Keys and values of one head along the current path, and what is computed from them.

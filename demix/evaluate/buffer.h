@@ -8,6 +8,9 @@
 
 namespace demix {
 
+// The first multiple of `unit` that is not below `value`.
+inline int64_t round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
+
 // Zeros, at the beginning of a cache line. T is a plain number.
 template <typename T>
 class Buffer {

@@ -36,7 +36,10 @@ class Packed final : public PackedModel {
   ScorePass scorer() const override {
     return [this, memory = std::make_shared<Memory>(layers_.architecture(), positions_)](
                const Pass& pass, std::vector<AnswerScore>& slots) {
-      layers_.run(pass, memory->pass, [&](const AttentionRows<T>& rows) { attend(rows, *memory); });
+      const Architecture& a = layers_.architecture();
+      layers_.run(pass, memory->pass, [&](const AttentionRows<T>& rows) {
+        attend_over_trees(rows, {a.heads, a.kv_heads, a.head_dim}, memory->attention);
+      });
       read_answers(pass, memory->pass, slots);
       end_block_products();
     };
@@ -50,18 +53,6 @@ class Packed final : public PackedModel {
     Memory(const Architecture& a, int64_t positions)
         : pass(a), attention(a.head_dim, positions, std::is_same_v<T, BFloat16>) {}
   };
-
-  void attend(const AttentionRows<T>& rows, Memory& memory) const {
-    const Architecture& a = layers_.architecture();
-    const AttentionInput input{.segments = rows.group.segments,
-                               .shape = {a.heads, a.kv_heads, a.head_dim},
-                               .q_stride = rows.stride,
-                               .k_stride = rows.stride,
-                               .v_stride = rows.stride,
-                               .out_stride = rows.out_stride,
-                               .first_row = rows.group.first};
-    tree_attention(input, rows.q, rows.k, rows.v, rows.out, memory.attention);
-  }
 
   void read_answers(const Pass& pass, PassMemory<T>& m, std::vector<AnswerScore>& slots) const {
     const AnswerRows answers(pass);

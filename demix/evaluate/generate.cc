@@ -203,8 +203,7 @@ std::vector<Generation> generate(std::span<const GenerationRequest> requests,
 
   const auto count = static_cast<int64_t>(requests.size());
   const int64_t threads = on_cpu ? std::min<int64_t>(at::get_num_threads(), count) : 1;
-  const int64_t pages = (positions + kPagePositions - 1) / kPagePositions;
-  const int64_t sequence_bytes = model->bytes_per_position() * pages * kPagePositions;
+  const int64_t sequence_bytes = model->bytes_per_position() * round_up(positions, kPagePositions);
   const int64_t places = std::clamp<int64_t>(
       std::min((count + threads - 1) / threads, config.cache_bytes / threads / sequence_bytes),
       1,

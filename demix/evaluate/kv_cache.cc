@@ -10,8 +10,6 @@ namespace {
 constexpr int64_t kQueries = 4;
 constexpr int64_t kVectors = kPagePositions / kLanes;
 
-int64_t round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
-
 // Elements of one head's keys (or values) in a page; values are padded to whole vectors.
 int64_t key_elements(int64_t head_dim) { return head_dim * kPagePositions; }
 int64_t value_elements(int64_t head_dim) { return round_up(head_dim, kLanes) * kPagePositions; }

@@ -13,8 +13,6 @@
 namespace demix {
 namespace {
 
-int64_t round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
-
 template <typename T>
 const T* data_of(const at::Tensor& tensor) {
   return tensor.defined() ? static_cast<const T*>(tensor.const_data_ptr()) : nullptr;
@@ -57,6 +55,20 @@ Matrix<T> matrix_of(std::vector<const T*> parts, std::vector<int64_t> outputs, i
 }
 
 }  // namespace
+
+template <typename T>
+void attend_over_trees(const AttentionRows<T>& rows,
+                       AttentionShape shape,
+                       AttentionScratch& scratch) {
+  const AttentionInput input{.segments = rows.group.segments,
+                             .shape = shape,
+                             .q_stride = rows.stride,
+                             .k_stride = rows.stride,
+                             .v_stride = rows.stride,
+                             .out_stride = rows.out_stride,
+                             .first_row = rows.group.first};
+  tree_attention(input, rows.q, rows.k, rows.v, rows.out, scratch);
+}
 
 template <typename T>
 PackedLayers<T>::PackedLayers(const Decoder& decoder, const Weights& weights, int64_t positions)
@@ -240,6 +252,8 @@ void PackedLayers<T>::read_rows(std::span<const int64_t> rows, PassMemory<T>& m)
               Strided<T>{m.read.row(static_cast<int64_t>(i)), 0});
 }
 
+template void attend_over_trees(const AttentionRows<float>&, AttentionShape, AttentionScratch&);
+template void attend_over_trees(const AttentionRows<BFloat16>&, AttentionShape, AttentionScratch&);
 template class PackedLayers<float>;
 template class PackedLayers<BFloat16>;
 

@@ -35,7 +35,7 @@ struct ActivationRows {
   // Room for `rows` rows, whose values are then any finite ones.
   void reserve(int64_t rows) {
     if (rows <= capacity) return;
-    capacity = (rows + kRowUnit - 1) / kRowUnit * kRowUnit;
+    capacity = round_up(rows, kRowUnit);
     values = Buffer<T>(capacity * stride);
   }
   T* row(int64_t i) const { return values.data() + i * stride; }
@@ -60,6 +60,12 @@ struct AttentionRows {
 };
 template <typename T>
 using Attend = std::function<void(const AttentionRows<T>&)>;
+
+// Attention over the group's trees.
+template <typename T>
+void attend_over_trees(const AttentionRows<T>& rows,
+                       AttentionShape shape,
+                       AttentionScratch& scratch);
 
 // Memory of one thread's passes. x holds the hidden states of a pass; `read` is the caller's.
 template <typename T>

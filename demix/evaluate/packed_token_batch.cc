@@ -29,16 +29,7 @@ PromptPass plan_prompts(std::span<const PlacedPrompt> prompts) {
   }
   PromptPass planned;
   planned.rows.resize(prompts.size());
-  // Sequences that begin with another token share nothing.
-  std::vector<std::vector<Sequence>> families;
-  for (Sequence& sequence : sequences) {
-    const auto family = std::find_if(families.begin(), families.end(), [&](const auto& members) {
-      return members[0].ids[0] == sequence.ids[0];
-    });
-    (family == families.end() ? *families.emplace(families.end()) : *family)
-        .push_back(std::move(sequence));
-  }
-  for (const auto& family : families) planned.pass.add(merge_sequences(family));
+  planned.pass.add(merge_sequences(sequences));
 
   std::vector<int64_t> path;  // row of each position on the way to the current segment
   for (const Segment& segment : planned.pass.segments) {
@@ -69,14 +60,7 @@ class PackedBatch final : public TokenBatch {
   std::span<const float> read_prompts(std::span<const PlacedPrompt> prompts) override {
     const PromptPass planned = plan_prompts(prompts);
     layers_.run(planned.pass, memory_, [&](const AttentionRows<T>& rows) {
-      const AttentionInput input{.segments = rows.group.segments,
-                                 .shape = shape_,
-                                 .q_stride = rows.stride,
-                                 .k_stride = rows.stride,
-                                 .v_stride = rows.stride,
-                                 .out_stride = rows.out_stride,
-                                 .first_row = rows.group.first};
-      tree_attention(input, rows.q, rows.k, rows.v, rows.out, attention_);
+      attend_over_trees(rows, shape_, attention_);
       for (size_t i = 0; i < prompts.size(); ++i) {
         const auto& path = planned.rows[i];
         if (path[0] < rows.group.first || path[0] >= rows.group.first + rows.group.rows) continue;

@@ -79,6 +79,14 @@ class TreeBuilder {
   TokenTree tree_;
 };
 
+// With what the post-processor adds, but not before a text that begins with the start token.
+std::vector<int32_t> encode_from_start(const Tokenizer& tokenizer,
+                                       std::optional<int32_t> start,
+                                       std::string_view text) {
+  const std::string start_text = start ? tokenizer.decode({{*start}}) : "";
+  return tokenizer.encode(text, start_text.empty() || !text.starts_with(start_text));
+}
+
 }  // namespace
 
 std::optional<int32_t> start_token(const Tokenizer& tokenizer) {
@@ -106,9 +114,8 @@ Sequence tokenize_pair(const Tokenizer& tokenizer,
       sequence.ids.insert(sequence.ids.begin(), *start);
     sequence.first_target = 1;
   } else {
-    const std::string start_text = start ? tokenizer.decode({{*start}}) : "";
     const auto encode = [&](std::string_view text) {
-      return tokenizer.encode(text, start_text.empty() || !text.starts_with(start_text));
+      return encode_from_start(tokenizer, start, text);
     };
     sequence.ids = encode(strip_right(context));
     sequence.first_target = static_cast<int64_t>(sequence.ids.size());
@@ -136,9 +143,7 @@ std::vector<int32_t> tokenize_prompt(const Tokenizer& tokenizer,
                                      int64_t max_tokens,
                                      const std::string& place) {
   const auto start = start_token(tokenizer);
-  const std::string start_text = start ? tokenizer.decode({{*start}}) : "";
-  std::vector<int32_t> ids =
-      tokenizer.encode(context, start_text.empty() || !context.starts_with(start_text));
+  std::vector<int32_t> ids = encode_from_start(tokenizer, start, context);
   if (ids.empty() && start) ids.push_back(*start);
   if (ids.empty())
     throw Error("{}: the context is empty, and the tokenizer has neither BOS nor EOS to begin with",

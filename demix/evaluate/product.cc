@@ -14,8 +14,6 @@
 namespace demix {
 namespace {
 
-int64_t round_up(int64_t value, int64_t unit) { return (value + unit - 1) / unit * unit; }
-
 // Inputs of one 32-bit word.
 template <typename T>
 constexpr int64_t kInputsPerWord = 4 / sizeof(T);

@@ -113,7 +113,7 @@ void Scorer::Plan::add_requests(const Task& task) {
   if (left < 1)
     throw Error(
         "task {}: answers of {} tokens leave no room for a prompt in the {} tokens that the model "
-        "reads",
+        "reads; leave generated answers out (demix evaluate --no-generation)",
         task.name,
         task.generation->max_tokens,
         max_length);
@@ -194,10 +194,8 @@ Scorer::Scorer(std::vector<Task> tasks,
   plan_->max_length = config.max_length == 0 ? architecture.max_positions : config.max_length;
   plan_->rows_wanted = config.tokens_per_pass;
   plan_->generate = config.generate;
-  for (const std::optional<int64_t> end :
-       {tokenizer.eos() ? std::optional<int64_t>(*tokenizer.eos()) : std::nullopt,
-        architecture.eos})
-    if (end) plan_->stop_tokens.push_back(static_cast<int32_t>(*end));
+  if (tokenizer.eos()) plan_->stop_tokens.push_back(*tokenizer.eos());
+  if (architecture.eos) plan_->stop_tokens.push_back(static_cast<int32_t>(*architecture.eos));
 
   Hasher hasher;
   hasher.field(kScoringVersion).field(tokenizer.fingerprint()).field(plan_->max_length);
