@@ -13,5 +13,6 @@ void add_merge(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_fit(CLI::App& app);
 void add_report(CLI::App& app);
+void add_study(CLI::App& app);
 
 }  // namespace demix::cli

@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
   demix::cli::add_evaluate(app);
   demix::cli::add_fit(app);
   demix::cli::add_report(app);
+  demix::cli::add_study(app);
   try {
     refuse_unknown_command(app, argc, argv);
     app.parse(argc, argv);

@@ -11,7 +11,7 @@ import re
 import sys
 import tempfile
 
-STAGES = "core corpus model train merge evaluate search validate report run cli".split()
+STAGES = "core corpus model train merge evaluate search validate report run study cli".split()
 INCLUDE = re.compile(r'^\s*#\s*include\s*["<](?:demix/(\w+)/|(cli)/)[^">]*[">]')
 
 

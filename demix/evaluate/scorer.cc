@@ -1,6 +1,7 @@
 #include "demix/evaluate/scorer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <numbers>
 #include <optional>
@@ -47,8 +48,7 @@ struct Scorer::Plan {
 
   std::vector<Task> tasks;
   std::vector<std::vector<Slots>> items;  // of each task
-  std::vector<std::vector<int64_t>>
-      tokens;  // of each task: tokens of every continuation, in slot order
+  std::vector<int64_t> tokens_of_slot;    // whose log-likelihood is asked for
   std::vector<Text> texts;
   // Of the tasks that generate, all items of one after those of another.
   std::vector<GenerationRequest> requests;
@@ -73,9 +73,27 @@ struct Scorer::Plan {
   std::map<std::string, std::vector<Judged>> answers(const Weights& weights, bool live) const;
   void add_text(const HeldOut& held_out);
   void add_tree(std::span<const Sequence> sequences);
+  std::vector<Pass> passes_of(std::span<const TokenTree> some_trees, const Weights& weights) const {
+    return pack(some_trees, rows_per_pass(rows_wanted, rows, weights.flat.is_cpu()));
+  }
+  // Where each slot's tokens begin among those of all slots, and their number.
+  std::vector<int64_t> slot_begins() const;
+  ItemScore item_score(size_t task, size_t item, std::span<const AnswerScore> slots) const;
+  // What the documents of a text add to its bits per byte.
+  ItemTerms text_terms(const Text& text, std::span<const AnswerScore> slots) const;
 };
 
+std::vector<int64_t> Scorer::Plan::slot_begins() const {
+  std::vector<int64_t> begins(1, 0);
+  for (const int64_t tokens : tokens_of_slot) begins.push_back(begins.back() + tokens);
+  return begins;
+}
+
 void Scorer::Plan::add_tree(std::span<const Sequence> sequences) {
+  for (const Sequence& sequence : sequences) {
+    DEMIX_CHECK(sequence.slot == static_cast<int64_t>(tokens_of_slot.size()));
+    tokens_of_slot.push_back(static_cast<int64_t>(sequence.ids.size()) - sequence.first_target);
+  }
   trees.push_back(merge_sequences(sequences));
   const TokenTree& tree = trees.back();
   rows += tree.rows();
@@ -86,7 +104,6 @@ void Scorer::Plan::add_tree(std::span<const Sequence> sequences) {
 
 void Scorer::Plan::add_task(Task task) {
   std::vector<Slots> task_items;
-  std::vector<int64_t> task_tokens;
   for (const Item& item : task.items) {
     const std::string place = fmt::format("task {}, item {}", task.name, item.id);
     std::vector<Sequence> sequences;
@@ -96,15 +113,12 @@ void Scorer::Plan::add_task(Task task) {
       sequences.push_back(
           tokenize_pair(tokenizer, context, item.continuations[i], max_length, place));
       sequences.back().slot = slots++;
-      task_tokens.push_back(static_cast<int64_t>(sequences.back().ids.size()) -
-                            sequences.back().first_target);
     }
     add_tree(sequences);
   }
   if (task.generation) add_requests(task);
   tasks.push_back(std::move(task));
   items.push_back(std::move(task_items));
-  tokens.push_back(std::move(task_tokens));
 }
 
 void Scorer::Plan::add_requests(const Task& task) {
@@ -174,6 +188,42 @@ void Scorer::Plan::add_text(const HeldOut& held_out) {
   texts.push_back(std::move(text));
 }
 
+ItemScore Scorer::Plan::item_score(size_t task,
+                                   size_t item,
+                                   std::span<const AnswerScore> slots_of_all) const {
+  const Slots& range = items[task][item];
+  ItemScore score;
+  score.task = tasks[task].name;
+  score.id = tasks[task].items[item].id;
+  score.gold = tasks[task].items[item].gold;
+  for (int64_t slot = range.first; slot < range.first + range.count; ++slot) {
+    score.loglikelihoods.push_back(slots_of_all[static_cast<size_t>(slot)].loglikelihood);
+    score.tokens.push_back(tokens_of_slot[static_cast<size_t>(slot)]);
+  }
+  score.greedy = slots_of_all[static_cast<size_t>(range.first + score.gold)].greedy;
+  return score;
+}
+
+ItemTerms Scorer::Plan::text_terms(const Text& text,
+                                   std::span<const AnswerScore> slots_of_all) const {
+  ItemTerms bits;
+  for (const Document& document : text.documents) {
+    double loglikelihood = 0;
+    for (int64_t i = 0; i < document.windows.count; ++i)
+      loglikelihood += slots_of_all[static_cast<size_t>(document.windows.first + i)].loglikelihood;
+    if (!std::isfinite(loglikelihood))
+      throw Error(
+          "held-out text of dataset {}, document {}: the log-likelihood is {}; the model's weights "
+          "give no finite logits here",
+          text.dataset,
+          bits.x.size(),
+          loglikelihood);
+    bits.x.push_back(-loglikelihood / std::numbers::ln2);
+    bits.y.push_back(document.bytes);
+  }
+  return bits;
+}
+
 Scorer::Scorer(std::vector<Task> tasks,
                std::vector<HeldOut> held_out,
                const Tokenizer& tokenizer,
@@ -236,13 +286,12 @@ Scores Scorer::score(const Weights& weights,
                      std::vector<ItemScore>* samples,
                      TermsByMetric* terms) const {
   const Plan& plan = *plan_;
-  const auto passes =
-      pack(plan.trees, rows_per_pass(plan.rows_wanted, plan.rows, weights.flat.is_cpu()));
   std::vector<AnswerScore> slots;
   {
     std::unique_ptr<Progress> scoring;
     if (live) scoring = std::make_unique<Progress>("scoring", plan.rows, "tokens");
-    slots = log_likelihoods(passes, plan.slots, plan.decoder, weights, scoring.get());
+    slots = log_likelihoods(
+        plan.passes_of(plan.trees, weights), plan.slots, plan.decoder, weights, scoring.get());
   }
   auto answers = plan.answers(weights, live);
 
@@ -250,18 +299,8 @@ Scores Scorer::score(const Weights& weights,
   for (size_t t = 0; t < plan.tasks.size(); ++t) {
     const Task& task = plan.tasks[t];
     std::vector<ItemScore> items;
-    auto tokens = plan.tokens[t].begin();
     for (size_t i = 0; i < task.items.size(); ++i) {
-      const Slots& range = plan.items[t][i];
-      ItemScore& score = items.emplace_back();
-      score.task = task.name;
-      score.id = task.items[i].id;
-      score.gold = task.items[i].gold;
-      for (int64_t slot = range.first; slot < range.first + range.count; ++slot)
-        score.loglikelihoods.push_back(slots[static_cast<size_t>(slot)].loglikelihood);
-      score.greedy = slots[static_cast<size_t>(range.first + score.gold)].greedy;
-      score.tokens.assign(tokens, tokens + range.count);
-      tokens += range.count;
+      ItemScore& score = items.emplace_back(plan.item_score(t, i, slots));
       if (!task.generation) continue;
       Judged& answer = answers.at(task.name)[i];
       score.generated = std::move(answer.generated);
@@ -274,26 +313,63 @@ Scores Scorer::score(const Weights& weights,
     if (samples) std::move(items.begin(), items.end(), std::back_inserter(*samples));
   }
   for (const Plan::Text& text : plan.texts) {
-    ItemTerms bits;
-    for (const Document& document : text.documents) {
-      double loglikelihood = 0;
-      for (int64_t i = 0; i < document.windows.count; ++i)
-        loglikelihood += slots[static_cast<size_t>(document.windows.first + i)].loglikelihood;
-      if (!std::isfinite(loglikelihood))
-        throw Error(
-            "held-out text of dataset {}, document {}: the log-likelihood is {}; the model's "
-            "weights "
-            "give no finite logits here",
-            text.dataset,
-            bits.x.size(),
-            loglikelihood);
-      bits.x.push_back(-loglikelihood / std::numbers::ln2);
-      bits.y.push_back(document.bytes);
-    }
+    ItemTerms bits = plan.text_terms(text, slots);
     const std::string name = "held_out/" + text.dataset;
     scores.tasks[name]["bpb"] = metric_value(bits);
     if (terms) (*terms)[name]["bpb"] = std::move(bits);
   }
+  return scores;
+}
+
+std::vector<float> Scorer::token_log_likelihoods(const Weights& weights) const {
+  const Plan& plan = *plan_;
+  std::vector<TokenTree> trees = plan.trees;
+  const std::vector<int64_t> begins = plan.slot_begins();
+  std::vector<int64_t> next(begins.begin(), begins.end() - 1);
+  for (TokenTree& tree : trees)
+    for (Answer& answer : tree.answers) answer.slot = next[static_cast<size_t>(answer.slot)]++;
+  const auto scores = log_likelihoods(
+      plan.passes_of(trees, weights), begins.back(), plan.decoder, weights, nullptr);
+  std::vector<float> tokens;
+  tokens.reserve(scores.size());
+  for (const AnswerScore& score : scores) tokens.push_back(static_cast<float>(score.loglikelihood));
+  return tokens;
+}
+
+Scores Scorer::mixed_score(std::span<const std::vector<float>> models,
+                           std::span<const double> weights) const {
+  DEMIX_CHECK(models.size() == weights.size() && !models.empty());
+  const Plan& plan = *plan_;
+  const std::vector<int64_t> begins = plan.slot_begins();
+  for (const std::vector<float>& model : models)
+    DEMIX_CHECK(static_cast<int64_t>(model.size()) == begins.back());
+  std::vector<AnswerScore> slots(static_cast<size_t>(plan.slots));
+  for (size_t slot = 0; slot < slots.size(); ++slot) {
+    for (auto token = static_cast<size_t>(begins[slot]);
+         token < static_cast<size_t>(begins[slot + 1]);
+         ++token) {
+      // Relative to the first model's, so that no probability underflows where they agree.
+      const double reference = models[0][token];
+      double sum = 0;
+      for (size_t k = 0; k < models.size(); ++k)
+        sum += weights[k] * std::exp(static_cast<double>(models[k][token]) - reference);
+      slots[slot].loglikelihood += reference + std::log(sum);
+    }
+  }
+  Scores scores;
+  for (size_t t = 0; t < plan.tasks.size(); ++t) {
+    Task task = plan.tasks[t];
+    std::vector<ItemScore> items;
+    for (size_t i = 0; i < task.items.size(); ++i) items.push_back(plan.item_score(t, i, slots));
+    std::erase_if(task.metrics, [&](const std::string& metric) {
+      const bool of_likeliest_token = metric == "acc" && task.items[0].continuations.size() == 1;
+      return needs_generation(metric) || of_likeliest_token;
+    });
+    task.generation.reset();
+    scores.tasks[task.name] = task_metrics(task, items);
+  }
+  for (const Plan::Text& text : plan.texts)
+    scores.tasks["held_out/" + text.dataset]["bpb"] = metric_value(plan.text_terms(text, slots));
   return scores;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,16 @@ class Scorer {
                bool live,
                std::vector<ItemScore>* samples = nullptr,
                TermsByMetric* terms = nullptr) const;
+
+  // The log-likelihood of every token whose log-likelihood is asked for, in an order of the
+  // scorer's own: what mixtures of models' probabilities are computed from.
+  std::vector<float> token_log_likelihoods(const Weights& weights) const;
+  // The scores of the mixture Σ_k weights[k] · p_k(token | what precedes it) of models whose token
+  // log-likelihoods are given: an ensemble of experts instead of a merge, for which nothing is run.
+  // What needs the likeliest token or a generated answer has no value and is left out. Throws Error
+  // as `score` does.
+  Scores mixed_score(std::span<const std::vector<float>> models,
+                     std::span<const double> weights) const;
 
   // Tokens computed per call of `score`, and floating-point operations of their products.
   int64_t tokens() const;

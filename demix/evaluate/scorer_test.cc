@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "demix/core/error.h"
 #include "demix/core/files.h"
@@ -226,6 +227,60 @@ std::string message_of(const std::function<void()>& work) {
     return error.what();
   }
   return "no error";
+}
+
+// A scorer of one answer, whose log-likelihood is that of all its tokens.
+Scorer scorer_of_one_answer(const Model& model) {
+  std::vector<Task> tasks{load_task("gsm8k", kSource / "tasks", kData / "items", {.limit = 1})};
+  return Scorer(std::move(tasks), {}, model.tokenizer, Decoder(model.architecture, at::kCPU), {});
+}
+
+TEST(Scorer, TokenLogLikelihoodsAddUpToThoseOfTheAnswers) {
+  const Model model("qwen2");
+  const Weights weights = load_weights(kData / "qwen2", model.architecture, at::kFloat, at::kCPU);
+  const Scorer scorer = scorer_of_one_answer(model);
+  std::vector<ItemScore> samples;
+  scorer.score(weights, /*live=*/false, &samples);
+  const std::vector<float> tokens = scorer.token_log_likelihoods(weights);
+  EXPECT_EQ(static_cast<int64_t>(tokens.size()), samples[0].tokens[0]);
+  EXPECT_NEAR(std::accumulate(tokens.begin(), tokens.end(), 0.0),
+              samples[0].loglikelihoods[0],
+              1e-4 * std::abs(samples[0].loglikelihoods[0]));
+}
+
+TEST(Scorer, AMixtureOfOneModelScoresAsThatModel) {
+  const Model model("llama");
+  const Weights weights = load_weights(kData / "llama", model.architecture, at::kFloat, at::kCPU);
+  const Scorer scorer(
+      all_tasks(), {}, model.tokenizer, Decoder(model.architecture, at::kCPU), {4096, 128});
+  const Scores scores = scorer.score(weights, /*live=*/false);
+  const std::vector<float> tokens = scorer.token_log_likelihoods(weights);
+  const Scores mixed = scorer.mixed_score(std::vector{tokens, tokens}, std::vector{0.25, 0.75});
+  for (const auto& [task, metrics] : mixed.tasks) {
+    for (const auto& [metric, value] : metrics)
+      EXPECT_NEAR(value.value, scores.tasks.at(task).at(metric).value, 1e-4)
+          << task << " " << metric;
+  }
+  EXPECT_TRUE(mixed.tasks.at("arc_easy").contains("acc"));
+}
+
+TEST(Scorer, AMixtureOfModelsAveragesTheProbabilitiesOfEachToken) {
+  const Model model("qwen2");
+  const Weights a = load_weights(kData / "qwen2", model.architecture, at::kFloat, at::kCPU);
+  const Weights b = weights_over(model.architecture, a.flat.mul(1.1));
+  const Scorer scorer = scorer_of_one_answer(model);
+  const std::vector<std::vector<float>> tokens{scorer.token_log_likelihoods(a),
+                                               scorer.token_log_likelihoods(b)};
+  double expected = 0, of_a = 0;
+  for (size_t i = 0; i < tokens[0].size(); ++i) {
+    expected += std::log(0.3 * std::exp(tokens[0][i]) + 0.7 * std::exp(tokens[1][i]));
+    of_a += tokens[0][i];
+  }
+  ASSERT_GT(std::abs(expected - of_a), 1e-3 * std::abs(of_a)) << "the models are too alike";
+  const double bpb = scorer.score(a, /*live=*/false).tasks.at("gsm8k").at("bpb").value;
+  EXPECT_NEAR(scorer.mixed_score(tokens, std::vector{0.3, 0.7}).tasks.at("gsm8k").at("bpb").value,
+              bpb * expected / of_a,
+              1e-5 * bpb);
 }
 
 TEST(Scorer, ScoresThatAreNotFiniteNameTaskAndItem) {

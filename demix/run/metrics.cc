@@ -23,6 +23,8 @@ ScoredMetric parse(const std::string& domain,
   if (scored.task.starts_with(kHeldOut)) {
     const std::string dataset = scored.task.substr(kHeldOut.size());
     if (std::find(datasets.begin(), datasets.end(), dataset) == datasets.end()) {
+      if (datasets.empty())
+        throw Error("{}: no held-out text is scored, as evaluate.held_out_tokens is 0", where);
       const std::string_view near = nearest(dataset, datasets);
       throw Error("{}: there is no dataset '{}'; {}",
                   where,

@@ -181,7 +181,8 @@ std::string Models::key_of(const ModelRequest& request, const std::string& initi
   Hasher hasher;
   hasher.field(kTrainingVersion).field(architecture_.to_json("float32").dump()).field(initial);
   hasher.field(write_config(training)).field(request.training.tokens);
-  hasher.field(static_cast<int64_t>(config.seed)).field(config.components.command);
+  hasher.field(static_cast<int64_t>(request.seed.value_or(config.seed)));
+  hasher.field(config.components.command);
   size_t i = 0;
   for (const std::string& name : config.dataset_names()) {
     hasher.field(name).field(request.data_shares[i++]);
@@ -258,7 +259,7 @@ ModelFacts Models::train_here(const ModelRequest& request,
   job.key = key;
   job.architecture = architecture_;
   job.tokens = request.training.tokens;
-  job.seed = config.seed;
+  job.seed = request.seed.value_or(config.seed);
   job.folder = workspace_.folder() / request.name;
   job.tokenizer = config.tokenizer;
   job.device = config.device;
@@ -290,7 +291,7 @@ ModelFacts Models::train_outside(const ModelRequest& request) {
   job.base = base_.folder;
   job.output = workspace_.folder() / request.name;
   job.tokens = request.training.tokens;
-  job.seed = config.seed;
+  job.seed = request.seed.value_or(config.seed);
   train_externally(job);
   ModelFacts facts = import(request.name, job.output, request.data_shares);
   facts.result.tokens = request.training.tokens;

@@ -3,11 +3,12 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "demix/corpus/corpus.h"
 #include "demix/model/architecture.h"
+#include "demix/run/datasets.h"
 #include "demix/run/workspace.h"
 #include "demix/train/trainer.h"
 
@@ -15,17 +16,12 @@ namespace demix {
 
 struct Weights;
 
-// A dataset's shards as the corpus stage left them.
-struct DatasetShards {
-  DatasetSummary summary;
-  Shard train, held_out;
-};
-
 // One model wanted: the mixture that it is trained on, from the base.
 struct ModelRequest {
   std::string name;                 // "components/math_high"; its folder inside the run
   std::vector<double> data_shares;  // by dataset
   StageTraining training;
+  std::optional<uint64_t> seed = {};  // of the order of its data; the run's own
 };
 
 // One model there is.

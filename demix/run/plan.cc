@@ -184,11 +184,8 @@ ScoringCost time_scoring(const RunConfig& config,
       std::erase_if(task.metrics, [](const std::string& name) { return needs_generation(name); });
     }
     std::vector<Scorer::HeldOut> held_out;
-    for (const auto& [name, dataset] : config.datasets) {
-      if (held_out.size() < datasets && config.evaluate.held_out_tokens > 0) {
-        held_out.push_back({name, shard, held_out_tokens});
-      }
-    }
+    for (const std::string& name : held_out_datasets(config))
+      if (held_out.size() < datasets) held_out.push_back({name, shard, held_out_tokens});
     ScorerConfig scorer;
     scorer.tokens_per_pass = config.evaluate.tokens_per_pass;
     return Scorer(std::move(first), std::move(held_out), tokenizer, decoder, scorer);

@@ -30,11 +30,8 @@ Proxies::Proxies(Workspace& workspace,
   const RunConfig& config = workspace.config();
   decoder_ = std::make_unique<Decoder>(models.architecture(), resolve_device(config.device));
   std::vector<Scorer::HeldOut> held_out;
-  if (config.evaluate.held_out_tokens > 0) {
-    for (const std::string& name : config.dataset_names()) {
-      held_out.push_back({name, datasets.at(name).held_out, config.evaluate.held_out_tokens});
-    }
-  }
+  for (const std::string& name : held_out_datasets(config))
+    held_out.push_back({name, datasets.at(name).held_out, config.evaluate.held_out_tokens});
   ScorerConfig scorer;
   scorer.tokens_per_pass = config.evaluate.tokens_per_pass;
   scorer_ =
@@ -43,7 +40,10 @@ Proxies::Proxies(Workspace& workspace,
 
 Proxies::~Proxies() = default;
 
-void Proxies::load_components(const Models& models, const std::vector<ModelFacts>& components) {
+void Proxies::load_components(const Models& models,
+                              const std::vector<ModelFacts>& components,
+                              const MergeConfig& merge) {
+  release_components();
   const RunConfig& config = workspace_.config();
   std::vector<ComponentFolder> folders;
   Hasher hasher;
@@ -53,19 +53,15 @@ void Proxies::load_components(const Models& models, const std::vector<ModelFacts
     hasher.field(component.weights_hash);
   }
   components_hash_ = hasher.hex();
-  const ProxyMethod method(config.merge, components.size(), config.seed);
+  const ProxyMethod method(merge, components.size(), config.seed);
   method_key_ = method.key();
   // Rounded components give other proxies; where they lie makes no difference.
-  if (config.merge.dtype == "bfloat16") method_key_ += ", of components in bfloat16";
+  if (merge.dtype == "bfloat16") method_key_ += ", of components in bfloat16";
   const ProxyTarget target{resolve_device(config.device),
                            resolve_dtype(config.evaluate.dtype, "evaluate.dtype"),
                            workspace_.folder()};
-  components_ = std::make_unique<Components>(models.architecture(),
-                                             models.base_facts().folder,
-                                             std::move(folders),
-                                             method,
-                                             target,
-                                             config.merge);
+  components_ = std::make_unique<Components>(
+      models.architecture(), models.base_facts().folder, std::move(folders), method, target, merge);
   say(components_->storage().words);
 }
 
@@ -83,13 +79,17 @@ Scores Proxies::score_model(const Models& models, const ModelFacts& facts, Terms
                               .field(scorer_->hash())
                               .hex();
   const auto score = [&](TermsByMetric* items) {
-    const Weights weights = weights_over(
-        models.architecture(),
-        models.load(facts).flat.to(resolve_device(config.device),
-                                   resolve_dtype(config.evaluate.dtype, "evaluate.dtype")));
-    return scorer_->score(weights, /*live=*/false, nullptr, items);
+    return scorer_->score(scored_weights(models, facts), /*live=*/false, nullptr, items);
   };
   return kept_or(score, key, facts.name, false, terms);
+}
+
+Weights Proxies::scored_weights(const Models& models, const ModelFacts& facts) const {
+  const RunConfig& config = workspace_.config();
+  return weights_over(
+      models.architecture(),
+      models.load(facts).flat.to(resolve_device(config.device),
+                                 resolve_dtype(config.evaluate.dtype, "evaluate.dtype")));
 }
 
 std::string Proxies::merge_key(const MergeRequest& request) const {

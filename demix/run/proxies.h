@@ -38,14 +38,19 @@ class Proxies {
           const Tokenizer& tokenizer);
   ~Proxies();
 
-  // Loads the components; needed before score_merges. Their place is said on standard error.
-  void load_components(const Models& models, const std::vector<ModelFacts>& components);
+  // Loads the components, in place of others; needed before score_merges. Their place is said on
+  // standard error.
+  void load_components(const Models& models,
+                       const std::vector<ModelFacts>& components,
+                       const MergeConfig& merge);
   const Components& components() const { return *components_; }
   // Gives their memory back, and that of the proxies.
   void release_components();
 
   // `terms`, if not null, receives what each item adds to each metric, for paired differences.
   Scores score_model(const Models& models, const ModelFacts& facts, TermsByMetric* terms = nullptr);
+  // A model's weights as they are scored.
+  Weights scored_weights(const Models& models, const ModelFacts& facts) const;
   // The proxies by these weights, in order, merged by the configured method, as many at once as
   // their storage allows. Each one's scores are recorded as soon as they are known; `done` is
   // called then.

@@ -16,6 +16,7 @@
 #include "demix/merge/components.h"
 #include "demix/model/weights.h"
 #include "demix/report/report.h"
+#include "demix/run/datasets.h"
 #include "demix/run/device.h"
 #include "demix/run/metrics.h"
 #include "demix/run/models.h"
@@ -36,7 +37,7 @@ class Loop {
         names_(config_.dataset_names()),
         tokenizer_(Tokenizer::load(config_.tokenizer)),
         tasks_(load_tasks(config_.evaluate)),
-        metrics_(resolve_metrics(config_.evaluate.domains, tasks_, names_)),
+        metrics_(resolve_metrics(config_.evaluate.domains, tasks_, held_out_datasets(config_))),
         objective_(objective_of(metrics_)),
         composition_(composition_of(config_)) {
     for (const std::string& name : names_) dataset_files(name, config_.datasets.at(name));
@@ -56,6 +57,9 @@ class Loop {
  private:
   void describe();
   Rng reference_rng() const;
+  // Of the references' data order, which is not that of the components: noise that they shared
+  // would cancel here, but not between the components and the training that the mixture is for.
+  uint64_t reference_seed() const { return config_.seed + 1'000'000; }
   // Fills in what can be said of the references' mixtures before they are trained.
   void foretell_references();
   void place_baselines(const std::vector<MixtureFacts>& references);
@@ -133,27 +137,15 @@ void Loop::describe() {
 }
 
 void Loop::corpus() {
-  StageClock clock(workspace_.journal(), "corpus");
-  for (const std::string& name : names_) {
+  datasets_ = prepare_datasets(workspace_, tokenizer_);
+  for (const auto& [name, shards] : datasets_) {
     const DatasetConfig& config = config_.datasets.at(name);
-    const std::filesystem::path folder = workspace_.folder() / "corpus" / name;
-    const std::string key = dataset_key(name, config, config_.corpus, tokenizer_);
-    DatasetShards shards;
-    const auto found = workspace_.journal().find("dataset", key);
-    if (found && std::filesystem::exists(folder)) {
-      shards.summary = found->get<DatasetSummary>();
-    } else {
-      Progress progress("corpus " + name, 0, "bytes");
-      shards.summary = build_dataset(name, config, config_.corpus, tokenizer_, folder, progress);
-      workspace_.journal().put("dataset", key, name, shards.summary);
-    }
-    shards.train = Shard::open(folder / "train");
-    shards.held_out = Shard::open(folder / "held_out");
     const DatasetSummary& summary = shards.summary;
     DatasetFacts facts;
     facts.name = name;
     facts.domain = config.domain;
-    facts.path = config.blend.empty() ? (folder / "train").string() : config.blend;
+    facts.path = config.blend.empty() ? (workspace_.folder() / "corpus" / name / "train").string()
+                                      : config.blend;
     facts.documents = summary.train_documents + summary.held_out_documents;
     facts.duplicates_removed = summary.duplicates;
     facts.train_tokens = summary.train_tokens;
@@ -161,8 +153,6 @@ void Loop::corpus() {
     facts.available_tokens = config.tokens ? std::llround(*config.tokens) : summary.train_tokens;
     facts.bytes = summary.train_bytes + summary.held_out_bytes;
     result_.datasets.push_back(facts);
-    datasets_.emplace(name, std::move(shards));
-    clock.lap();
   }
 }
 
@@ -213,7 +203,7 @@ void Loop::train() {
   }
 
   proxies_ = std::make_unique<Proxies>(workspace_, *models_, datasets_, tasks_, tokenizer_);
-  proxies_->load_components(*models_, components_);
+  proxies_->load_components(*models_, components_, config_.merge);
   for (size_t i = 0; i < components_.size(); ++i) {
     TrainedModel model = trained_model(components_[i], "component");
     model.drift = proxies_->components().drifts()[i];
@@ -514,7 +504,7 @@ void Loop::validate() {
   for (const MixtureFacts& facts : references_) {
     StageTraining training = config_.components;
     if (config_.validate.tokens) training.tokens = *config_.validate.tokens;
-    requests.push_back({"references/" + facts.name, facts.mixture, training});
+    requests.push_back({"references/" + facts.name, facts.mixture, training, reference_seed()});
   }
   const std::vector<ModelFacts> trained = models_->train(requests, "references");
 

@@ -118,6 +118,7 @@ void RunConfig::check() const {
   require(!base.import.empty() || !base.mixture.empty() || !anchor.empty(),
           "base.mixture: needed where there is no anchor");
   for (const auto& [name, folder] : components.import) known("components.import", name);
+  for (const std::string& name : evaluate.held_out) known("evaluate.held_out", name);
   require(components.import.size() == datasets.size() || components.tokens > 0,
           "components.tokens must be positive");
   try {
@@ -133,6 +134,11 @@ std::vector<std::string> RunConfig::dataset_names() const {
   std::vector<std::string> names;
   for (const auto& [name, dataset] : datasets) names.push_back(name);
   return names;
+}
+
+std::vector<std::string> held_out_datasets(const RunConfig& config) {
+  if (config.evaluate.held_out_tokens == 0) return {};
+  return config.evaluate.held_out.empty() ? config.dataset_names() : config.evaluate.held_out;
 }
 
 Composition composition_of(const RunConfig& config) {
@@ -155,8 +161,7 @@ Composition composition_of(const RunConfig& config) {
   return Composition(names, names, std::move(rows));
 }
 
-RunConfig load_run_config(const fs::path& path) {
-  RunConfig config = read_config<RunConfig>(ConfigNode::parse_file(path));
+void resolve_paths(RunConfig& config, const fs::path& path) {
   const fs::path folder = fs::absolute(path).parent_path();
   resolve(config.tokenizer, folder);
   for (auto& [name, dataset] : config.datasets) {
@@ -166,6 +171,11 @@ RunConfig load_run_config(const fs::path& path) {
   for (auto& [name, import] : config.components.import) resolve(import, folder);
   resolve(config.evaluate.data, folder);
   resolve(config.evaluate.tasks_folder, folder);
+}
+
+RunConfig load_run_config(const fs::path& path) {
+  RunConfig config = read_config<RunConfig>(ConfigNode::parse_file(path));
+  resolve_paths(config, path);
   return config;
 }
 

@@ -102,8 +102,9 @@ struct EvaluateConfig {
   int64_t limit = 0;                   // items per task, or member of a group of tasks; 0: all
   // Task -> examples in front of each prompt, where it is not the task's own number.
   std::map<std::string, int64_t> fewshot;
-  int64_t held_out_tokens = 20'000;  // per dataset, for bits per byte of held-out text
-  std::string dtype = "bfloat16";    // of merged weights and products
+  int64_t held_out_tokens = 20'000;   // per dataset, for bits per byte of held-out text
+  std::vector<std::string> held_out;  // of which datasets; empty: of all
+  std::string dtype = "bfloat16";     // of merged weights and products
   int64_t tokens_per_pass = 4096;
   // Domain -> scores whose mean is the domain's: "gsm8k", "arc_easy:choice_prob",
   // "held_out/code_high". Empty: every task under its own domain by its primary metric.
@@ -116,6 +117,7 @@ struct EvaluateConfig {
     v("limit", limit);
     v("fewshot", fewshot);
     v("held_out_tokens", held_out_tokens);
+    v("held_out", held_out);
     v("dtype", dtype);
     v("tokens_per_pass", tokens_per_pass);
     v("domains", domains);
@@ -185,9 +187,14 @@ struct RunConfig {
   std::vector<std::string> dataset_names() const;
 };
 
-// Reads, checks, and resolves paths that are relative to the configuration file's folder or,
-// failing that, to the working directory.
+// Reads, checks, and resolves paths that are relative to the working directory or, failing that, to
+// the configuration file's folder.
 RunConfig load_run_config(const std::filesystem::path& path);
+// The paths alone; `path` is the file's.
+void resolve_paths(RunConfig& config, const std::filesystem::path& path);
+
+// Whose held-out text is scored.
+std::vector<std::string> held_out_datasets(const RunConfig& config);
 
 // What each component is trained on: its dataset and the anchor, or its own mixture. Throws Error
 // on a mixture that does not sum to one.

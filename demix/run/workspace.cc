@@ -32,16 +32,14 @@ std::string first_difference(const std::string& expected, const std::string& fou
   }
 }
 
-std::string adopt_config(const std::filesystem::path& folder, RunConfig& config) {
-  const std::string text = write_config(config);
+std::string adopt_config(const std::filesystem::path& folder, std::string text) {
   const std::filesystem::path path = folder / "config.yaml";
   if (!std::filesystem::exists(path)) {
     write_file_atomically(path, text);
   } else if (const std::string present = read_file(path); present != text) {
     throw Error(
         "{}: this run folder was made with another configuration; {}. Use another folder with "
-        "--out, or "
-        "the folder's own configuration: demix run {}",
+        "--out, or the folder's own configuration, {}",
         folder.string(),
         first_difference(present, text),
         path.string());
@@ -52,10 +50,13 @@ std::string adopt_config(const std::filesystem::path& folder, RunConfig& config)
 }  // namespace
 
 Workspace::Workspace(RunConfig config, std::filesystem::path folder)
+    : Workspace(config, write_config(config), std::move(folder)) {}
+
+Workspace::Workspace(RunConfig config, std::string text, std::filesystem::path folder)
     : folder_(created(std::move(folder))),
       lock_(folder_),
       config_(std::move(config)),
-      config_text_(adopt_config(folder_, config_)),
+      config_text_(adopt_config(folder_, std::move(text))),
       journal_(folder_ / "journal.sqlite") {}
 
 StageClock::StageClock(Journal& journal, std::string stage)

@@ -15,6 +15,8 @@ class Workspace {
   // Creates `folder` or takes up what is there. Throws Error when another process works in it, or
   // when its config.yaml differs from `config` (the first difference is shown).
   Workspace(RunConfig config, std::filesystem::path folder);
+  // The same for a configuration that has more in it than a run's; `text` is all of it.
+  Workspace(RunConfig config, std::string text, std::filesystem::path folder);
 
   const RunConfig& config() const { return config_; }
   const std::filesystem::path& folder() const { return folder_; }

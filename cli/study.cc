@@ -1,0 +1,36 @@
+#include "demix/study/study.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include "cli/commands.h"
+#include "demix/core/error.h"
+
+namespace demix::cli {
+
+void add_study(CLI::App& app) {
+  struct Options {
+    std::filesystem::path config, out;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand(
+      "study", "How well proxies of several kinds foretell references: tables as CSV");
+  command->add_option("CONFIG", options->config, "YAML configuration of the study")->required();
+  command->add_option(
+      "--out", options->out, "its folder (default: runs/NAME of the configuration)");
+  command->footer(
+      "Example: demix study recipes/fidelity/ladder.yaml --out runs/ladder\nRun it again to resume "
+      "where it stopped.");
+  command->callback([options] {
+    const std::filesystem::path out = options->out.empty()
+                                          ? std::filesystem::path("runs") / options->config.stem()
+                                          : options->out;
+    run_study(load_study_config(options->config), out);
+    const std::string text = (out / "estimates.csv").string() + "\n";
+    std::fwrite(text.data(), 1, text.size(), stdout);
+  });
+}
+
+}  // namespace demix::cli

@@ -1,0 +1,92 @@
+// The configuration of a fidelity study: a run's, and what is varied.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "demix/run/run_config.h"
+
+namespace demix {
+
+// One way to train components and to foretell references from them; what it leaves out is as under
+// `components`.
+struct StudyArm {
+  std::optional<int64_t> tokens;
+  std::optional<double> learning_rate;
+  std::optional<ScheduleConfig> schedule;
+  std::optional<double> anchor_share;
+  std::vector<uint64_t> seeds = {1};  // of the components' data order, one experiment each
+  // Whether all components of a seed read what they share in the same order.
+  bool shared_order = true;
+  // Merges beside `merge`: name of the chooser -> method and parameters.
+  std::map<std::string, ProxyMethodConfig> merges;
+  template <class V>
+  void visit(V& v) {
+    v("tokens", tokens);
+    v("learning_rate", learning_rate);
+    v("schedule", schedule);
+    v("anchor_share", anchor_share);
+    v("seeds", seeds);
+    v("shared_order", shared_order);
+    v("merges", merges);
+  }
+  void check() const;
+};
+
+// Mixtures that choosers decide for, really trained.
+struct StudyDecisions {
+  std::vector<std::string> arms;  // whose choosers decide, by the components of their first seed
+  std::vector<uint64_t> seeds = {301, 302, 303};  // of the trainings of each decision
+  int64_t trained_proxies = 28;  // of RegMix and CLIMB, which share the components' tokens among
+                                 // them
+  template <class V>
+  void visit(V& v) {
+    v("arms", arms);
+    v("seeds", seeds);
+    v("trained_proxies", trained_proxies);
+  }
+  void check() const;
+};
+
+struct StudySection {
+  int references = 32;      // `uniform` and random ones, the same for all arms
+  double spread = 1.0;      // Dirichlet strength of the random ones, in merge weights under
+                            // components.anchor_share
+  StageTraining reference;  // how they are trained; default: as components
+  std::vector<uint64_t> reference_seeds = {101};  // of their data order
+  std::map<std::string, StudyArm> arms;
+  StudyDecisions decisions;
+  int bootstrap = 2000;
+  template <class V>
+  void visit(V& v) {
+    v("references", references);
+    v("spread", spread);
+    v("reference", reference);
+    v("reference_seeds", reference_seeds);
+    v("arms", arms);
+    v("decisions", decisions);
+    v("bootstrap", bootstrap);
+  }
+  void check() const;
+};
+
+struct StudyConfig : RunConfig {
+  StudySection study;
+  template <class V>
+  void visit(V& v) {
+    RunConfig::visit(v);
+    v("study", study);
+  }
+  void check() const;
+};
+
+// As load_run_config.
+StudyConfig load_study_config(const std::filesystem::path& path);
+
+// The run's configuration as an arm changes it.
+RunConfig run_config_of(const StudyConfig& config, const StudyArm& arm);
+
+}  // namespace demix

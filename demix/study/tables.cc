@@ -1,0 +1,115 @@
+#include "demix/study/tables.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "demix/core/error.h"
+#include "demix/core/files.h"
+
+namespace demix {
+namespace {
+
+std::string header(
+    std::string first, const StudyTables& tables, bool shares, bool errors, const char* last = "") {
+  if (shares)
+    for (const std::string& name : tables.datasets) first += ",share." + name;
+  for (const std::string& name : tables.domains) first += ",score." + name;
+  if (errors)
+    for (const std::string& name : tables.domains) first += ",error." + name;
+  return first + last + "\n";
+}
+
+void add_numbers(std::string& line, const std::vector<double>& values, const char* pattern) {
+  for (const double value : values) {
+    line += ',';
+    if (std::isfinite(value)) line += fmt::format(fmt::runtime(pattern), value);
+  }
+}
+
+constexpr const char* kShare = "{:.6f}";
+constexpr const char* kScore = "{:.8g}";
+constexpr const char* kError = "{:.3g}";
+
+std::vector<std::string> experiments_of(const StudyTables& tables) {
+  std::vector<std::string> experiments;
+  std::set<std::string> seen;
+  for (const EstimateRow& row : tables.estimates)
+    if (seen.insert(row.experiment).second) experiments.push_back(row.experiment);
+  return experiments;
+}
+
+}  // namespace
+
+std::vector<std::vector<double>> trained_scores(const StudyTables& tables,
+                                                std::vector<std::string>* names) {
+  std::vector<std::string> order;
+  std::vector<std::vector<double>> sums(tables.domains.size());
+  std::vector<double> counts;
+  for (const ReferenceRow& row : tables.references) {
+    const auto found = std::find(order.begin(), order.end(), row.reference);
+    const auto place = static_cast<size_t>(found - order.begin());
+    if (found == order.end()) {
+      order.push_back(row.reference);
+      counts.push_back(0);
+      for (auto& sum : sums) sum.push_back(0);
+    }
+    counts[place] += 1;
+    for (size_t d = 0; d < sums.size(); ++d) sums[d][place] += row.scores[d];
+  }
+  for (auto& sum : sums)
+    for (size_t i = 0; i < sum.size(); ++i) sum[i] /= counts[i];
+  if (names) *names = std::move(order);
+  return sums;
+}
+
+void write_tables(const StudyTables& tables, const std::filesystem::path& folder) {
+  std::string references = header("experiment,reference,seed", tables, true, true);
+  for (const std::string& experiment : experiments_of(tables)) {
+    for (const ReferenceRow& row : tables.references) {
+      references += fmt::format("{},{},{}", experiment, row.reference, row.seed);
+      add_numbers(references, row.shares, kShare);
+      add_numbers(references, row.scores, kScore);
+      add_numbers(references, row.errors, kError);
+      references += '\n';
+    }
+  }
+  std::string estimates = header("experiment,chooser,reference", tables, false, false);
+  for (const EstimateRow& row : tables.estimates) {
+    estimates += fmt::format("{},{},{}", row.experiment, row.chooser, row.reference);
+    add_numbers(estimates, row.scores, kScore);
+    estimates += '\n';
+  }
+  std::string decisions = header("experiment,chooser,seed", tables, true, true, ",aggregate");
+  for (const DecisionRow& row : tables.decisions) {
+    decisions += fmt::format("{},{},{}", row.experiment, row.chooser, row.seed);
+    add_numbers(decisions, row.shares, kShare);
+    add_numbers(decisions, row.scores, kScore);
+    add_numbers(decisions, row.errors, kError);
+    add_numbers(decisions, {row.aggregate}, kScore);
+    decisions += '\n';
+  }
+  std::set<std::string> names;
+  for (const SignRow& row : tables.signs)
+    for (const auto& [name, value] : row.values) names.insert(name);
+  std::string signs = "experiment";
+  for (const std::string& name : names) signs += "," + name;
+  signs += '\n';
+  for (const SignRow& row : tables.signs) {
+    signs += row.experiment;
+    for (const std::string& name : names) {
+      const auto value = row.values.find(name);
+      add_numbers(signs, {value == row.values.end() ? std::nan("") : value->second}, kScore);
+    }
+    signs += '\n';
+  }
+  std::filesystem::create_directories(folder);
+  write_file_atomically(folder / "references.csv", references);
+  write_file_atomically(folder / "estimates.csv", estimates);
+  write_file_atomically(folder / "decisions.csv", decisions);
+  write_file_atomically(folder / "signs.csv", signs);
+}
+
+}  // namespace demix

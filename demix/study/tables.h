@@ -1,0 +1,63 @@
+// What a study found out, as rows: CSV files from which anyone can compute everything else.
+// Scores are oriented: higher is better. Torch-free.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "demix/core/mixture.h"
+
+namespace demix {
+
+// One training of one reference mixture.
+struct ReferenceRow {
+  std::string reference;
+  uint64_t seed = 0;
+  std::vector<double> shares;          // data shares, by dataset
+  std::vector<double> scores, errors;  // by domain; standard errors over items
+};
+
+// What one chooser foretells of one reference; an experiment is an arm and a seed of its
+// components.
+struct EstimateRow {
+  std::string experiment, chooser, reference;
+  std::vector<double> scores;  // by domain
+};
+
+// One training of the mixture that a chooser decided for.
+struct DecisionRow {
+  std::string experiment, chooser;
+  uint64_t seed = 0;
+  std::vector<double> shares;
+  std::vector<double> scores, errors;
+  double aggregate = 0;  // mean over domains, each in standard deviations from the references' mean
+};
+
+// What is known of an experiment before any reference is trained.
+struct SignRow {
+  std::string experiment;
+  std::map<std::string, double> values;
+};
+
+struct StudyTables {
+  std::vector<std::string> datasets, domains;
+  std::vector<ReferenceRow> references;
+  std::vector<EstimateRow> estimates;
+  std::vector<DecisionRow> decisions;
+  std::vector<SignRow> signs;
+};
+
+// The references' mean scores over their seeds, [domain][reference], in the order of their first
+// rows; the names in `names`.
+std::vector<std::vector<double>> trained_scores(const StudyTables& tables,
+                                                std::vector<std::string>* names = nullptr);
+
+// references.csv, estimates.csv, decisions.csv and signs.csv in `folder`, each whole or as it was.
+// The rows of references.csv are repeated for every experiment, so that the two tables join on
+// experiment and reference.
+void write_tables(const StudyTables& tables, const std::filesystem::path& folder);
+
+}  // namespace demix
