@@ -6,7 +6,8 @@
 #include <memory>
 
 #include "cli/commands.h"
-#include "demix/core/error.h"
+#include "demix/core/files.h"
+#include "demix/study/agreement.h"
 
 namespace demix::cli {
 
@@ -27,8 +28,14 @@ void add_study(CLI::App& app) {
     const std::filesystem::path out = options->out.empty()
                                           ? std::filesystem::path("runs") / options->config.stem()
                                           : options->out;
-    run_study(load_study_config(options->config), out);
-    const std::string text = (out / "estimates.csv").string() + "\n";
+    StudyConfig config = load_study_config(options->config);
+    const Rng rng = Rng(config.seed).stream("bootstrap");
+    const int resamples = config.study.bootstrap;
+    const StudyTables tables = run_study(std::move(config), out);
+    const std::vector<AgreementRow> rows = agreement_of(tables, rng, {.resamples = resamples});
+    write_file_atomically(out / "agreement.csv", agreement_csv(rows));
+    const std::string text = agreement_table(rows) + "\n" + decisions_table(tables) + "\n" +
+                             (out / "agreement.csv").string() + "\n";
     std::fwrite(text.data(), 1, text.size(), stdout);
   });
 }

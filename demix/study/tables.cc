@@ -8,6 +8,7 @@
 
 #include "demix/core/error.h"
 #include "demix/core/files.h"
+#include "demix/core/ranks.h"
 
 namespace demix {
 namespace {
@@ -110,6 +111,37 @@ void write_tables(const StudyTables& tables, const std::filesystem::path& folder
   write_file_atomically(folder / "estimates.csv", estimates);
   write_file_atomically(folder / "decisions.csv", decisions);
   write_file_atomically(folder / "signs.csv", signs);
+}
+
+std::string decisions_table(const StudyTables& tables) {
+  struct Line {
+    std::string experiment, chooser;
+    std::vector<double> aggregates;
+  };
+  std::vector<Line> lines;
+  for (const DecisionRow& row : tables.decisions) {
+    if (lines.empty() || lines.back().experiment != row.experiment ||
+        lines.back().chooser != row.chooser)
+      lines.push_back({row.experiment, row.chooser, {}});
+    lines.back().aggregates.push_back(row.aggregate);
+  }
+  if (lines.empty()) return "";
+  std::stable_sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) {
+    return a.experiment != b.experiment ? a.experiment < b.experiment
+                                        : mean(a.aggregates) > mean(b.aggregates);
+  });
+  std::string text = fmt::format(
+      "{:<22}{:<20}{:>12}{:>12}\n", "experiment", "decision of", "aggregate", "deviation");
+  for (const Line& line : lines) {
+    text += fmt::format("{:<22}{:<20}{:>12.3f}{:>12}\n",
+                        line.experiment,
+                        line.chooser,
+                        mean(line.aggregates),
+                        line.aggregates.size() < 2
+                            ? ""
+                            : fmt::format("{:.3f}", standard_deviation(line.aggregates)));
+  }
+  return text;
 }
 
 }  // namespace demix

@@ -60,4 +60,7 @@ std::vector<std::vector<double>> trained_scores(const StudyTables& tables,
 // experiment and reference.
 void write_tables(const StudyTables& tables, const std::filesystem::path& folder);
 
+// For people: the mean aggregate of each chooser over the trainings of its decision, best first.
+std::string decisions_table(const StudyTables& tables);
+
 }  // namespace demix

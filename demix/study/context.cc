@@ -1,0 +1,87 @@
+#include "demix/study/context.h"
+
+#include <ATen/Parallel.h>
+
+#include <cmath>
+
+#include "demix/merge/components.h"
+#include "demix/run/device.h"
+#include "demix/run/references.h"
+
+namespace demix {
+
+StudyContext::StudyContext(StudyConfig config, const std::filesystem::path& out)
+    : config_(std::move(config)),
+      workspace_(config_, write_config(config_), out),
+      names_(config_.dataset_names()),
+      tokenizer_(Tokenizer::load(config_.tokenizer)),
+      tasks_(load_tasks(config_.evaluate)),
+      metrics_(resolve_metrics(config_.evaluate.domains, tasks_, held_out_datasets(config_))),
+      objective_(objective_of(metrics_)) {
+  resolve_device(config_.device);
+  at::set_num_threads(resolve_threads(config_.threads));
+  shards_ = prepare_datasets(workspace_, tokenizer_);
+  models_ = std::make_unique<Models>(workspace_, shards_, tokenizer_.vocabulary_size());
+  models_->base();
+  proxies_ = std::make_unique<Proxies>(workspace_, *models_, shards_, tasks_, tokenizer_);
+}
+
+StudyContext::~StudyContext() = default;
+
+std::vector<Score> StudyContext::domain_scores(const Scores& scores,
+                                               const std::string& model) const {
+  const Measurements measurements = measurements_of(scores, metrics_, model);
+  const std::vector<double> values =
+      objective_.domain_scores(objective_.oriented(measurements, model));
+  const std::vector<double> errors = objective_.domain_errors(measurements);
+  std::vector<Score> result;
+  for (size_t d = 0; d < values.size(); ++d) result.push_back({values[d], errors[d]});
+  return result;
+}
+
+std::vector<Score> StudyContext::score_model(const ModelFacts& model) {
+  return domain_scores(proxies_->score_model(*models_, model), model.name);
+}
+
+std::vector<Score> StudyContext::own_shares_of(const std::vector<double>& shares) const {
+  std::vector<DatasetFacts> datasets;
+  for (const std::string& name : names_) {
+    datasets.emplace_back();
+    datasets.back().name = name;
+    datasets.back().domain = config_.datasets.at(name).domain;
+  }
+  std::vector<DomainFacts> domains_named;
+  for (const std::string& domain : domains()) domains_named.push_back({domain, ""});
+  return own_shares(shares, datasets, domains_named);
+}
+
+StageTraining StudyContext::reference_training() const {
+  StageTraining training = config_.study.reference;
+  if (training.tokens == 0) training.tokens = config_.components.tokens;
+  if (!training.learning_rate) training.learning_rate = config_.components.learning_rate;
+  if (!training.schedule) training.schedule = config_.components.schedule;
+  return training;
+}
+
+std::vector<int64_t> StudyContext::dataset_tokens() const {
+  std::vector<int64_t> tokens;
+  for (const std::string& name : names_) {
+    const auto given = config_.datasets.at(name).tokens;
+    tokens.push_back(given ? std::llround(*given) : shards_.at(name).summary.train_tokens);
+  }
+  return tokens;
+}
+
+std::vector<double> values_of(const std::vector<Score>& scores) {
+  std::vector<double> values;
+  for (const Score& score : scores) values.push_back(score.value);
+  return values;
+}
+
+std::vector<double> errors_of(const std::vector<Score>& scores) {
+  std::vector<double> errors;
+  for (const Score& score : scores) errors.push_back(score.standard_error);
+  return errors;
+}
+
+}  // namespace demix

@@ -1,0 +1,59 @@
+// What all experiments of a study share: its folder, datasets, base, and how models are scored.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "demix/corpus/tokenizer.h"
+#include "demix/report/result.h"
+#include "demix/run/metrics.h"
+#include "demix/run/models.h"
+#include "demix/run/proxies.h"
+#include "demix/run/workspace.h"
+#include "demix/search/objective.h"
+#include "demix/study/study_config.h"
+
+namespace demix {
+
+class StudyContext {
+ public:
+  // Prepares the datasets and trains or imports the base.
+  StudyContext(StudyConfig config, const std::filesystem::path& out);
+  ~StudyContext();
+
+  const StudyConfig& config() const { return config_; }
+  Workspace& workspace() { return workspace_; }
+  const std::vector<std::string>& datasets() const { return names_; }
+  const std::vector<std::string>& domains() const { return objective_.domains(); }
+  Models& models() { return *models_; }
+  Proxies& proxies() { return *proxies_; }
+
+  // Oriented, by domain. `model` names it in errors.
+  std::vector<Score> domain_scores(const Scores& scores, const std::string& model) const;
+  std::vector<Score> score_model(const ModelFacts& model);
+  // Of data shares: how much of the data is each domain's own; NaN where no dataset is.
+  std::vector<Score> own_shares_of(const std::vector<double>& shares) const;
+  // How references and decisions are trained.
+  StageTraining reference_training() const;
+  std::vector<int64_t> dataset_tokens() const;
+
+ private:
+  StudyConfig config_;
+  Workspace workspace_;
+  const std::vector<std::string> names_;
+  const Tokenizer tokenizer_;
+  const std::vector<Task> tasks_;
+  const std::vector<ScoredMetric> metrics_;
+  const Objective objective_;
+  std::map<std::string, DatasetShards> shards_;
+  std::unique_ptr<Models> models_;
+  std::unique_ptr<Proxies> proxies_;
+};
+
+std::vector<double> values_of(const std::vector<Score>& scores);
+std::vector<double> errors_of(const std::vector<Score>& scores);
+
+}  // namespace demix
