@@ -12,7 +12,7 @@
 #include "demix/core/files.h"
 #include "demix/core/rng.h"
 #include "demix/report/result_json.h"
-#include "tests/byte_tokenizer.h"
+#include "tests/small_run.h"
 #include "tests/temporary_folder.h"
 
 namespace demix {
@@ -41,50 +41,10 @@ class FullDisk {
 
 class Run : public testing::Test {
  protected:
-  Run() {
-    write_byte_tokenizer(folder_ / "tokenizer");
-    write_text("letters", "abcdefgh", 1);
-    write_text("digits", "01234567", 2);
-    write_text("signs", "+-*/()=.", 3);
-  }
-
-  // Lines of random words over an alphabet.
-  void write_text(const std::string& name, std::string_view alphabet, int64_t stream) {
-    Rng rng = Rng(1).stream("text", stream);
-    std::ofstream file(folder_ / (name + ".jsonl"));
-    for (int i = 0; i < 120; ++i) {
-      std::string text;
-      for (uint64_t left = 20 + rng.below(60); left > 0; --left)
-        text += rng.below(6) == 0 ? ' ' : alphabet[rng.below(alphabet.size())];
-      file << nlohmann::json{{"text", text}}.dump() << "\n";
-    }
-  }
+  Run() { write_small_run(folder_.path()); }
 
   RunConfig config() const {
-    return read_config<RunConfig>(ConfigNode::parse(fmt::format(R"(
-seed: 7
-threads: 1
-tokenizer: {0}/tokenizer
-model: {{hidden: 32, layers: 1, heads: 2, kv_heads: 1, head_dim: 16, intermediate: 48, max_positions: 128}}
-datasets:
-  letters: {{paths: [{0}/letters.jsonl], domain: words}}
-  digits: {{paths: [{0}/digits.jsonl], domain: numbers}}
-  signs: {{paths: [{0}/signs.jsonl]}}
-anchor: letters
-corpus: {{held_out: 0.2}}
-train: {{sequence_length: 64, rows_per_step: 4, learning_rate: 1.0e-2, dtype: float32}}
-base: {{tokens: 2048}}
-components: {{tokens: 1024}}
-evaluate:
-  held_out_tokens: 600
-  dtype: float32
-  domains: {{words: [held_out/letters], numbers: [held_out/digits]}}
-search: {{rounds: 2, proxies: 4, candidates: 400, propose_from: 20, average_of: 20}}
-validate: {{references: 4, bootstrap: 100}}
-target_tokens: 1e6
-)",
-                                                                folder_.path().string()),
-                                                    "run.yaml"));
+    return read_config<RunConfig>(ConfigNode::parse(small_run_yaml(folder_.path()), "run.yaml"));
   }
 
   fs::path out(const std::string& name) const { return folder_ / name; }

@@ -1,0 +1,94 @@
+#include "demix/study/study.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "demix/core/error.h"
+#include "demix/core/files.h"
+#include "tests/small_run.h"
+#include "tests/temporary_folder.h"
+
+namespace demix {
+namespace {
+
+constexpr const char* kStudy = R"(
+study:
+  references: 5
+  reference_seeds: [101, 102]
+  arms:
+    full: {seeds: [1, 2], merges: {longer: {method: linear, parameters: {lambda: 2}}}}
+    short: {tokens: 512, anchor_share: 0.25, shared_order: false}
+  decisions: {arms: [full], seeds: [301], trained_proxies: 8}
+  bootstrap: 100
+)";
+
+class StudyRun : public testing::Test {
+ protected:
+  StudyRun() { write_small_run(folder_.path()); }
+  StudyConfig config(const std::string& study = kStudy) const {
+    return read_config<StudyConfig>(
+        ConfigNode::parse(small_run_yaml(folder_.path()) + study, "study.yaml"));
+  }
+  std::filesystem::path out() const { return folder_ / "study"; }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(StudyRun, EveryExperimentForetellsEveryReferenceByEveryChooser) {
+  const StudyTables tables = run_study(config(), out());
+  EXPECT_EQ(tables.references.size(), 10u);
+  std::map<std::string, std::set<std::string>> choosers;
+  std::map<std::string, int> rows;
+  for (const EstimateRow& row : tables.estimates) {
+    choosers[row.experiment].insert(row.chooser);
+    ++rows[row.experiment + " " + row.chooser];
+  }
+  const std::set<std::string> always = {"merge", "ensemble", "interpolation", "own_share"};
+  std::set<std::string> of_full = always;
+  of_full.insert("longer");
+  EXPECT_EQ(choosers.at("full.1"), of_full);
+  EXPECT_EQ(choosers.at("full.2"), of_full);
+  EXPECT_EQ(choosers.at("short.1"), always);
+  for (const auto& [name, count] : rows) EXPECT_EQ(count, 5) << name;
+
+  std::set<std::string> decided;
+  for (const DecisionRow& row : tables.decisions) {
+    decided.insert(row.chooser);
+    double sum = 0;
+    for (const double share : row.shares) sum += share;
+    EXPECT_NEAR(sum, 1, 1e-9) << row.chooser;
+  }
+  for (const char* chooser :
+       {"merge", "longer", "ensemble", "uniform", "natural", "regmix", "climb", "trained_proxies"})
+    EXPECT_TRUE(decided.contains(chooser)) << chooser;
+}
+
+TEST_F(StudyRun, ASecondStartTrainsNothingAndEndsWithTheSameTables) {
+  run_study(config(), out());
+  const std::string estimates = read_file(out() / "estimates.csv");
+  const std::string decisions = read_file(out() / "decisions.csv");
+  const auto written =
+      std::filesystem::last_write_time(out() / "references/101/uniform/config.json");
+  std::filesystem::remove(out() / "estimates.csv");
+  run_study(config(), out());
+  EXPECT_EQ(read_file(out() / "estimates.csv"), estimates);
+  EXPECT_EQ(read_file(out() / "decisions.csv"), decisions);
+  EXPECT_EQ(std::filesystem::last_write_time(out() / "references/101/uniform/config.json"),
+            written);
+}
+
+TEST_F(StudyRun, ComponentsThatCannotExpressTheReferencesAreRefused) {
+  try {
+    run_study(config("study: {references: 5, arms: {far: {anchor_share: 0.9}}}\n"), out());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("arm far: its components cannot express"),
+              std::string::npos)
+        << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace demix

@@ -1,0 +1,59 @@
+#include "demix/study/tables.h"
+
+#include <gtest/gtest.h>
+
+#include "demix/core/files.h"
+#include "tests/temporary_folder.h"
+
+namespace demix {
+namespace {
+
+StudyTables small() {
+  StudyTables tables;
+  tables.datasets = {"wiki", "code"};
+  tables.domains = {"general"};
+  tables.references = {{"uniform", 101, {0.5, 0.5}, {-2}, {0.5}},
+                       {"random_01", 101, {0.25, 0.75}, {-3}, {0.5}},
+                       {"uniform", 102, {0.5, 0.5}, {-4}, {0.5}},
+                       {"random_01", 102, {0.25, 0.75}, {-4}, {0.5}}};
+  tables.estimates = {{"full.1", "merge", "uniform", {-2.5}},
+                      {"full.1", "merge", "random_01", {-2.75}},
+                      {"full.2", "merge", "uniform", {-2.25}}};
+  tables.decisions = {{"full.1", "merge", 301, {1, 0}, {-1}, {0.25}, 1.5}};
+  tables.signs = {{"full.1", {{"drift", 0.125}}}};
+  return tables;
+}
+
+TEST(StudyTables, TheTruthIsTheMeanOverTheTrainingsOfAReference) {
+  std::vector<std::string> names;
+  const auto scores = trained_scores(small(), &names);
+  EXPECT_EQ(names, (std::vector<std::string>{"uniform", "random_01"}));
+  EXPECT_EQ(scores, (std::vector<std::vector<double>>{{-3, -3.5}}));
+}
+
+TEST(StudyTables, FilesJoinOnExperimentAndReference) {
+  const TemporaryFolder folder;
+  write_tables(small(), folder.path());
+  EXPECT_EQ(read_file(folder / "references.csv"),
+            "experiment,reference,seed,share.wiki,share.code,score.general,error.general\n"
+            "full.1,uniform,101,0.500000,0.500000,-2,0.5\n"
+            "full.1,random_01,101,0.250000,0.750000,-3,0.5\n"
+            "full.1,uniform,102,0.500000,0.500000,-4,0.5\n"
+            "full.1,random_01,102,0.250000,0.750000,-4,0.5\n"
+            "full.2,uniform,101,0.500000,0.500000,-2,0.5\n"
+            "full.2,random_01,101,0.250000,0.750000,-3,0.5\n"
+            "full.2,uniform,102,0.500000,0.500000,-4,0.5\n"
+            "full.2,random_01,102,0.250000,0.750000,-4,0.5\n");
+  EXPECT_EQ(read_file(folder / "estimates.csv"),
+            "experiment,chooser,reference,score.general\n"
+            "full.1,merge,uniform,-2.5\n"
+            "full.1,merge,random_01,-2.75\n"
+            "full.2,merge,uniform,-2.25\n");
+  EXPECT_EQ(read_file(folder / "decisions.csv"),
+            "experiment,chooser,seed,share.wiki,share.code,score.general,error.general,aggregate\n"
+            "full.1,merge,301,1.000000,0.000000,-1,0.25,1.5\n");
+  EXPECT_EQ(read_file(folder / "signs.csv"), "experiment,drift\nfull.1,0.125\n");
+}
+
+}  // namespace
+}  // namespace demix
