@@ -1,15 +1,19 @@
 #include "demix/run/references.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
 #include "demix/core/error.h"
+#include "demix/search/swarm_csv.h"
 #include "demix/validate/statistics.h"
 
 namespace demix {
 namespace {
 
 constexpr double kMoved = 1e-6;  // total variation
+// Of mixtures that were written down with few digits.
+constexpr double kSameData = 1e-3;
 
 MixtureFacts reference(std::string name,
                        std::vector<double> merge_weights,
@@ -147,6 +151,110 @@ std::vector<MixtureFacts> choose_references(const ValidateConfig& config,
     references.push_back(std::move(facts));
   }
   return references;
+}
+
+namespace {
+
+// A reference of these data shares that others trained.
+MixtureFacts trained_elsewhere(const std::string& name,
+                               std::vector<double> shares,
+                               const Composition& composition) {
+  MixtureFacts facts;
+  facts.name = name;
+  facts.mixture = std::move(shares);
+  Projection projection = composition.project(facts.mixture);
+  if (projection.total_variation <= kSameData) {
+    facts.merge_weights = std::move(projection.merge_weights);
+    return facts;
+  }
+  facts.in_correlations = false;
+  facts.note = fmt::format(
+      "no weighted merge of the components has this data; the nearest differs in {:.1f} % of it",
+      100 * projection.total_variation);
+  return facts;
+}
+
+}  // namespace
+
+std::vector<MixtureFacts> imported_references(const std::map<std::string, ReferenceImport>& imports,
+                                              const Composition& composition) {
+  std::vector<MixtureFacts> references;
+  for (const auto& [name, reference] : imports) {
+    std::vector<double> shares;
+    double sum = 0;
+    for (const std::string& dataset : composition.datasets()) {
+      const auto share = reference.mixture.find(dataset);
+      sum += shares.emplace_back(share == reference.mixture.end() ? 0 : share->second);
+    }
+    for (double& share : shares) share /= sum;
+    references.push_back(trained_elsewhere(name, std::move(shares), composition));
+  }
+  return references;
+}
+
+std::vector<MixtureFacts> scored_references(const ReferenceScores& files,
+                                            const Composition& composition,
+                                            const std::vector<ScoredMetric>& metrics) {
+  const Swarm swarm = read_swarm(files.mixtures, files.scores);
+  const auto place = [](const std::vector<std::string>& names, const std::string& name) {
+    return static_cast<size_t>(std::find(names.begin(), names.end(), name) - names.begin());
+  };
+  for (const std::string& dataset : swarm.datasets) {
+    if (place(composition.datasets(), dataset) == composition.datasets().size())
+      throw Error("{}: there is no dataset '{}' in this run; there are {}",
+                  files.mixtures.string(),
+                  dataset,
+                  fmt::join(composition.datasets(), ", "));
+  }
+  std::vector<std::string> missing;
+  for (const ScoredMetric& scored : metrics)
+    if (place(swarm.metrics, scored.metric.name) == swarm.metrics.size())
+      missing.push_back(scored.metric.name);
+  if (!missing.empty())
+    throw Error(
+        "{}: no column {}; a reference needs every score that counts in this run "
+        "(evaluate.domains), and what was not measured is not zero",
+        files.scores.string(),
+        fmt::join(missing, ", "));
+
+  const Objective objective = objective_of(metrics);
+  std::vector<MixtureFacts> references;
+  for (size_t run = 0; run < swarm.runs.size(); ++run) {
+    std::vector<double> shares;
+    for (const std::string& dataset : composition.datasets()) {
+      const size_t column = place(swarm.datasets, dataset);
+      shares.push_back(column == swarm.datasets.size() ? 0 : swarm.mixtures.row(run)[column]);
+    }
+    MixtureFacts facts = trained_elsewhere(swarm.runs[run], std::move(shares), composition);
+    Measurements measured;
+    for (const ScoredMetric& scored : metrics) {
+      const size_t column = place(swarm.metrics, scored.metric.name);
+      const auto& errors = swarm.standard_errors[column];
+      Measurement& one = measured[scored.metric.name];
+      one = {swarm.scores[column][run], errors.empty() ? 0 : errors[run]};
+      facts.trained.tasks.push_back({one.value, errors.empty() ? kUnknown : one.standard_error});
+    }
+    const std::vector<double> values =
+        objective.domain_scores(objective.oriented(measured, facts.name));
+    const std::vector<double> errors = objective.domain_errors(measured);
+    for (size_t d = 0; d < values.size(); ++d)
+      facts.trained.domains.push_back({values[d], errors[d] > 0 ? errors[d] : kUnknown});
+    references.push_back(std::move(facts));
+  }
+  return references;
+}
+
+void note_repetitions(std::vector<MixtureFacts>& references) {
+  for (size_t i = 0; i < references.size(); ++i) {
+    for (size_t j = 0; j < i && references[i].in_correlations; ++j) {
+      if (!references[j].in_correlations ||
+          l1_distance(references[i].mixture, references[j].mixture) / 2 > kSameData)
+        continue;
+      references[i].in_correlations = false;
+      references[i].note = fmt::format("the same mixture as {}, which alone is in the statistics",
+                                       references[j].name);
+    }
+  }
 }
 
 std::vector<Score> interpolated_scores(std::span<const double> merge_weights,

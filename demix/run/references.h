@@ -10,6 +10,7 @@
 #include "demix/core/mixture.h"
 #include "demix/core/rng.h"
 #include "demix/report/result.h"
+#include "demix/run/metrics.h"
 #include "demix/run/run_config.h"
 
 namespace demix {
@@ -33,6 +34,21 @@ std::vector<MixtureFacts> choose_references(const ValidateConfig& config,
                                             std::span<const int64_t> dataset_tokens,
                                             std::span<const double> found,
                                             Rng rng);
+
+// Models trained elsewhere, by name: their mixtures, those that no weighted merge of the components
+// has outside every correlation.
+std::vector<MixtureFacts> imported_references(const std::map<std::string, ReferenceImport>& imports,
+                                              const Composition& composition);
+
+// Models trained and scored elsewhere, with what they scored on `metrics`. Throws Error, with the
+// file, on datasets that the run does not have and on metrics without a column.
+std::vector<MixtureFacts> scored_references(const ReferenceScores& files,
+                                            const Composition& composition,
+                                            const std::vector<ScoredMetric>& metrics);
+
+// Of references with the same mixture all but the first leave the statistics, where they would
+// count twice; a note says so.
+void note_repetitions(std::vector<MixtureFacts>& references);
 
 // The components' own domain scores, averaged by merge weight: what one would foretell without
 // merging. `components`: one vector of domain scores per component. Errors are taken as

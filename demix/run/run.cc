@@ -42,6 +42,10 @@ class Loop {
         composition_(composition_of(config_)) {
     for (const std::string& name : names_) dataset_files(name, config_.datasets.at(name));
     check_names(config_.search, objective_, names_);
+    // What is wrong with files from elsewhere is said before hours of work.
+    imported_references(config_.validate.import, composition_);
+    if (config_.validate.scores)
+      scored_references(*config_.validate.scores, composition_, metrics_);
     resolve_device(config_.device);
     at::set_num_threads(resolve_threads(config_.threads));
     describe();
@@ -63,6 +67,12 @@ class Loop {
   // Fills in what can be said of the references' mixtures before they are trained.
   void foretell_references();
   void place_baselines(const std::vector<MixtureFacts>& references);
+  void import_references();
+  void train_references();
+  // Of the references that have been measured so far.
+  Fidelity fidelity_of_measured() const;
+  // Whether the references so far tell the proxies' agreement as exactly as was asked.
+  bool is_narrow_enough() const;
   TrainedModel trained_model(const ModelFacts& facts, const std::string& kind) const;
   ModelScores model_scores(const Scores& scores, const std::string& model) const;
   // b − a on the same items.
@@ -100,6 +110,7 @@ class Loop {
   std::vector<MergeRequest> searched_;                // proxies of the search, in order
   std::vector<MixtureFacts> baselines_;               // and found, last
   std::vector<MixtureFacts> references_;
+  size_t to_train_ = 0;  // the first of them; the others were trained elsewhere
   RunResult result_;
 };
 
@@ -309,6 +320,13 @@ void Loop::search() {
 
   references_ = choose_references(
       config_.validate, composition_, dataset_tokens(), result_.merge_weights, reference_rng());
+  to_train_ = references_.size();
+  for (MixtureFacts& facts : imported_references(config_.validate.import, composition_))
+    references_.push_back(std::move(facts));
+  if (config_.validate.scores)
+    for (MixtureFacts& facts : scored_references(*config_.validate.scores, composition_, metrics_))
+      references_.push_back(std::move(facts));
+  note_repetitions(references_);
   foretell_references();
   // Their memory serves the training of the references from here on.
   proxies_->release_components();
@@ -494,39 +512,98 @@ void Loop::place_baselines(const std::vector<MixtureFacts>& references) {
 }
 
 void Loop::validate() {
-  if (config_.validate.references == 0) {
+  if (references_.empty()) {
     warn(
         "No reference was trained (validate.references: 0), so nothing says how far the proxies "
         "can be trusted.");
     return;
   }
-  std::vector<ModelRequest> requests;
-  for (const MixtureFacts& facts : references_) {
-    StageTraining training = config_.components;
-    if (config_.validate.tokens) training.tokens = *config_.validate.tokens;
-    requests.push_back({"references/" + facts.name, facts.mixture, training, reference_seed()});
-  }
-  const std::vector<ModelFacts> trained = models_->train(requests, "references");
-
-  StageClock clock(workspace_.journal(), "validate");
-  std::map<std::string, TermsByMetric> terms;
-  Progress progress("score references", static_cast<int64_t>(trained.size()), "models");
-  for (size_t i = 0; i < trained.size(); ++i) {
-    MixtureFacts& facts = references_[i];
-    TermsByMetric* kept = is_compared(facts) ? &terms[facts.name] : nullptr;
-    facts.trained =
-        model_scores(proxies_->score_model(*models_, trained[i], kept), trained[i].name);
-    result_.models.push_back(trained_model(trained[i], "reference"));
-    progress.add(1);
-    clock.lap();
-  }
-  place_gains(terms, false, references_);
+  import_references();
+  train_references();
   result_.references = references_;
   place_baselines(references_);
-  result_.fidelity = measure_fidelity(references_,
-                                      result_.domains.size(),
-                                      config_.validate.bootstrap,
-                                      Rng(config_.seed).stream("bootstrap"));
+  result_.fidelity = fidelity_of_measured();
+}
+
+void Loop::import_references() {
+  for (MixtureFacts& facts : references_) {
+    const auto import = config_.validate.import.find(facts.name);
+    if (import == config_.validate.import.end()) continue;
+    const ModelFacts model =
+        models_->import("references/" + facts.name, import->second.folder, facts.mixture);
+    facts.trained = model_scores(proxies_->score_model(*models_, model), model.name);
+    const int64_t budget = config_.validate.tokens.value_or(config_.components.tokens);
+    if (import->second.tokens && *import->second.tokens != budget) {
+      warn(
+          fmt::format("The reference {} was trained on {} tokens, the others on {}: what the "
+                      "budget changes looks like an error of the proxies.",
+                      facts.name,
+                      *import->second.tokens,
+                      budget));
+    }
+  }
+}
+
+void Loop::train_references() {
+  StageTraining training = config_.components;
+  if (config_.validate.tokens) training.tokens = *config_.validate.tokens;
+  std::map<std::string, TermsByMetric> terms;
+  // One after the other, as many as are trained at once, where an interval may end it.
+  const auto batch = config_.validate.stop_width > 0
+                         ? static_cast<size_t>(parallel_models(config_, models_->architecture()))
+                         : std::max<size_t>(to_train_, 1);
+  for (size_t first = 0; first < to_train_; first += batch) {
+    std::vector<ModelRequest> requests;
+    for (size_t i = first; i < std::min(to_train_, first + batch); ++i) {
+      requests.push_back({"references/" + references_[i].name,
+                          references_[i].mixture,
+                          training,
+                          reference_seed()});
+    }
+    const std::vector<ModelFacts> trained = models_->train(requests, "references");
+    StageClock clock(workspace_.journal(), "validate");
+    Progress progress("score references", static_cast<int64_t>(trained.size()), "models");
+    for (size_t i = 0; i < trained.size(); ++i) {
+      MixtureFacts& facts = references_[first + i];
+      TermsByMetric* kept = is_compared(facts) ? &terms[facts.name] : nullptr;
+      facts.trained =
+          model_scores(proxies_->score_model(*models_, trained[i], kept), trained[i].name);
+      result_.models.push_back(trained_model(trained[i], "reference"));
+      progress.add(1);
+      clock.lap();
+    }
+    if (first + batch < to_train_ && is_narrow_enough()) {
+      const auto begin = references_.begin() + static_cast<std::ptrdiff_t>(first + batch);
+      const auto end = references_.begin() + static_cast<std::ptrdiff_t>(to_train_);
+      references_.erase(begin, end);
+      break;
+    }
+  }
+  if (to_train_ > 0) place_gains(terms, false, references_);
+}
+
+Fidelity Loop::fidelity_of_measured() const {
+  std::vector<MixtureFacts> measured;
+  for (const MixtureFacts& facts : references_)
+    if (!facts.trained.domains.empty()) measured.push_back(facts);
+  return measure_fidelity(measured,
+                          result_.domains.size(),
+                          config_.validate.bootstrap,
+                          Rng(config_.seed).stream("bootstrap"));
+}
+
+bool Loop::is_narrow_enough() const {
+  constexpr int64_t kFewest = 6;
+  const Fidelity fidelity = fidelity_of_measured();
+  const Estimate& rho = fidelity.proxy.macro.spearman;
+  if (fidelity.references < kFewest || !(rho.high - rho.low <= config_.validate.stop_width))
+    return false;
+  say(fmt::format("validate: stops after {} references, macro Spearman {:.2f} [{:.2f}, {:.2f}]",
+                  fidelity.references,
+                  rho.value,
+                  rho.low,
+                  rho.high));
+  return true;
 }
 
 RunResult Loop::report(const std::string& unfinished) {

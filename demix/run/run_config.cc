@@ -26,6 +26,9 @@ void require_one_of(std::string_view key,
                            : fmt::format("did you mean '{}'?", near));
 }
 
+constexpr std::string_view kOwnReferences[] = {
+    "uniform", "natural", "natural_unprojected", "found", "flattened", "current"};
+
 // Paths in a configuration are relative to the working directory, or else to the file's own folder.
 void resolve(fs::path& path, const fs::path& folder) {
   if (path.empty() || path.is_absolute()) return;
@@ -62,11 +65,32 @@ void EvaluateConfig::check() const {
   require(tasks.empty() || !data.empty(), "data: name the folder that holds the tasks' data files");
 }
 
+void ReferenceImport::check() const {
+  require(!folder.empty(), "folder: name the model's Hugging Face folder");
+  require(!mixture.empty(), "mixture: say what it was trained on, as data shares by dataset");
+  if (tokens) require(*tokens > 0, "tokens must be positive");
+}
+
+void ReferenceScores::check() const {
+  require(!mixtures.empty() && !scores.empty(), "name both files, mixtures and scores");
+}
+
 void ValidateConfig::check() const {
-  require(references == 0 || references >= 4,
+  require(references == 0 || references >= 4 || !import.empty() || scores,
           "references must be 0 or at least 4: uniform, natural and found are among them, and no "
-          "agreement can be "
-          "measured on fewer");
+          "agreement can be measured on fewer");
+  require(references == 0 || references >= 3,
+          "references must be 0 or at least 3: uniform, natural "
+          "and found are among them");
+  require(stop_width >= 0, "stop_width must not be negative");
+  for (const auto& [name, reference] : import) {
+    require(name.find_first_of("/\\\n,\"") == std::string::npos && !name.empty() && name[0] != '.',
+            fmt::format("import: '{}' cannot be a folder name", name));
+    require(std::find(std::begin(kOwnReferences), std::end(kOwnReferences), name) ==
+                    std::end(kOwnReferences) &&
+                !name.starts_with("random_"),
+            fmt::format("import: '{}' is the name of a reference of the run's own", name));
+  }
   require(spread > 0, "spread must be positive");
   require(bootstrap >= 100, "bootstrap must be at least 100");
 }
@@ -119,6 +143,8 @@ void RunConfig::check() const {
           "base.mixture: needed where there is no anchor");
   for (const auto& [name, folder] : components.import) known("components.import", name);
   for (const std::string& name : evaluate.held_out) known("evaluate.held_out", name);
+  for (const auto& [name, reference] : validate.import)
+    check_mixture("validate.import." + name + ".mixture", reference.mixture);
   require(components.import.size() == datasets.size() || components.tokens > 0,
           "components.tokens must be positive");
   try {
@@ -169,6 +195,11 @@ void resolve_paths(RunConfig& config, const fs::path& path) {
   }
   resolve(config.base.import, folder);
   for (auto& [name, import] : config.components.import) resolve(import, folder);
+  for (auto& [name, reference] : config.validate.import) resolve(reference.folder, folder);
+  if (config.validate.scores) {
+    resolve(config.validate.scores->mixtures, folder);
+    resolve(config.validate.scores->scores, folder);
+  }
   resolve(config.evaluate.data, folder);
   resolve(config.evaluate.tasks_folder, folder);
 }

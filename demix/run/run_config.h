@@ -125,17 +125,51 @@ struct EvaluateConfig {
   void check() const;
 };
 
+// A model that was trained elsewhere, from the same base, on a known mixture.
+struct ReferenceImport {
+  std::filesystem::path folder;           // Hugging Face layout
+  std::map<std::string, double> mixture;  // data shares, by dataset
+  std::optional<int64_t> tokens;          // that it was trained on, if known
+  template <class V>
+  void visit(V& v) {
+    v("folder", folder);
+    v("mixture", mixture);
+    v("tokens", tokens);
+  }
+  void check() const;
+};
+
+// Models that were trained and scored elsewhere, as a swarm in two CSV files (swarm_csv.h): shares
+// of the run's datasets, and scores named as in evaluate.domains.
+struct ReferenceScores {
+  std::filesystem::path mixtures, scores;
+  template <class V>
+  void visit(V& v) {
+    v("mixtures", mixtures);
+    v("scores", scores);
+  }
+  void check() const;
+};
+
 struct ValidateConfig {
   int references =
       12;  // really trained models inside the statistics, uniform, natural and found among them
   std::optional<int64_t> tokens;  // per reference; default: the components' budget
   double spread = 1.0;            // Dirichlet strength of the random references
-  int bootstrap = 2000;           // resamples of the intervals
+  // No more references are trained when the interval of the macro Spearman is no wider than this
+  // and there are six; 0: all are trained.
+  double stop_width = 0;
+  std::map<std::string, ReferenceImport> import;  // by name, beside those that are trained
+  std::optional<ReferenceScores> scores;          // the same
+  int bootstrap = 2000;                           // resamples of the intervals
   template <class V>
   void visit(V& v) {
     v("references", references);
     v("tokens", tokens);
     v("spread", spread);
+    v("stop_width", stop_width);
+    v("import", import);
+    v("scores", scores);
     v("bootstrap", bootstrap);
   }
   void check() const;

@@ -97,6 +97,61 @@ TEST_F(Run, EndsWithAMixtureItsProofAndTheFilesToHandOver) {
   }
 }
 
+TEST_F(Run, ReferencesThatWereTrainedElsewhereJoinTheStatistics) {
+  RunConfig first = config();
+  first.validate.spread = 0.5;
+  const RunResult trained = run_stages(first, out("a"), Stage::kValidate);
+  const MixtureFacts& random = trained.references.at(3);
+  ASSERT_EQ(random.name, "random_01");
+
+  RunConfig second = config();
+  ReferenceImport& elsewhere = second.validate.import["elsewhere"];
+  elsewhere.folder = out("a") / "references/random_01";
+  elsewhere.tokens = 999;
+  for (size_t i = 0; i < trained.datasets.size(); ++i)
+    elsewhere.mixture[trained.datasets[i].name] = random.mixture[i];
+  // The same once more, as numbers.
+  std::ofstream(out("mixtures.csv")) << fmt::format("run,digits,letters,signs\nm1,{},{},{}\n",
+                                                    random.mixture[0],
+                                                    random.mixture[1],
+                                                    random.mixture[2])
+                                     << "m2,0.2,0.7,0.1\n";
+  std::ofstream(out("scores.csv"))
+      << "run,held_out/letters,held_out/digits\nm1,2.5,3.5\nm2,2.25,3.25\n";
+  second.validate.scores = ReferenceScores{out("mixtures.csv"), out("scores.csv")};
+  const RunResult result = run_stages(second, out("b"), Stage::kValidate);
+  const size_t count = result.references.size();
+  EXPECT_EQ(result.fidelity.references, 6);
+  const MixtureFacts &imported = result.references.at(count - 3),
+                     &again = result.references.at(count - 2),
+                     &scored = result.references.at(count - 1);
+  EXPECT_EQ(imported.name, "elsewhere");
+  for (size_t d = 0; d < 2; ++d)
+    EXPECT_NEAR(imported.trained.domains[d].value, random.trained.domains[d].value, 1e-6);
+  EXPECT_FALSE(imported.proxy.domains.empty());
+  EXPECT_FALSE(again.in_correlations);
+  EXPECT_MENTIONS(again.note, "the same mixture as elsewhere");
+  EXPECT_EQ(scored.trained.domains[0].value, -3.25);  // numbers: bits per byte, oriented
+  bool warned = false;
+  for (const std::string& warning : result.warnings)
+    warned |= warning.find("elsewhere was trained on 999 tokens") != std::string::npos;
+  EXPECT_TRUE(warned);
+
+  std::ofstream(out("scores.csv")) << "run,held_out/letters\nm1,2.5\nm2,2.25\n";
+  EXPECT_MENTIONS(error_of(second, "c"), "no column held_out/digits");
+  std::ofstream(out("mixtures.csv")) << "run,digits,leters\nm1,0.5,0.5\nm2,0.2,0.8\n";
+  EXPECT_MENTIONS(error_of(second, "d"), "there is no dataset 'leters' in this run");
+}
+
+TEST_F(Run, NoMoreReferencesAreTrainedThanTheIntervalNeeds) {
+  RunConfig until = config();
+  until.validate.references = 9;
+  until.validate.stop_width = 2;  // no interval is wider
+  const RunResult result = run_stages(until, out("a"), Stage::kValidate);
+  EXPECT_EQ(result.fidelity.references, 6);
+  for (const MixtureFacts& facts : result.references) EXPECT_FALSE(facts.trained.domains.empty());
+}
+
 TEST_F(Run, WhatIsFoundIsMergedMeasuredAndSetAgainstTheBaselines) {
   RunConfig with_current = config();
   with_current.evaluate.held_out_tokens = 2000;  // documents for two halves
