@@ -38,6 +38,8 @@ std::string summary(const RunResult& result, const std::filesystem::path& out) {
                           result.merge_weights[i]);
     }
   }
+  if (!result.gauge.verdict.empty())
+    text += fmt::format("\ngauge {:.2f} of 1: {}\n", result.gauge.value, result.gauge.verdict);
   if (result.fidelity.references > 0) {
     text += fmt::format(
         "\nrank agreement with {} really trained references (Spearman, mean over domains, 95 % "

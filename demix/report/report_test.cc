@@ -65,7 +65,8 @@ TEST(ResultJson, HasTheContractsNamesAndShapes) {
   EXPECT_EQ(json["fidelity"]["free_baselines"]["interpolation"]["macro"]["spearman"]["value"],
             0.90);
   EXPECT_EQ(json["fidelity"]["free_baselines"]["own_share"]["domains"].size(), 3u);
-  EXPECT_TRUE(json["fidelity"]["gauge"].is_null());
+  EXPECT_EQ(json["fidelity"]["gauge"]["value"], 0.88);
+  EXPECT_EQ(json["fidelity"]["gauge"]["domains"].size(), 3u);
   EXPECT_EQ(json["baselines"]["uniform"]["trained"]["code"],
             result.uniform.trained.domains[2].value);
   EXPECT_EQ(json["baselines"]["found"]["mixture"], json["mixture"]);

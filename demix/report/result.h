@@ -105,6 +105,14 @@ struct ChooserFidelity {
   std::vector<Agreement> domains;
 };
 
+// How far the proxies can be trusted, from what is known before any reference is trained
+// (demix/validate/gauge.h).
+struct GaugeFacts {
+  double value = kUnknown;  // in [0, 1]
+  std::string verdict;
+  std::vector<double> domains;
+};
+
 struct Fidelity {
   int64_t references = 0;  // that entered the statistics
   ChooserFidelity proxy;
@@ -194,6 +202,7 @@ struct RunResult {
   double target_tokens = kUnknown;  // budget of the real training, for mixture.csv
 
   Fidelity fidelity;
+  GaugeFacts gauge;
   MixtureFacts uniform, natural, found;
   MixtureFacts flattened, current;       // current has no merge weights where none was named
   std::vector<MixtureFacts> references;  // all, in the order of training

@@ -81,14 +81,21 @@ Json baseline_to_json(const ChooserFidelity& chooser,
   return json;
 }
 
-Json fidelity_to_json(const Fidelity& fidelity, const Names& names) {
+Json gauge_to_json(const GaugeFacts& gauge, const Names& names) {
+  if (gauge.verdict.empty()) return nullptr;
+  return {{"value", number(gauge.value)},
+          {"verdict", gauge.verdict},
+          {"domains", named(names.domains, gauge.domains)}};
+}
+
+Json fidelity_to_json(const Fidelity& fidelity, const GaugeFacts& gauge, const Names& names) {
   Json json = {{"references", fidelity.references}};
   json.update(chooser_to_json(fidelity.proxy, names));
   json["free_baselines"] = {
       {"own_share", baseline_to_json(fidelity.own_share, fidelity.over_own_share, names)},
       {"interpolation",
        baseline_to_json(fidelity.interpolation, fidelity.over_interpolation, names)}};
-  json["gauge"] = nullptr;
+  json["gauge"] = gauge_to_json(gauge, names);
   return json;
 }
 
@@ -312,6 +319,11 @@ void read_outcome(const Json& json, RunResult& result) {
   result.predicted = read_scores(member(json, "predicted"), names.tasks);
   result.target_tokens = read_number(json, "target_tokens");
   result.fidelity = read_fidelity(member(json, "fidelity"), names);
+  if (const Json& gauge = member(member(json, "fidelity"), "gauge"); !gauge.is_null()) {
+    result.gauge = {read_number(gauge, "value"),
+                    read<std::string>(gauge, "verdict"),
+                    read_numbers(member(gauge, "domains"), names.domains)};
+  }
   const Json& baselines = member(json, "baselines");
   result.uniform = read_mixture(member(baselines, "uniform"), "uniform", names);
   result.natural = read_mixture(member(baselines, "natural"), "natural", names);
@@ -400,7 +412,7 @@ Json result_to_json(const RunResult& result) {
                {"merge_weights", named(names.datasets, result.merge_weights)},
                {"predicted", predicted_to_json(result)},
                {"target_tokens", number(result.target_tokens)},
-               {"fidelity", fidelity_to_json(result.fidelity, names)},
+               {"fidelity", fidelity_to_json(result.fidelity, result.gauge, names)},
                {"baselines",
                 {{"uniform", mixture_to_json(result.uniform, names)},
                  {"natural", mixture_to_json(result.natural, names)},

@@ -224,6 +224,8 @@ inline RunResult sample_result(const SampleShape& shape = {}) {
     };
     r.fidelity.references = shape.references;
     r.fidelity.proxy.macro = agreement(0.86, 0.21);
+    r.gauge = {0.88, "Merged proxies rank mixtures as the components' own scores do.", {}};
+    r.gauge.domains.assign(D, 0.88);
     r.fidelity.interpolation.macro = agreement(0.90, 0.08);
     r.fidelity.own_share.macro = agreement(0.72, 0.64);
     r.fidelity.over_interpolation = {{-0.04, -0.12, 0.05}, {0.13, -0.2, 0.5}};

@@ -1,8 +1,10 @@
 #include "demix/report/trust.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "demix/report/plot.h"
+#include "demix/validate/gauge.h"
 
 namespace demix {
 namespace {
@@ -41,6 +43,28 @@ Verdict agreement_verdict(const RunResult& result) {
     verdict.kind = Kind::kNoEvidence;
     verdict.answer = measured + ": the interval includes zero.";
   }
+  return verdict;
+}
+
+Verdict gauge_verdict(const RunResult& result) {
+  const GaugeFacts& gauge = result.gauge;
+  Verdict verdict{
+      Kind::kNotKnownYet, "Before any reference was trained, was there reason to trust them?", ""};
+  if (!std::isfinite(gauge.value)) {
+    verdict.answer = "Not known: there are too few proxies, or their scores are all the same.";
+    return verdict;
+  }
+  const bool weak = std::any_of(
+      gauge.domains.begin(), gauge.domains.end(), [](double d) { return d < kGaugeLimit; });
+  verdict.kind = weak || gauge.value < kGaugeLimit ? Kind::kNo
+                 : gauge.value < kGaugeGood        ? Kind::kPartly
+                                                   : Kind::kYes;
+  std::string domains;
+  for (size_t d = 0; d < gauge.domains.size(); ++d)
+    domains += fmt::format(
+        "{}{} {}", d == 0 ? "" : ", ", result.domains[d].name, show(gauge.domains[d], 2));
+  verdict.answer = fmt::format(
+      "The gauge stands at {} of 1 ({}). {}", show(gauge.value, 2), domains, gauge.verdict);
   return verdict;
 }
 
@@ -142,7 +166,10 @@ bool at_chance(const TaskFacts& task, const std::vector<Score>& scores) {
 }
 
 std::vector<Verdict> verdicts(const RunResult& result) {
-  return {agreement_verdict(result), baseline_verdict(result), gain_verdict(result)};
+  return {agreement_verdict(result),
+          baseline_verdict(result),
+          gain_verdict(result),
+          gauge_verdict(result)};
 }
 
 }  // namespace demix

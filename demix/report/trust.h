@@ -24,6 +24,8 @@ struct Verdict {
 //   3. Is the found mixture better than natural and uniform, when really trained?  By domain, the
 //      gain on the same items against its standard error. Yes: better than both in every domain;
 //      no: worse somewhere and nowhere better.
+//   4. Before any reference was trained, was there reason to trust the proxies?  The gauge
+//      (demix/validate/gauge.h).
 std::vector<Verdict> verdicts(const RunResult& result);
 
 // True when no model's score lies clearly (by 95 %) on the better side of what knowing nothing

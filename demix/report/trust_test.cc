@@ -44,6 +44,20 @@ TEST(Verdicts, TheBetterFreeBaselineIsTheOneToBeat) {
   EXPECT_NE(beaten.answer.find("own data share reaches a Spearman of 0.90"), std::string::npos);
 }
 
+TEST(Verdicts, TheGaugeIsGoodInPartOrNotAtAll) {
+  RunResult r;
+  r.domains = {{"general", ""}, {"code", ""}};
+  EXPECT_EQ(verdicts(r)[3].kind, Kind::kNotKnownYet);
+  r.gauge = {0.9, "Words.", {0.9, 0.9}};
+  EXPECT_EQ(verdicts(r)[3].kind, Kind::kYes);
+  EXPECT_EQ(verdicts(r)[3].answer,
+            "The gauge stands at 0.90 of 1 (general 0.90, code 0.90). Words.");
+  r.gauge = {0.8, "Words.", {0.9, 0.7}};
+  EXPECT_EQ(verdicts(r)[3].kind, Kind::kPartly);
+  r.gauge = {0.75, "Words.", {1, 0.5}};
+  EXPECT_EQ(verdicts(r)[3].kind, Kind::kNo);
+}
+
 TEST(Verdicts, GainIsCountedByDomainAgainstItsError) {
   RunResult r;
   r.domains = {{"general", ""}, {"code", ""}};

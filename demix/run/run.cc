@@ -24,6 +24,7 @@
 #include "demix/run/references.h"
 #include "demix/run/workspace.h"
 #include "demix/search/search.h"
+#include "demix/validate/gauge.h"
 
 namespace demix {
 namespace {
@@ -88,6 +89,8 @@ class Loop {
   std::vector<Measurements> score_batch(std::span<const Mixture> mixtures, StageClock& clock);
   // What the search took until the end of a round, the same when a run is resumed.
   Spent spent(int round);
+  // What the proxies of the search say of themselves.
+  void read_run_gauge();
   // Merges and measures found and baselines, and places them in the result.
   void verify_found(const SearchResult& found);
   void describe_search(const SearchResult& found);
@@ -317,6 +320,7 @@ void Loop::search() {
       });
   describe_search(found);
   verify_found(found);
+  read_run_gauge();
 
   references_ = choose_references(
       config_.validate, composition_, dataset_tokens(), result_.merge_weights, reference_rng());
@@ -473,6 +477,37 @@ void Loop::verify_found(const SearchResult& found) {
     }
   }
   place_baselines(baselines_);
+}
+
+void Loop::read_run_gauge() {
+  GaugeSigns signs;
+  signs.components = names_;
+  signs.drifts = proxies_->components().drifts();
+  for (size_t d = 0; d < result_.domains.size(); ++d) {
+    signs.domains.push_back(result_.domains[d].name);
+    signs.merged.emplace_back();
+    signs.interpolated.emplace_back();
+    for (const SearchedProxy& proxy : result_.search) {
+      signs.merged[d].push_back(proxy.domains[d].value);
+      signs.interpolated[d].push_back(
+          interpolated_scores(proxy.merge_weights, component_scores_)[d].value);
+    }
+    // Of differences on the same items.
+    double square = 0;
+    int pairs = 0;
+    for (const MixtureFacts& facts : baselines_) {
+      if (facts.found_gain_proxy.domains.empty()) continue;
+      const double error = facts.found_gain_proxy.domains[d].standard_error;
+      square += error * error / 2;
+      ++pairs;
+    }
+    signs.noise.push_back(pairs > 0 ? std::sqrt(square / pairs) : kUnknown);
+  }
+  const auto reading = read_gauge(signs);
+  if (!reading) return;
+  result_.gauge = {reading->value, reading->verdict, reading->domains};
+  say(fmt::format("gauge {:.2f} of 1: {}", reading->value, reading->verdict));
+  for (const std::string& warning : reading->warnings) warn(warning);
 }
 
 Rng Loop::reference_rng() const { return Rng(config_.seed).stream("references"); }

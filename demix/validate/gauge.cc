@@ -1,0 +1,89 @@
+#include "demix/validate/gauge.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "demix/core/error.h"
+#include "demix/core/ranks.h"
+
+namespace demix {
+namespace {
+
+constexpr size_t kFewestProxies = 5;
+constexpr const char* kRemedy =
+    "Train components for fewer steps or at a lower rate, mix in more of the anchor, or let "
+    "references decide (validate.references).";
+
+std::optional<double> domain_gauge(const std::vector<double>& merged,
+                                   const std::vector<double>& interpolated,
+                                   double noise) {
+  const auto agreement = spearman(merged, interpolated);
+  if (!agreement) return std::nullopt;
+  const double spread = standard_deviation(merged);
+  const double noise_share = std::isfinite(noise) ? noise * noise / (spread * spread) : 0;
+  return std::max(0.0, *agreement) * std::sqrt(std::max(0.0, 1 - noise_share));
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t half = values.size() / 2;
+  return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+void warn_of_outliers(const GaugeSigns& signs, GaugeReading& reading) {
+  if (signs.drifts.size() < 3) return;
+  const double typical = median(signs.drifts);
+  for (size_t k = 0; k < signs.drifts.size(); ++k) {
+    if (signs.drifts[k] < kDriftOutlier * typical) continue;
+    reading.warnings.push_back(fmt::format(
+        "Component {} lies {:.2f} from the base, the others about {:.2f}: it diverged or was "
+        "trained otherwise, and every proxy with a share of it is suspect. Train it anew.",
+        signs.components[k],
+        signs.drifts[k],
+        typical));
+  }
+}
+
+}  // namespace
+
+std::optional<GaugeReading> read_gauge(const GaugeSigns& signs) {
+  const size_t domains = signs.domains.size();
+  DEMIX_CHECK(domains > 0 && signs.merged.size() == domains &&
+              signs.interpolated.size() == domains && signs.noise.size() == domains);
+  if (signs.merged[0].size() < kFewestProxies) return std::nullopt;
+  GaugeReading reading;
+  std::vector<std::string> weak;
+  for (size_t d = 0; d < domains; ++d) {
+    const auto value = domain_gauge(signs.merged[d], signs.interpolated[d], signs.noise[d]);
+    if (!value) return std::nullopt;
+    reading.domains.push_back(*value);
+    if (*value < kGaugeLimit) weak.push_back(fmt::format("{} ({:.2f})", signs.domains[d], *value));
+  }
+  reading.value = mean(reading.domains);
+  if (reading.value >= kGaugeGood && weak.empty()) {
+    reading.verdict =
+        "Merged proxies rank mixtures as the components' own scores do: where that was so, really "
+        "trained models ranked alike.";
+  } else if (reading.value >= kGaugeLimit) {
+    reading.verdict =
+        "Merged proxies and the components' own scores rank mixtures differently in part: only "
+        "references can say which is right.";
+  } else {
+    reading.verdict =
+        "Merged proxies rank mixtures otherwise than the components' own scores, or their "
+        "differences are lost in noise: do not act on them without references.";
+  }
+  if (!weak.empty()) {
+    reading.warnings.push_back(
+        fmt::format("The proxies cannot be trusted for {}: their gauge is below {:.1f}. {}",
+                    fmt::join(weak, ", "),
+                    kGaugeLimit,
+                    kRemedy));
+  }
+  warn_of_outliers(signs, reading);
+  return reading;
+}
+
+}  // namespace demix

@@ -1,0 +1,46 @@
+// How far proxies can be trusted, from what is known before any reference is trained.
+//
+// A domain's gauge is the Spearman correlation, over the search's proxies, of the merged models'
+// scores with those interpolated from the components, times the square root of the share of the
+// proxies' spread that is not noise. Merging and interpolating err in different ways: where they
+// rank mixtures alike, both are likely to rank them as training does, and where they do not, at
+// least one of them is wrong; and no ranking can agree with anything better than with itself.
+// docs/fidelity.md has what it foretold.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace demix {
+
+struct GaugeSigns {
+  std::vector<std::string> components, domains;
+  // By component: |Θ − base| / (|Θ| + |base|).
+  std::vector<double> drifts;
+  // Oriented scores of the same proxies, [domain][proxy].
+  std::vector<std::vector<double>> merged, interpolated;
+  // By domain: standard error of the difference of two proxies' scores on the same items, over √2;
+  // NaN where it is not known, and then taken for zero.
+  std::vector<double> noise;
+};
+
+// Below it, what the proxies say is not to be acted on without references.
+inline constexpr double kGaugeLimit = 0.6;
+// From it on, proxies have ranked as training did.
+inline constexpr double kGaugeGood = 0.85;
+// A component that moved this many times as far from the base as the median one stands out.
+inline constexpr double kDriftOutlier = 3;
+
+struct GaugeReading {
+  double value = 0;             // in [0, 1]: the mean over domains
+  std::vector<double> domains;  // the same of each
+  std::string verdict;          // a sentence or two
+  // Whole sentences, with a remedy: a gauge below its limit, components that stand out.
+  std::vector<std::string> warnings;
+};
+
+// No value with fewer than five proxies, or where all of one domain's scores are the same.
+std::optional<GaugeReading> read_gauge(const GaugeSigns& signs);
+
+}  // namespace demix

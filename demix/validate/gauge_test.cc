@@ -1,0 +1,61 @@
+#include "demix/validate/gauge.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+namespace demix {
+namespace {
+
+const std::vector<double> kUp = {1, 2, 3, 4, 5, 6};
+const std::vector<double> kDown = {6, 5, 4, 3, 2, 1};
+
+GaugeSigns signs(const std::vector<double>& merged, const std::vector<double>& interpolated) {
+  GaugeSigns signs;
+  signs.components = {"wiki", "code", "math"};
+  signs.domains = {"general"};
+  signs.drifts = {0.1, 0.12, 0.11};
+  signs.merged = {merged};
+  signs.interpolated = {interpolated};
+  signs.noise = {std::nan("")};
+  return signs;
+}
+
+TEST(Gauge, IsOneWhereMergingAndInterpolatingAgreeWithoutNoise) {
+  const auto reading = read_gauge(signs(kUp, kUp));
+  ASSERT_TRUE(reading);
+  EXPECT_DOUBLE_EQ(reading->value, 1);
+  EXPECT_TRUE(reading->warnings.empty());
+}
+
+TEST(Gauge, IsZeroAndWarnsWhereTheyRankTheOtherWayRound) {
+  const auto reading = read_gauge(signs(kUp, kDown));
+  ASSERT_TRUE(reading);
+  EXPECT_EQ(reading->value, 0);
+  ASSERT_EQ(reading->warnings.size(), 1u);
+  EXPECT_NE(reading->warnings[0].find("cannot be trusted for general (0.00)"), std::string::npos);
+}
+
+TEST(Gauge, FallsWithTheShareOfTheSpreadThatIsNoise) {
+  GaugeSigns noisy = signs(kUp, kUp);
+  noisy.noise = {std::sqrt(3.5) * 0.6};  // the spread's standard deviation is √3.5
+  EXPECT_NEAR(read_gauge(noisy)->value, 0.8, 1e-12);
+  noisy.noise = {10};
+  EXPECT_EQ(read_gauge(noisy)->value, 0);
+}
+
+TEST(Gauge, ADivergedComponentIsNamed) {
+  GaugeSigns diverged = signs(kUp, kUp);
+  diverged.drifts = {0.1, 0.45, 0.12};
+  const auto reading = read_gauge(diverged);
+  ASSERT_EQ(reading->warnings.size(), 1u);
+  EXPECT_NE(reading->warnings[0].find("Component code lies 0.45 from the base"), std::string::npos);
+}
+
+TEST(Gauge, SaysNothingOfFewOrConstantProxies) {
+  EXPECT_FALSE(read_gauge(signs({1, 2, 3, 4}, {1, 2, 3, 4})));
+  EXPECT_FALSE(read_gauge(signs({1, 1, 1, 1, 1}, {1, 2, 3, 4, 5})));
+}
+
+}  // namespace
+}  // namespace demix
