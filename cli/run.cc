@@ -41,14 +41,19 @@ std::string summary(const RunResult& result, const std::filesystem::path& out) {
   if (!result.gauge.verdict.empty())
     text += fmt::format("\ngauge {:.2f} of 1: {}\n", result.gauge.value, result.gauge.verdict);
   if (result.fidelity.references > 0) {
+    const bool merged = result.proxies == "merged";
     text += fmt::format(
         "\nrank agreement with {} really trained references (Spearman, mean over domains, 95 % "
         "interval)\n"
-        "  merged proxies             {}\n"
+        "  {:<27}{}\n"
+        "  {:<27}{}\n"
         "  interpolation, no merging  {}\n"
         "  own data share, no model   {}\n",
         result.fidelity.references,
+        merged ? "merged proxies" : "ensembles of components",
         estimate_text(result.fidelity.proxy.macro.spearman),
+        merged ? "ensembles of components" : "merged proxies",
+        estimate_text(result.fidelity.other_proxy.macro.spearman),
         estimate_text(result.fidelity.interpolation.macro.spearman),
         estimate_text(result.fidelity.own_share.macro.spearman));
   }

@@ -11,6 +11,7 @@
 #include "demix/core/hash.h"
 #include "demix/core/progress.h"
 #include "demix/corpus/tokenizer.h"
+#include "demix/evaluate/experts.h"
 #include "demix/evaluate/judge.h"
 #include "demix/evaluate/passes.h"
 #include "demix/evaluate/plan.h"
@@ -336,26 +337,18 @@ std::vector<float> Scorer::token_log_likelihoods(const Weights& weights) const {
   return tokens;
 }
 
-Scores Scorer::mixed_score(std::span<const std::vector<float>> models,
-                           std::span<const double> weights) const {
-  DEMIX_CHECK(models.size() == weights.size() && !models.empty());
+Scores Scorer::mixed_score(const Experts& experts,
+                           std::span<const double> weights,
+                           TermsByMetric* terms) const {
   const Plan& plan = *plan_;
   const std::vector<int64_t> begins = plan.slot_begins();
-  for (const std::vector<float>& model : models)
-    DEMIX_CHECK(static_cast<int64_t>(model.size()) == begins.back());
+  DEMIX_CHECK(experts.tokens() == begins.back());
+  const std::vector<float> tokens = experts.mixed(weights);
   std::vector<AnswerScore> slots(static_cast<size_t>(plan.slots));
-  for (size_t slot = 0; slot < slots.size(); ++slot) {
-    for (auto token = static_cast<size_t>(begins[slot]);
-         token < static_cast<size_t>(begins[slot + 1]);
-         ++token) {
-      // Relative to the first model's, so that no probability underflows where they agree.
-      const double reference = models[0][token];
-      double sum = 0;
-      for (size_t k = 0; k < models.size(); ++k)
-        sum += weights[k] * std::exp(static_cast<double>(models[k][token]) - reference);
-      slots[slot].loglikelihood += reference + std::log(sum);
-    }
-  }
+  for (size_t slot = 0; slot < slots.size(); ++slot)
+    for (int64_t token = begins[slot]; token < begins[slot + 1]; ++token)
+      slots[slot].loglikelihood += tokens[static_cast<size_t>(token)];
+
   Scores scores;
   for (size_t t = 0; t < plan.tasks.size(); ++t) {
     Task task = plan.tasks[t];
@@ -367,9 +360,16 @@ Scores Scorer::mixed_score(std::span<const std::vector<float>> models,
     });
     task.generation.reset();
     scores.tasks[task.name] = task_metrics(task, items);
+    if (terms)
+      for (const std::string& metric : task.metrics)
+        (*terms)[task.name][metric] = item_terms(task, metric, items);
   }
-  for (const Plan::Text& text : plan.texts)
-    scores.tasks["held_out/" + text.dataset]["bpb"] = metric_value(plan.text_terms(text, slots));
+  for (const Plan::Text& text : plan.texts) {
+    const std::string name = "held_out/" + text.dataset;
+    ItemTerms bits = plan.text_terms(text, slots);
+    scores.tasks[name]["bpb"] = metric_value(bits);
+    if (terms) (*terms)[name]["bpb"] = std::move(bits);
+  }
   return scores;
 }
 

@@ -15,6 +15,7 @@
 namespace demix {
 
 class Decoder;
+class Experts;
 class Tokenizer;
 struct Weights;
 
@@ -54,12 +55,12 @@ class Scorer {
   // The log-likelihood of every token whose log-likelihood is asked for, in an order of the
   // scorer's own: what mixtures of models' probabilities are computed from.
   std::vector<float> token_log_likelihoods(const Weights& weights) const;
-  // The scores of the mixture Σ_k weights[k] · p_k(token | what precedes it) of models whose token
-  // log-likelihoods are given: an ensemble of experts instead of a merge, for which nothing is run.
-  // What needs the likeliest token or a generated answer has no value and is left out. Throws Error
-  // as `score` does.
-  Scores mixed_score(std::span<const std::vector<float>> models,
-                     std::span<const double> weights) const;
+  // The scores of a mixture of models, of whose token log-likelihoods `experts` are made: nothing
+  // is run. What needs the likeliest token or a generated answer has no value and is left out.
+  // Throws Error as `score` does.
+  Scores mixed_score(const Experts& experts,
+                     std::span<const double> weights,
+                     TermsByMetric* terms = nullptr) const;
 
   // Tokens computed per call of `score`, and floating-point operations of their products.
   int64_t tokens() const;

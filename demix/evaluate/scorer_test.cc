@@ -13,6 +13,7 @@
 #include "demix/core/error.h"
 #include "demix/core/files.h"
 #include "demix/corpus/tokenizer.h"
+#include "demix/evaluate/experts.h"
 #include "demix/model/decoder.h"
 
 namespace demix {
@@ -235,6 +236,10 @@ Scorer scorer_of_one_answer(const Model& model) {
   return Scorer(std::move(tasks), {}, model.tokenizer, Decoder(model.architecture, at::kCPU), {});
 }
 
+Experts experts_of(const std::vector<float>& a, const std::vector<float>& b) {
+  return Experts(std::vector{a, b}, std::vector<std::string>{"a", "b"});
+}
+
 TEST(Scorer, TokenLogLikelihoodsAddUpToThoseOfTheAnswers) {
   const Model model("qwen2");
   const Weights weights = load_weights(kData / "qwen2", model.architecture, at::kFloat, at::kCPU);
@@ -255,13 +260,17 @@ TEST(Scorer, AMixtureOfOneModelScoresAsThatModel) {
       all_tasks(), {}, model.tokenizer, Decoder(model.architecture, at::kCPU), {4096, 128});
   const Scores scores = scorer.score(weights, /*live=*/false);
   const std::vector<float> tokens = scorer.token_log_likelihoods(weights);
-  const Scores mixed = scorer.mixed_score(std::vector{tokens, tokens}, std::vector{0.25, 0.75});
+  TermsByMetric terms;
+  const Scores mixed =
+      scorer.mixed_score(experts_of(tokens, tokens), std::vector{0.25, 0.75}, &terms);
   for (const auto& [task, metrics] : mixed.tasks) {
     for (const auto& [metric, value] : metrics)
       EXPECT_NEAR(value.value, scores.tasks.at(task).at(metric).value, 1e-4)
           << task << " " << metric;
   }
   EXPECT_TRUE(mixed.tasks.at("arc_easy").contains("acc"));
+  EXPECT_EQ(metric_value(terms.at("arc_easy").at("acc")).value,
+            scores.tasks.at("arc_easy").at("acc").value);
 }
 
 TEST(Scorer, AMixtureOfModelsAveragesTheProbabilitiesOfEachToken) {
@@ -278,9 +287,8 @@ TEST(Scorer, AMixtureOfModelsAveragesTheProbabilitiesOfEachToken) {
   }
   ASSERT_GT(std::abs(expected - of_a), 1e-3 * std::abs(of_a)) << "the models are too alike";
   const double bpb = scorer.score(a, /*live=*/false).tasks.at("gsm8k").at("bpb").value;
-  EXPECT_NEAR(scorer.mixed_score(tokens, std::vector{0.3, 0.7}).tasks.at("gsm8k").at("bpb").value,
-              bpb * expected / of_a,
-              1e-5 * bpb);
+  const Scores mixed = scorer.mixed_score(experts_of(tokens[0], tokens[1]), std::vector{0.3, 0.7});
+  EXPECT_NEAR(mixed.tasks.at("gsm8k").at("bpb").value, bpb * expected / of_a, 1e-5 * bpb);
 }
 
 TEST(Scorer, ScoresThatAreNotFiniteNameTaskAndItem) {

@@ -31,6 +31,8 @@ const std::vector<Score>& predicted_scores(const MixtureFacts& facts, Chooser ch
   switch (chooser) {
     case Chooser::kProxy:
       return facts.proxy.domains;
+    case Chooser::kOtherProxy:
+      return facts.other_proxy;
     case Chooser::kInterpolation:
       return facts.interpolation;
     case Chooser::kOwnShare:
@@ -194,7 +196,7 @@ Html panel(const RunResult& r, Chooser chooser, size_t domain) {
     const std::string tip = fmt::format("{}{}\n{}: {}\nreally trained: {}",
                                         p.name,
                                         p.in_correlations ? "" : " (outside the statistics)",
-                                        chooser_name(chooser),
+                                        chooser_name(r, chooser),
                                         show_predicted(p.predicted, chooser),
                                         show_score(p.trained));
     marks += html(R"(<g class="point" data-key="{}">{}</g>)",
@@ -217,7 +219,7 @@ Html panel(const RunResult& r, Chooser chooser, size_t domain) {
       R"(<svg width="100%" height="{:.0f}" role="img" aria-label="{} against really trained, {}: )"
       R"(Spearman {}">{}{}{}{}{}</svg>)",
       kHeightPx,
-      chooser_name(chooser),
+      chooser_name(r, chooser),
       r.domains[domain].name,
       rho,
       grid(x, y, !same_unit),
@@ -226,7 +228,7 @@ Html panel(const RunResult& r, Chooser chooser, size_t domain) {
       marks,
       labels(points, x, y));
   const char* x_name =
-      chooser == Chooser::kOwnShare ? "share of the domain's own data" : chooser_name(chooser);
+      chooser == Chooser::kOwnShare ? "share of the domain's own data" : chooser_name(r, chooser);
   return html(
       R"(<figure class="panel"><figcaption>{}</figcaption><p class="axis-name up">↑ really trained</p>)"
       R"(<div class="plot{}">{}</div><p class="axis-name">{}{} →</p></figure>)",
@@ -239,10 +241,13 @@ Html panel(const RunResult& r, Chooser chooser, size_t domain) {
 
 }  // namespace
 
-const char* chooser_name(Chooser chooser) {
+const char* chooser_name(const RunResult& r, Chooser chooser) {
+  const bool merged = r.proxies == "merged";
   switch (chooser) {
     case Chooser::kProxy:
-      return "merged proxy";
+      return merged ? "merged proxy" : "ensemble";
+    case Chooser::kOtherProxy:
+      return merged ? "ensemble" : "merged proxy";
     case Chooser::kInterpolation:
       return "interpolation";
     case Chooser::kOwnShare:
@@ -255,6 +260,8 @@ const ChooserFidelity& fidelity_of(const RunResult& r, Chooser chooser) {
   switch (chooser) {
     case Chooser::kProxy:
       return r.fidelity.proxy;
+    case Chooser::kOtherProxy:
+      return r.fidelity.other_proxy;
     case Chooser::kInterpolation:
       return r.fidelity.interpolation;
     case Chooser::kOwnShare:

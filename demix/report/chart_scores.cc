@@ -37,7 +37,7 @@ Html score_mark(const Entry& entry, const Scale& scale, bool any_trained) {
       scale.percent(score.value - half), lane, scale.percent(score.value + half), lane, "whisker");
   const std::string tip = fmt::format("{}, {}: {}",
                                       mark_class(entry.mark),
-                                      entry.is_proxy ? "merged proxy" : "really trained",
+                                      entry.is_proxy ? "proxy" : "really trained",
                                       show_score(score));
   return html(R"(<g class="error {}">{}</g>{})",
               mark_class(entry.mark),

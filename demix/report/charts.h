@@ -16,9 +16,9 @@ Html mixture_chart(const RunResult& result);
 
 // One chooser's scores against those of really trained models, one panel per domain, with 95 %
 // bars, the line y = x and the least-squares line.
-enum class Chooser { kProxy, kInterpolation, kOwnShare };
+enum class Chooser { kProxy, kOtherProxy, kInterpolation, kOwnShare };
 Html scatter_chart(const RunResult& result, Chooser chooser);
-const char* chooser_name(Chooser chooser);
+const char* chooser_name(const RunResult& result, Chooser chooser);
 const ChooserFidelity& fidelity_of(const RunResult& result, Chooser chooser);
 
 // Objective of every proxy in the order of scoring, best so far, and what the predictor predicted.

@@ -90,8 +90,10 @@ struct MixtureFacts {
   // The two choosers that need no merging, by domain, higher is better.
   std::vector<Score> interpolation;  // of the components' scores, by merge weight
   std::vector<Score> own_share;      // share of the domain's own data
-  bool in_correlations = true;       // false: shown, but outside every statistic
-  std::string note;                  // in plain words, e.g. how far it was projected; may be empty
+  // Of the other kind of proxy than `proxy`: the ensemble of the components, or the merged model.
+  std::vector<Score> other_proxy;
+  bool in_correlations = true;  // false: shown, but outside every statistic
+  std::string note;             // in plain words, e.g. how far it was projected; may be empty
 };
 
 // How well a chooser predicted the references. Regret in standard deviations of the references'
@@ -117,12 +119,13 @@ struct Fidelity {
   int64_t references = 0;  // that entered the statistics
   ChooserFidelity proxy;
   ChooserFidelity own_share, interpolation;  // the free baselines
+  ChooserFidelity other_proxy;
   // The proxy's macro Spearman minus that of a free baseline, and the same of the macro regret; on
   // the same resamples.
   struct Lead {
     Estimate spearman, regret;
   };
-  Lead over_own_share, over_interpolation;
+  Lead over_own_share, over_interpolation, over_other_proxy;
 };
 
 // One proxy of the search, in the order in which they were scored.
@@ -207,7 +210,8 @@ struct RunResult {
   MixtureFacts flattened, current;       // current has no merge weights where none was named
   std::vector<MixtureFacts> references;  // all, in the order of training
 
-  std::string objective;  // in words: "mean percentile rank over domains"
+  std::string objective;           // in words: "mean percentile rank over domains"
+  std::string proxies = "merged";  // or "ensemble": what the search scored
   std::vector<SearchedProxy> search;
   std::vector<PredictorFit> predictors;
   std::vector<ShareTolerance> tolerance;  // by dataset

@@ -95,6 +95,7 @@ Json fidelity_to_json(const Fidelity& fidelity, const GaugeFacts& gauge, const N
       {"own_share", baseline_to_json(fidelity.own_share, fidelity.over_own_share, names)},
       {"interpolation",
        baseline_to_json(fidelity.interpolation, fidelity.over_interpolation, names)}};
+  json["other_proxy"] = baseline_to_json(fidelity.other_proxy, fidelity.over_other_proxy, names);
   json["gauge"] = gauge_to_json(gauge, names);
   return json;
 }
@@ -119,6 +120,7 @@ Json mixture_to_json(const MixtureFacts& facts, const Names& names) {
           {"measured_tasks", scores_to_json(names.tasks, facts.measured.tasks)},
           {"interpolation", scores_to_json(names.domains, facts.interpolation)},
           {"own_share", scores_to_json(names.domains, facts.own_share)},
+          {"other_proxy", scores_to_json(names.domains, facts.other_proxy)},
           {"in_correlations", facts.in_correlations},
           {"note", facts.note}};
 }
@@ -257,8 +259,10 @@ Fidelity read_fidelity(const Json& json, const Names& names) {
           .proxy = read_chooser(json, names),
           .own_share = read_chooser(member(free, "own_share"), names),
           .interpolation = read_chooser(member(free, "interpolation"), names),
+          .other_proxy = read_chooser(member(json, "other_proxy"), names),
           .over_own_share = read_lead(member(free, "own_share")),
-          .over_interpolation = read_lead(member(free, "interpolation"))};
+          .over_interpolation = read_lead(member(free, "interpolation")),
+          .over_other_proxy = read_lead(member(json, "other_proxy"))};
 }
 
 MixtureFacts read_mixture(const Json& json, std::string name, const Names& names) {
@@ -280,6 +284,7 @@ MixtureFacts read_mixture(const Json& json, std::string name, const Names& names
                                read_scores(member(json, "found_gain_proxy_tasks"), names.tasks)},
           .interpolation = read_scores(member(json, "interpolation"), names.domains),
           .own_share = read_scores(member(json, "own_share"), names.domains),
+          .other_proxy = read_scores(member(json, "other_proxy"), names.domains),
           .in_correlations = read(json, "in_correlations", true),
           .note = read<std::string>(json, "note")};
 }

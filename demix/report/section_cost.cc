@@ -2,6 +2,7 @@
 
 #include "demix/report/charts.h"
 #include "demix/report/sections.h"
+#include "demix/report/trust.h"
 
 namespace demix {
 namespace {
@@ -21,10 +22,11 @@ Html saving(const RunResult& r) {
   if (components == 0 || tokens == 0 || r.search.empty()) return {};
   const double each = tokens / components, trained = each * static_cast<double>(r.search.size());
   return html(
-      R"(<p class="lead">The search scored {} merged proxies for no training tokens beyond the {} of the )"
+      R"(<p class="lead">The search scored {} {} for no training tokens beyond the {} of the )"
       R"(components. Training a model on each of those mixtures, as long as a component, would have taken )"
       R"({}: {} times as much.</p>)",
       r.search.size(),
+      proxies_in_words(r),
       show_count(tokens),
       show_count(trained),
       show(trained / tokens, 1));
@@ -42,7 +44,7 @@ Html cost_section(const RunResult& r) {
     body = html(R"(<div class="tiles">{}{}{}{}</div>{}{})",
                 tile(show_seconds(seconds), "in all stages"),
                 tile(show_count(static_cast<double>(r.cost.tokens_trained)), "tokens trained"),
-                tile(show_count(static_cast<double>(r.cost.proxies)), "proxies merged and scored"),
+                tile(show_count(static_cast<double>(r.cost.proxies)), "proxies scored"),
                 tile(show_count(static_cast<double>(r.cost.items_scored)), "items scored"),
                 seconds_bar(r.cost),
                 saving(r));

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "demix/report/charts.h"
 #include "demix/report/sections.h"
@@ -7,12 +8,23 @@
 namespace demix {
 namespace {
 
-constexpr Chooser kChoosers[] = {Chooser::kProxy, Chooser::kInterpolation, Chooser::kOwnShare};
+constexpr Chooser kAllChoosers[] = {
+    Chooser::kProxy, Chooser::kOtherProxy, Chooser::kInterpolation, Chooser::kOwnShare};
+
+// Those that foretold something.
+std::vector<Chooser> choosers_of(const RunResult& r) {
+  std::vector<Chooser> choosers(std::begin(kAllChoosers), std::end(kAllChoosers));
+  if (fidelity_of(r, Chooser::kOtherProxy).domains.empty())
+    std::erase(choosers, Chooser::kOtherProxy);
+  return choosers;
+}
 
 const char* chooser_class(Chooser chooser) {
   switch (chooser) {
     case Chooser::kProxy:
       return "proxy";
+    case Chooser::kOtherProxy:
+      return "other-proxy";
     case Chooser::kInterpolation:
       return "interpolation";
     case Chooser::kOwnShare:
@@ -24,13 +36,14 @@ const char* chooser_class(Chooser chooser) {
 // Radio buttons before the panels they show: the style sheet does the switching.
 Html scatter_tabs(const RunResult& r) {
   Html inputs, labels, panels;
-  for (size_t i = 0; i < std::size(kChoosers); ++i) {
+  const std::vector<Chooser> choosers = choosers_of(r);
+  for (size_t i = 0; i < choosers.size(); ++i) {
     inputs += html(R"(<input type="radio" name="chooser" id="chooser{}" class="tab"{}>)",
                    i,
                    i == 0 ? Html{" checked"} : Html{});
-    labels += html(R"(<label for="chooser{}">{}</label>)", i, chooser_name(kChoosers[i]));
+    labels += html(R"(<label for="chooser{}">{}</label>)", i, chooser_name(r, choosers[i]));
     panels +=
-        html(R"(<div class="tab-panel tab-panel{}">{}</div>)", i, scatter_chart(r, kChoosers[i]));
+        html(R"(<div class="tab-panel tab-panel{}">{}</div>)", i, scatter_chart(r, choosers[i]));
   }
   return html(
       R"(<div class="tabs" role="group" aria-label="What is set against the really trained score">)"
@@ -57,14 +70,14 @@ Html plain_cell(const Estimate& e) {
 
 Html agreement_rows(const RunResult& r, const std::string& scope, int domain) {
   Html rows;
-  for (const Chooser chooser : kChoosers) {
+  for (const Chooser chooser : choosers_of(r)) {
     const ChooserFidelity& fidelity = fidelity_of(r, chooser);
     if (domain >= 0 && fidelity.domains.empty()) continue;
     const Agreement& a =
         domain < 0 ? fidelity.macro : fidelity.domains[static_cast<size_t>(domain)];
     rows += html(R"(<tr><td><i class="swatch {}"></i>{}</td>{}{}{}{}{}</tr>)",
                  chooser_class(chooser),
-                 chooser_name(chooser),
+                 chooser_name(r, chooser),
                  correlation_cell(a.spearman, chooser),
                  correlation_cell(a.spearman_top25, chooser),
                  correlation_cell(a.pearson, chooser),

@@ -38,6 +38,7 @@ Html glossary_section() {
       R"(<section id="words"><details><summary>Words used on this page</summary><dl class="glossary">
 <dt>component</dt><dd>A model trained, from the shared base, on one dataset (mixed with an anchor dataset).</dd>
 <dt>merged proxy</dt><dd>A weighted average of the components' weights. It stands in for the model that would be trained on the mixture, at no training cost.</dd>
+<dt>ensemble</dt><dd>The weighted average of the probabilities that the components give to each token. It stands in for the trained model too, and needs no pass of a model for a mixture.</dd>
 <dt>merge weight α, data share p</dt><dd>α weighs the components; p is the share of the training data. They differ because components share anchor data: p = αᵀC, with row i of C the data that component i was trained on.</dd>
 <dt>reference</dt><dd>A model really trained on a mixture that the search never saw, to check the proxies against.</dd>
 <dt>uniform, natural</dt><dd>Equal merge weights; and the token counts as shares, moved to the nearest mixture that the components can express.</dd>

@@ -124,7 +124,7 @@ Html scores_section(const RunResult& r) {
   const char* measured = trained ? "trained" : "proxy";
   const Html table = html(
       R"(<p class="legend"><span>{}{}{} really trained: found, natural, uniform</span>)"
-      R"(<span>{}{}{} their merged proxies</span><span><i class="dash chance"></i>chance</span>)"
+      R"(<span>{}{}{} their proxies</span><span><i class="dash chance"></i>chance</span>)"
       R"(<span>bars: 95 %</span><span>to the right is better; each row has its own scale</span></p>)"
       R"(<table class="scores"><thead><tr><th scope="col">Task</th><th scope="col" class="chart better">better →</th>)"
       R"(<th scope="col" class="num">found<small>{}</small></th><th scope="col" class="num">natural<small>{}</small></th>)"

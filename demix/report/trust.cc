@@ -19,7 +19,9 @@ Verdict agreement_verdict(const RunResult& result) {
   const Estimate& rho = result.fidelity.proxy.macro.spearman;
   const int64_t n = result.fidelity.references;
   Verdict verdict{
-      Kind::kNotKnownYet, "Do the merged proxies rank mixtures as real training does?", ""};
+      Kind::kNotKnownYet,
+      fmt::format("Do the {} rank mixtures as real training does?", proxies_in_words(result)),
+      ""};
   if (n == 0) {
     verdict.answer =
         "No reference has been trained yet, so nothing says how far they can be trusted.";
@@ -68,35 +70,55 @@ Verdict gauge_verdict(const RunResult& result) {
   return verdict;
 }
 
-Verdict baseline_verdict(const RunResult& result) {
+// A way to foretell that needs less than the proxies.
+struct Contender {
+  const char* sentence;     // "Interpolating the components' scores"
+  Estimate spearman, lead;  // of the proxies over it
+};
+
+std::vector<Contender> contenders(const RunResult& result) {
   const Fidelity& f = result.fidelity;
-  const Estimate &proxy = f.proxy.macro.spearman, &interpolation = f.interpolation.macro.spearman,
-                 &own_share = f.own_share.macro.spearman;
-  Verdict verdict{Kind::kNotKnownYet, "Do they beat what needs no merging?", ""};
-  if (f.references == 0 || !is_known(proxy) || (!is_known(interpolation) && !is_known(own_share))) {
+  std::vector<Contender> known;
+  const auto add = [&](const char* sentence, const Estimate& spearman, const Estimate& lead) {
+    if (is_known(spearman)) known.push_back({sentence, spearman, lead});
+  };
+  add("Interpolating the components' scores",
+      f.interpolation.macro.spearman,
+      f.over_interpolation.spearman);
+  add("A domain's own data share", f.own_share.macro.spearman, f.over_own_share.spearman);
+  if (result.proxies == "merged")
+    add("An ensemble of the components", f.other_proxy.macro.spearman, f.over_other_proxy.spearman);
+  return known;
+}
+
+Verdict baseline_verdict(const RunResult& result) {
+  const Estimate& proxy = result.fidelity.proxy.macro.spearman;
+  Verdict verdict{Kind::kNotKnownYet, "Do they beat what costs less?", ""};
+  const std::vector<Contender> known = contenders(result);
+  if (result.fidelity.references == 0 || !is_known(proxy) || known.empty()) {
     verdict.answer = "Not measured yet.";
     return verdict;
   }
-  const bool interpolates =
-      !is_known(own_share) || (is_known(interpolation) && interpolation.value >= own_share.value);
-  const Estimate& best = interpolates ? interpolation : own_share;
-  const Estimate& lead = interpolates ? f.over_interpolation.spearman : f.over_own_share.spearman;
+  const Contender& best =
+      *std::max_element(known.begin(), known.end(), [](const Contender& a, const Contender& b) {
+        return a.spearman.value < b.spearman.value;
+      });
   verdict.answer = fmt::format(
-      "{} reaches a Spearman of {}, merged proxies {}; on the same references the proxies' lead is "
-      "{}",
-      interpolates ? "Interpolating the components' scores" : "A domain's own data share",
-      show_estimate(best),
+      "{} reaches a Spearman of {}, {} {}; on the same references the proxies' lead is {}",
+      best.sentence,
+      show_estimate(best.spearman),
+      proxies_in_words(result),
       show_estimate(proxy),
-      show_estimate(lead));
-  if (is_known(lead) && lead.low > 0) {
+      show_estimate(best.lead));
+  if (is_known(best.lead) && best.lead.low > 0) {
     verdict.kind = Kind::kYes;
     verdict.answer += ".";
-  } else if (is_known(lead) && lead.high < 0) {
+  } else if (is_known(best.lead) && best.lead.high < 0) {
     verdict.kind = Kind::kNo;
-    verdict.answer += ": what is free ranks better.";
+    verdict.answer += ": what costs less ranks better.";
   } else {
     verdict.kind = Kind::kNoEvidence;
-    verdict.answer += is_known(lead) ? ": its interval includes zero." : ".";
+    verdict.answer += is_known(best.lead) ? ": its interval includes zero." : ".";
   }
   return verdict;
 }
@@ -163,6 +185,10 @@ bool at_chance(const TaskFacts& task, const std::vector<Score>& scores) {
     if (above > kIntervalErrors * score.standard_error) return false;
   }
   return any;
+}
+
+const char* proxies_in_words(const RunResult& result) {
+  return result.proxies == "merged" ? "merged proxies" : "ensembles of components";
 }
 
 std::vector<Verdict> verdicts(const RunResult& result) {

@@ -19,14 +19,17 @@ struct Verdict {
 // "Yes" and "No" only where a 95 % interval says so; everything else is "no evidence".
 //   1. Do proxies rank mixtures as real training does?  The interval of the macro Spearman against
 //   0.
-//   2. Do they beat what needs no merging?  The interval of their lead over the better free
-//      baseline, on the same resamples of the references.
+//   2. Do they beat what costs less?  The interval of their lead over the best of: interpolation,
+//      own share and, for merged proxies, ensembles of the components; on the same resamples.
 //   3. Is the found mixture better than natural and uniform, when really trained?  By domain, the
 //      gain on the same items against its standard error. Yes: better than both in every domain;
 //      no: worse somewhere and nowhere better.
 //   4. Before any reference was trained, was there reason to trust the proxies?  The gauge
 //      (demix/validate/gauge.h).
 std::vector<Verdict> verdicts(const RunResult& result);
+
+// "merged proxies" or "ensembles of components".
+const char* proxies_in_words(const RunResult& result);
 
 // True when no model's score lies clearly (by 95 %) on the better side of what knowing nothing
 // gives.

@@ -31,6 +31,11 @@ std::vector<ScoredMetric> resolve_metrics(
     const std::vector<Task>& tasks,
     const std::vector<std::string>& datasets);
 
+// Throws Error naming a metric that an ensemble of models has no score of: of generated answers,
+// and of the likeliest token of answers without choices.
+void check_ensemble_metrics(const std::vector<ScoredMetric>& metrics,
+                            const std::vector<Task>& tasks);
+
 Objective objective_of(const std::vector<ScoredMetric>& metrics);
 
 // One measurement per metric. Throws Error, naming the model, when one is missing.

@@ -8,6 +8,7 @@
 #include "demix/core/hash.h"
 #include "demix/core/progress.h"
 #include "demix/corpus/tokenizer.h"
+#include "demix/evaluate/experts.h"
 #include "demix/merge/components.h"
 #include "demix/model/decoder.h"
 #include "demix/run/device.h"
@@ -63,11 +64,15 @@ void Proxies::load_components(const Models& models,
   components_ = std::make_unique<Components>(
       models.architecture(), models.base_facts().folder, std::move(folders), method, target, merge);
   say(components_->storage().words);
+  component_weights_ = [this, &models, components](size_t k) {
+    return scored_weights(models, components[k]);
+  };
 }
 
 void Proxies::release_components() {
   proxies_.clear();
   components_.reset();
+  experts_.reset();
 }
 
 Scores Proxies::score_model(const Models& models, const ModelFacts& facts, TermsByMetric* terms) {
@@ -81,7 +86,7 @@ Scores Proxies::score_model(const Models& models, const ModelFacts& facts, Terms
   const auto score = [&](TermsByMetric* items) {
     return scorer_->score(scored_weights(models, facts), /*live=*/false, nullptr, items);
   };
-  return kept_or(score, key, facts.name, false, terms);
+  return kept_or(score, key, facts.name, Origin::kModel, terms);
 }
 
 Weights Proxies::scored_weights(const Models& models, const ModelFacts& facts) const {
@@ -92,9 +97,9 @@ Weights Proxies::scored_weights(const Models& models, const ModelFacts& facts) c
                                  resolve_dtype(config.evaluate.dtype, "evaluate.dtype")));
 }
 
-std::string Proxies::merge_key(const MergeRequest& request) const {
+std::string Proxies::proxy_key(ProxyKind kind, const MergeRequest& request) const {
   Hasher hasher;
-  hasher.field(method_key_).field(components_hash_);
+  hasher.field(kind == ProxyKind::kMerged ? method_key_ : "ensemble").field(components_hash_);
   for (const double weight : request.merge_weights) hasher.field(weight);
   return hasher.field(workspace_.config().evaluate.dtype).field(scorer_->hash()).hex();
 }
@@ -103,7 +108,8 @@ std::vector<Scores> Proxies::score_merges(std::span<const MergeRequest> requests
                                           const std::function<void()>& done) {
   DEMIX_CHECK(components_ != nullptr);
   std::vector<std::string> keys;
-  for (const MergeRequest& request : requests) keys.push_back(merge_key(request));
+  for (const MergeRequest& request : requests)
+    keys.push_back(proxy_key(ProxyKind::kMerged, request));
   const auto at_once = static_cast<size_t>(components_->storage().proxies);
 
   std::map<size_t, size_t> merged;  // request -> place in proxies_
@@ -126,16 +132,58 @@ std::vector<Scores> Proxies::score_merges(std::span<const MergeRequest> requests
       if (!merged.contains(i)) merge_from(i);
       return scorer_->score(proxies_[merged.at(i)], /*live=*/false, nullptr, items);
     };
-    scores.push_back(
-        kept_or(score, keys[i], requests[i].name, true, requests[i].terms, requests[i].selection));
+    scores.push_back(kept_or(score,
+                             keys[i],
+                             requests[i].name,
+                             Origin::kMerged,
+                             requests[i].terms,
+                             requests[i].selection));
     done();
   }
   return scores;
 }
 
-std::string Proxies::key_of(std::span<const MergeRequest> requests) const {
+std::vector<Scores> Proxies::score_proxies(ProxyKind kind,
+                                           std::span<const MergeRequest> requests,
+                                           const std::function<void()>& done) {
+  return kind == ProxyKind::kMerged ? score_merges(requests, done)
+                                    : score_ensembles(requests, done);
+}
+
+const Experts& Proxies::experts() {
+  if (experts_) return *experts_;
+  DEMIX_CHECK(components_ != nullptr);
+  std::vector<std::vector<float>> tokens;
+  Progress progress("read components", static_cast<int64_t>(components_->size()), "models");
+  for (size_t k = 0; k < components_->size(); ++k) {
+    tokens.push_back(scorer_->token_log_likelihoods(component_weights_(k)));
+    progress.add(1);
+  }
+  experts_ = std::make_unique<Experts>(tokens, components_->names());
+  return *experts_;
+}
+
+std::vector<Scores> Proxies::score_ensembles(std::span<const MergeRequest> requests,
+                                             const std::function<void()>& done) {
+  std::vector<Scores> scores;
+  for (const MergeRequest& request : requests) {
+    const auto score = [&](TermsByMetric* items) {
+      return scorer_->mixed_score(experts(), request.merge_weights, items);
+    };
+    scores.push_back(kept_or(score,
+                             proxy_key(ProxyKind::kEnsemble, request),
+                             request.name,
+                             Origin::kEnsemble,
+                             request.terms,
+                             request.selection));
+    done();
+  }
+  return scores;
+}
+
+std::string Proxies::key_of(ProxyKind kind, std::span<const MergeRequest> requests) const {
   Hasher hasher;
-  for (const MergeRequest& request : requests) hasher.field(merge_key(request));
+  for (const MergeRequest& request : requests) hasher.field(proxy_key(kind, request));
   return hasher.hex();
 }
 
@@ -148,7 +196,7 @@ bool Proxies::is_kept(const std::string& key, bool with_terms, bool with_selecti
 Scores Proxies::kept_or(const std::function<Scores(TermsByMetric*)>& score,
                         const std::string& key,
                         const std::string& name,
-                        bool merged,
+                        Origin origin,
                         TermsByMetric* terms,
                         Scores* selection) {
   Journal& journal = workspace_.journal();
@@ -168,7 +216,9 @@ Scores Proxies::kept_or(const std::function<Scores(TermsByMetric*)>& score,
     *terms = std::move(items);
     journal.put("terms", key, name, *terms);
   }
-  journal.put("score", key, name, journal_value(scores, scorer_->items(), merged));
+  // Of an ensemble no model reads an item.
+  const int64_t read = origin == Origin::kEnsemble ? 0 : scorer_->items();
+  journal.put("score", key, name, journal_value(scores, read, origin != Origin::kModel));
   return scores;
 }
 

@@ -15,7 +15,12 @@
 namespace demix {
 
 class Components;
+class Experts;
 class Tokenizer;
+
+// What stands in for a model trained on a mixture: the merge of the components' weights, or the
+// ensemble of the components, whose token probabilities are averaged (demix/evaluate/experts.h).
+enum class ProxyKind { kMerged, kEnsemble };
 
 // A proxy to be scored.
 struct MergeRequest {
@@ -38,7 +43,7 @@ class Proxies {
           const Tokenizer& tokenizer);
   ~Proxies();
 
-  // Loads the components, in place of others; needed before score_merges. Their place is said on
+  // Loads the components, in place of others; needed before score_proxies. Their place is said on
   // standard error.
   void load_components(const Models& models,
                        const std::vector<ModelFacts>& components,
@@ -51,31 +56,40 @@ class Proxies {
   Scores score_model(const Models& models, const ModelFacts& facts, TermsByMetric* terms = nullptr);
   // A model's weights as they are scored.
   Weights scored_weights(const Models& models, const ModelFacts& facts) const;
-  // The proxies by these weights, in order, merged by the configured method, as many at once as
+  // The proxies by these weights, in order. Merged by the configured method, as many at once as
   // their storage allows. Each one's scores are recorded as soon as they are known; `done` is
   // called then.
-  std::vector<Scores> score_merges(
-      std::span<const MergeRequest> requests, const std::function<void()>& done = [] {});
+  std::vector<Scores> score_proxies(
+      ProxyKind kind,
+      std::span<const MergeRequest> requests,
+      const std::function<void()>& done = [] {});
 
   const Scorer& scorer() const { return *scorer_; }
   // Which items are in which half.
   const ItemHalves& halves() const { return halves_; }
   // Identifies proxies merged by these weights, in this order, and what they are scored on.
-  std::string key_of(std::span<const MergeRequest> requests) const;
+  std::string key_of(ProxyKind kind, std::span<const MergeRequest> requests) const;
   // Distinct proxies and models scored in this run folder, and their items.
   int64_t proxies_scored() const;
   int64_t items_scored() const;
 
  private:
-  std::string merge_key(const MergeRequest& request) const;
+  std::string proxy_key(ProxyKind kind, const MergeRequest& request) const;
+  std::vector<Scores> score_merges(std::span<const MergeRequest> requests,
+                                   const std::function<void()>& done);
+  std::vector<Scores> score_ensembles(std::span<const MergeRequest> requests,
+                                      const std::function<void()>& done);
+  // Of the loaded components; each is run once, when they are first needed.
+  const Experts& experts();
   // Whether the journal has all that is asked for under this key.
   bool is_kept(const std::string& key, bool with_terms, bool with_selection) const;
+  enum class Origin { kModel, kMerged, kEnsemble };
   // The journal's scores under this key (and what else is asked for), else those of `score`,
   // recorded. `score` fills in the terms that it is given.
   Scores kept_or(const std::function<Scores(TermsByMetric*)>& score,
                  const std::string& key,
                  const std::string& name,
-                 bool merged,
+                 Origin origin,
                  TermsByMetric* terms,
                  Scores* selection = nullptr);
 
@@ -84,6 +98,8 @@ class Proxies {
   std::unique_ptr<Decoder> decoder_;
   std::unique_ptr<Scorer> scorer_;
   std::unique_ptr<Components> components_;
+  std::function<Weights(size_t)> component_weights_;  // one of the loaded ones, as it is scored
+  std::unique_ptr<Experts> experts_;
   std::string components_hash_;
   std::string method_key_;
   std::vector<Weights> proxies_;  // to merge into, as many as were needed at once

@@ -293,7 +293,7 @@ Fidelity measure_fidelity(const std::vector<MixtureFacts>& references,
                           size_t domains,
                           int resamples,
                           const Rng& rng) {
-  Table trained(domains), proxy(domains), share(domains), interpolation(domains);
+  Table trained(domains), proxy(domains), share(domains), interpolation(domains), other(domains);
   Fidelity fidelity;
   for (const MixtureFacts& facts : references) {
     if (!facts.in_correlations) continue;
@@ -302,6 +302,7 @@ Fidelity measure_fidelity(const std::vector<MixtureFacts>& references,
       trained[d].push_back(facts.trained.domains[d].value);
       proxy[d].push_back(facts.proxy.domains[d].value);
       interpolation[d].push_back(facts.interpolation[d].value);
+      if (!facts.other_proxy.empty()) other[d].push_back(facts.other_proxy[d].value);
       if (const double own = facts.own_share[d].value; !std::isnan(own)) share[d].push_back(own);
     }
   }
@@ -310,6 +311,8 @@ Fidelity measure_fidelity(const std::vector<MixtureFacts>& references,
   fidelity.proxy = chooser_fidelity(proxy, trained, config, rng);
   fidelity.interpolation = chooser_fidelity(interpolation, trained, config, rng);
   fidelity.own_share = chooser_fidelity(share, trained, config, rng);
+  if (!other.empty() && !other[0].empty())
+    fidelity.other_proxy = chooser_fidelity(other, trained, config, rng);
   const auto lead = [&](const Table& baseline) {
     for (size_t d = 0; d < domains; ++d) {
       if (baseline[d].size() != trained[d].size()) return Fidelity::Lead{};
@@ -320,6 +323,7 @@ Fidelity measure_fidelity(const std::vector<MixtureFacts>& references,
   };
   fidelity.over_interpolation = lead(interpolation);
   fidelity.over_own_share = lead(share);
+  fidelity.over_other_proxy = lead(other);
   // A share is no score, so its ratio to one means nothing.
   fidelity.own_share.macro.capability_recovery = {};
   for (Agreement& agreement : fidelity.own_share.domains) agreement.capability_recovery = {};

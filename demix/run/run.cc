@@ -43,6 +43,7 @@ class Loop {
         composition_(composition_of(config_)) {
     for (const std::string& name : names_) dataset_files(name, config_.datasets.at(name));
     check_names(config_.search, objective_, names_);
+    if (kind() == ProxyKind::kEnsemble) check_ensemble_metrics(metrics_, tasks_);
     // What is wrong with files from elsewhere is said before hours of work.
     imported_references(config_.validate.import, composition_);
     if (config_.validate.scores)
@@ -61,6 +62,14 @@ class Loop {
 
  private:
   void describe();
+  ProxyKind kind() const {
+    return config_.proxies == "merged" ? ProxyKind::kMerged : ProxyKind::kEnsemble;
+  }
+  ProxyKind other_kind() const {
+    return kind() == ProxyKind::kMerged ? ProxyKind::kEnsemble : ProxyKind::kMerged;
+  }
+  // Whether proxies of the other kind have all the scores that count.
+  bool other_kind_scores() const;
   Rng reference_rng() const;
   // Of the references' data order, which is not that of the components: noise that they shared
   // would cancel here, but not between the components and the training that the mixture is for.
@@ -138,6 +147,7 @@ void Loop::describe() {
     facts.higher_is_better = scored.metric.higher_is_better;
     result_.tasks.push_back(facts);
   }
+  result_.proxies = config_.proxies;
   result_.objective = "mean percentile rank over domains";
   if (config_.target_tokens) result_.target_tokens = *config_.target_tokens;
   result_.seed = config_.seed;
@@ -347,7 +357,7 @@ std::vector<Measurements> Loop::score_batch(std::span<const Mixture> mixtures, S
   searched_.insert(searched_.end(), requests.begin(), requests.end());
   for (size_t i = 0; i < requests.size() && config_.search.select_on_half; ++i)
     requests[i].selection = &selections[i];
-  const std::vector<Scores> scores = proxies_->score_merges(requests, [&] {
+  const std::vector<Scores> scores = proxies_->score_proxies(kind(), requests, [&] {
     progress.add(1);
     clock.lap();
   });
@@ -360,12 +370,12 @@ std::vector<Measurements> Loop::score_batch(std::span<const Mixture> mixtures, S
 }
 
 Spent Loop::spent(int round) {
-  const std::string key = proxies_->key_of(searched_);
+  const std::string key = proxies_->key_of(kind(), searched_);
   Journal& journal = workspace_.journal();
   if (const auto found = journal.find("spent", key))
     return {found->at("items").get<int64_t>(), found->at("seconds").get<double>()};
-  const Spent spent{static_cast<int64_t>(searched_.size()) * proxies_->scorer().items(),
-                    journal.seconds("search")};
+  const int64_t items = kind() == ProxyKind::kMerged ? proxies_->scorer().items() : 0;
+  const Spent spent{static_cast<int64_t>(searched_.size()) * items, journal.seconds("search")};
   journal.put("spent",
               key,
               fmt::format("round {}", round + 1),
@@ -439,7 +449,7 @@ void Loop::verify_found(const SearchResult& found) {
   for (const MixtureFacts& facts : baselines_) {
     requests.push_back({facts.merge_weights, "proxy of " + facts.name, &terms[facts.name]});
   }
-  const std::vector<Scores> scores = proxies_->score_merges(requests);
+  const std::vector<Scores> scores = proxies_->score_proxies(kind(), requests);
   for (size_t i = 0; i < baselines_.size(); ++i) {
     MixtureFacts& facts = baselines_[i];
     const std::string name = "the proxy of " + facts.name;
@@ -477,6 +487,16 @@ void Loop::verify_found(const SearchResult& found) {
     }
   }
   place_baselines(baselines_);
+}
+
+bool Loop::other_kind_scores() const {
+  if (other_kind() == ProxyKind::kMerged) return true;
+  try {
+    check_ensemble_metrics(metrics_, tasks_);
+  } catch (const Error&) {
+    return false;
+  }
+  return true;
 }
 
 void Loop::read_run_gauge() {
@@ -518,11 +538,16 @@ void Loop::foretell_references() {
     if (!facts.merge_weights.empty())
       requests.push_back({facts.merge_weights, "proxy of " + facts.name});
   }
-  const std::vector<Scores> scores = proxies_->score_merges(requests);
+  const std::vector<Scores> scores = proxies_->score_proxies(kind(), requests);
+  std::vector<Scores> others;
+  if (other_kind_scores()) others = proxies_->score_proxies(other_kind(), requests);
   size_t next = 0;
   for (MixtureFacts& facts : references_) {
     if (!facts.merge_weights.empty()) {
-      facts.proxy = model_scores(scores[next++], "the proxy of " + facts.name);
+      facts.proxy = model_scores(scores[next], "the proxy of " + facts.name);
+      if (!others.empty())
+        facts.other_proxy = model_scores(others[next], "the proxy of " + facts.name).domains;
+      ++next;
       facts.interpolation = interpolated_scores(facts.merge_weights, component_scores_);
     }
     facts.own_share = own_shares(facts.mixture, result_.datasets, result_.domains);

@@ -189,6 +189,9 @@ struct RunConfig {
   TrainConfig train;
   BaseConfig base;
   ComponentsConfig components;
+  // What stands in for a model trained on a mixture: "merged", the merge of the components, or
+  // "ensemble", their token probabilities averaged, for which no mixture costs a pass of a model.
+  std::string proxies = "merged";
   MergeConfig merge;
   EvaluateConfig evaluate;
   SearchConfig search;
@@ -209,6 +212,7 @@ struct RunConfig {
     v("train", train);
     v("base", base);
     v("components", components);
+    v("proxies", proxies);
     v("merge", merge);
     v("evaluate", evaluate);
     v("search", search);

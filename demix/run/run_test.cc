@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -141,6 +142,25 @@ TEST_F(Run, ReferencesThatWereTrainedElsewhereJoinTheStatistics) {
   EXPECT_MENTIONS(error_of(second, "c"), "no column held_out/digits");
   std::ofstream(out("mixtures.csv")) << "run,digits,leters\nm1,0.5,0.5\nm2,0.2,0.8\n";
   EXPECT_MENTIONS(error_of(second, "d"), "there is no dataset 'leters' in this run");
+}
+
+TEST_F(Run, SearchesByEnsemblesOfTheComponentsWhereThatIsAsked) {
+  const RunResult merged = run_stages(config(), out("a"), Stage::kValidate);
+  RunConfig by_ensembles = config();
+  by_ensembles.proxies = "ensemble";
+  const RunResult result = run_stages(by_ensembles, out("b"), Stage::kValidate);
+  const MixtureFacts &uniform = result.references[0], &same = merged.references[0];
+  ASSERT_EQ(uniform.name, "uniform");
+  for (size_t d = 0; d < 2; ++d) {
+    EXPECT_EQ(uniform.proxy.domains[d].value, same.other_proxy[d].value);
+    EXPECT_EQ(uniform.other_proxy[d].value, same.proxy.domains[d].value);
+    EXPECT_NE(uniform.proxy.domains[d].value, same.proxy.domains[d].value);
+  }
+  EXPECT_EQ(result.search.size(), merged.search.size());
+  EXPECT_TRUE(std::isfinite(result.natural.found_gain_proxy.domains[0].standard_error));
+  EXPECT_LT(result.cost.items_scored, merged.cost.items_scored + 1);
+  EXPECT_EQ(result.fidelity.over_other_proxy.spearman.value,
+            -merged.fidelity.over_other_proxy.spearman.value);
 }
 
 TEST_F(Run, NoMoreReferencesAreTrainedThanTheIntervalNeeds) {

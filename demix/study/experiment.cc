@@ -38,8 +38,6 @@ Experiment::Experiment(StudyContext& context,
   for (const ModelFacts& component : components_) {
     tokens_ += component.result.tokens;
     component_scores_.push_back(context.score_model(component));
-    component_tokens_.push_back(context.proxies().scorer().token_log_likelihoods(
-        context.proxies().scored_weights(context.models(), component)));
     progress.add(1);
   }
 }
@@ -58,27 +56,30 @@ void Experiment::load(const std::string& merge) {
   loaded_ = merge;
 }
 
-Experiment::DomainScores Experiment::merged(const std::string& merge,
-                                            const std::vector<std::vector<double>>& weights) {
+Experiment::DomainScores Experiment::proxies(ProxyKind kind,
+                                             const std::string& merge,
+                                             const std::vector<std::vector<double>>& weights) {
   load(merge);
+  const std::string what =
+      fmt::format("{} {}", name_, kind == ProxyKind::kMerged ? merge : "ensemble");
   std::vector<MergeRequest> requests;
-  for (const auto& alpha : weights) requests.push_back({alpha, "a proxy of " + name_});
-  Progress progress(name_ + " " + merge, static_cast<int64_t>(requests.size()), "proxies");
+  for (const auto& alpha : weights) requests.push_back({alpha, "a proxy of " + what});
+  Progress progress(what, static_cast<int64_t>(requests.size()), "proxies");
   const std::vector<Scores> scores =
-      context_.proxies().score_merges(requests, [&] { progress.add(1); });
+      context_.proxies().score_proxies(kind, requests, [&] { progress.add(1); });
   DomainScores result;
-  for (const Scores& one : scores) result.push_back(context_.domain_scores(one, "a proxy"));
+  for (const Scores& one : scores) result.push_back(context_.domain_scores(one, what));
   return result;
 }
 
-Experiment::DomainScores Experiment::ensembles(
-    const std::vector<std::vector<double>>& weights) const {
-  DomainScores result;
-  for (const auto& alpha : weights) {
-    result.push_back(context_.domain_scores(
-        context_.proxies().scorer().mixed_score(component_tokens_, alpha), "an ensemble"));
-  }
-  return result;
+Experiment::DomainScores Experiment::merged(const std::string& merge,
+                                            const std::vector<std::vector<double>>& weights) {
+  return proxies(ProxyKind::kMerged, merge, weights);
+}
+
+Experiment::DomainScores Experiment::ensembles(const std::vector<std::vector<double>>& weights) {
+  // Of the loaded components, whatever they are merged by.
+  return proxies(ProxyKind::kEnsemble, loaded_.empty() ? "merge" : loaded_, weights);
 }
 
 Experiment::DomainScores Experiment::interpolations(

@@ -29,7 +29,7 @@ class Experiment {
   DomainScores merged(const std::string& merge, const std::vector<std::vector<double>>& weights);
   std::vector<std::string> merge_names() const;
   // Of mixtures of the components' token probabilities.
-  DomainScores ensembles(const std::vector<std::vector<double>>& weights) const;
+  DomainScores ensembles(const std::vector<std::vector<double>>& weights);
   // Of the components, averaged.
   DomainScores interpolations(const std::vector<std::vector<double>>& weights) const;
   DomainScores own_shares(const std::vector<std::vector<double>>& weights) const;
@@ -39,6 +39,9 @@ class Experiment {
 
  private:
   void load(const std::string& merge);
+  DomainScores proxies(ProxyKind kind,
+                       const std::string& merge,
+                       const std::vector<std::vector<double>>& weights);
 
   StudyContext& context_;
   std::string name_;
@@ -47,8 +50,7 @@ class Experiment {
   int64_t tokens_ = 0;
   std::vector<ModelFacts> components_;
   std::vector<std::vector<Score>> component_scores_;
-  std::vector<std::vector<float>> component_tokens_;  // log-likelihoods, see Scorer
-  std::string loaded_;                                // merge
+  std::string loaded_;  // merge
 };
 
 }  // namespace demix

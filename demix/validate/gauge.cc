@@ -64,15 +64,15 @@ std::optional<GaugeReading> read_gauge(const GaugeSigns& signs) {
   reading.value = mean(reading.domains);
   if (reading.value >= kGaugeGood && weak.empty()) {
     reading.verdict =
-        "Merged proxies rank mixtures as the components' own scores do: where that was so, really "
+        "The proxies rank mixtures as the components' own scores do: where that was so, really "
         "trained models ranked alike.";
   } else if (reading.value >= kGaugeLimit) {
     reading.verdict =
-        "Merged proxies and the components' own scores rank mixtures differently in part: only "
+        "The proxies and the components' own scores rank mixtures differently in part: only "
         "references can say which is right.";
   } else {
     reading.verdict =
-        "Merged proxies rank mixtures otherwise than the components' own scores, or their "
+        "The proxies rank mixtures otherwise than the components' own scores, or their "
         "differences are lost in noise: do not act on them without references.";
   }
   if (!weak.empty()) {
