@@ -48,14 +48,16 @@ std::string summary(const RunResult& result, const std::filesystem::path& out) {
         "  {:<27}{}\n"
         "  {:<27}{}\n"
         "  interpolation, no merging  {}\n"
-        "  own data share, no model   {}\n",
+        "  own data share, no model   {}\n"
+        "  calibrated by references   {}\n",
         result.fidelity.references,
         merged ? "merged proxies" : "ensembles of components",
         estimate_text(result.fidelity.proxy.macro.spearman),
         merged ? "ensembles of components" : "merged proxies",
         estimate_text(result.fidelity.other_proxy.macro.spearman),
         estimate_text(result.fidelity.interpolation.macro.spearman),
-        estimate_text(result.fidelity.own_share.macro.spearman));
+        estimate_text(result.fidelity.own_share.macro.spearman),
+        estimate_text(result.fidelity.calibrated.macro.spearman));
   }
   if (!result.unfinished.empty()) text += fmt::format("\nunfinished: {}\n", result.unfinished);
   return text + fmt::format("\n{}\n", (out / "report.html").string());

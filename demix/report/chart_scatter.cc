@@ -37,6 +37,8 @@ const std::vector<Score>& predicted_scores(const MixtureFacts& facts, Chooser ch
       return facts.interpolation;
     case Chooser::kOwnShare:
       return facts.own_share;
+    case Chooser::kCalibrated:
+      return facts.calibrated;
   }
   DEMIX_CHECK(false);
 }
@@ -252,6 +254,8 @@ const char* chooser_name(const RunResult& r, Chooser chooser) {
       return "interpolation";
     case Chooser::kOwnShare:
       return "own data share";
+    case Chooser::kCalibrated:
+      return "calibrated by references";
   }
   return "";
 }
@@ -266,6 +270,8 @@ const ChooserFidelity& fidelity_of(const RunResult& r, Chooser chooser) {
       return r.fidelity.interpolation;
     case Chooser::kOwnShare:
       return r.fidelity.own_share;
+    case Chooser::kCalibrated:
+      return r.fidelity.calibrated;
   }
   DEMIX_CHECK(false);
 }

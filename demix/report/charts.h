@@ -16,7 +16,7 @@ Html mixture_chart(const RunResult& result);
 
 // One chooser's scores against those of really trained models, one panel per domain, with 95 %
 // bars, the line y = x and the least-squares line.
-enum class Chooser { kProxy, kOtherProxy, kInterpolation, kOwnShare };
+enum class Chooser { kProxy, kOtherProxy, kInterpolation, kOwnShare, kCalibrated };
 Html scatter_chart(const RunResult& result, Chooser chooser);
 const char* chooser_name(const RunResult& result, Chooser chooser);
 const ChooserFidelity& fidelity_of(const RunResult& result, Chooser chooser);

@@ -92,6 +92,9 @@ struct MixtureFacts {
   std::vector<Score> own_share;      // share of the domain's own data
   // Of the other kind of proxy than `proxy`: the ensemble of the components, or the merged model.
   std::vector<Score> other_proxy;
+  // What all of these lead to expect, by calibration on the other references
+  // (demix/validate/calibration.h).
+  std::vector<Score> calibrated;
   bool in_correlations = true;  // false: shown, but outside every statistic
   std::string note;             // in plain words, e.g. how far it was projected; may be empty
 };
@@ -120,12 +123,14 @@ struct Fidelity {
   ChooserFidelity proxy;
   ChooserFidelity own_share, interpolation;  // the free baselines
   ChooserFidelity other_proxy;
+  ChooserFidelity calibrated;  // by the other references: each is left out of its own estimate
   // The proxy's macro Spearman minus that of a free baseline, and the same of the macro regret; on
   // the same resamples.
   struct Lead {
     Estimate spearman, regret;
   };
   Lead over_own_share, over_interpolation, over_other_proxy;
+  Lead over_calibrated;
 };
 
 // One proxy of the search, in the order in which they were scored.

@@ -96,6 +96,7 @@ Json fidelity_to_json(const Fidelity& fidelity, const GaugeFacts& gauge, const N
       {"interpolation",
        baseline_to_json(fidelity.interpolation, fidelity.over_interpolation, names)}};
   json["other_proxy"] = baseline_to_json(fidelity.other_proxy, fidelity.over_other_proxy, names);
+  json["calibrated"] = baseline_to_json(fidelity.calibrated, fidelity.over_calibrated, names);
   json["gauge"] = gauge_to_json(gauge, names);
   return json;
 }
@@ -121,6 +122,7 @@ Json mixture_to_json(const MixtureFacts& facts, const Names& names) {
           {"interpolation", scores_to_json(names.domains, facts.interpolation)},
           {"own_share", scores_to_json(names.domains, facts.own_share)},
           {"other_proxy", scores_to_json(names.domains, facts.other_proxy)},
+          {"calibrated", scores_to_json(names.domains, facts.calibrated)},
           {"in_correlations", facts.in_correlations},
           {"note", facts.note}};
 }
@@ -260,9 +262,11 @@ Fidelity read_fidelity(const Json& json, const Names& names) {
           .own_share = read_chooser(member(free, "own_share"), names),
           .interpolation = read_chooser(member(free, "interpolation"), names),
           .other_proxy = read_chooser(member(json, "other_proxy"), names),
+          .calibrated = read_chooser(member(json, "calibrated"), names),
           .over_own_share = read_lead(member(free, "own_share")),
           .over_interpolation = read_lead(member(free, "interpolation")),
-          .over_other_proxy = read_lead(member(json, "other_proxy"))};
+          .over_other_proxy = read_lead(member(json, "other_proxy")),
+          .over_calibrated = read_lead(member(json, "calibrated"))};
 }
 
 MixtureFacts read_mixture(const Json& json, std::string name, const Names& names) {
@@ -285,6 +289,7 @@ MixtureFacts read_mixture(const Json& json, std::string name, const Names& names
           .interpolation = read_scores(member(json, "interpolation"), names.domains),
           .own_share = read_scores(member(json, "own_share"), names.domains),
           .other_proxy = read_scores(member(json, "other_proxy"), names.domains),
+          .calibrated = read_scores(member(json, "calibrated"), names.domains),
           .in_correlations = read(json, "in_correlations", true),
           .note = read<std::string>(json, "note")};
 }

@@ -8,14 +8,17 @@
 namespace demix {
 namespace {
 
-constexpr Chooser kAllChoosers[] = {
-    Chooser::kProxy, Chooser::kOtherProxy, Chooser::kInterpolation, Chooser::kOwnShare};
+constexpr Chooser kAllChoosers[] = {Chooser::kProxy,
+                                    Chooser::kOtherProxy,
+                                    Chooser::kInterpolation,
+                                    Chooser::kOwnShare,
+                                    Chooser::kCalibrated};
 
 // Those that foretold something.
 std::vector<Chooser> choosers_of(const RunResult& r) {
   std::vector<Chooser> choosers(std::begin(kAllChoosers), std::end(kAllChoosers));
-  if (fidelity_of(r, Chooser::kOtherProxy).domains.empty())
-    std::erase(choosers, Chooser::kOtherProxy);
+  for (const Chooser chooser : {Chooser::kOtherProxy, Chooser::kCalibrated})
+    if (fidelity_of(r, chooser).domains.empty()) std::erase(choosers, chooser);
   return choosers;
 }
 
@@ -29,6 +32,8 @@ const char* chooser_class(Chooser chooser) {
       return "interpolation";
     case Chooser::kOwnShare:
       return "own-share";
+    case Chooser::kCalibrated:
+      return "calibrated";
   }
   return "";
 }
@@ -101,8 +106,8 @@ Html choosers_table(const RunResult& r) {
   }
   return html(
       R"(<h3>Which predicts best?</h3><p class="lead">Brackets are 95 % bootstrap intervals over the {} )"
-      R"(references. Interpolation and own share need no merging: a proxy that does not beat them has )"
-      R"(proved nothing.</p>{})",
+      R"(references. Interpolation, own share and ensembles need no merging: a proxy that does not beat them has )"
+      R"(proved nothing. Calibrated estimates are learned from the other references, each left out of its own.</p>{})",
       r.fidelity.references,
       scrollable(html(
           R"(<table class="choosers"><thead><tr><th scope="col">Chooser</th>)"

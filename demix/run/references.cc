@@ -6,6 +6,7 @@
 
 #include "demix/core/error.h"
 #include "demix/search/swarm_csv.h"
+#include "demix/validate/calibration.h"
 #include "demix/validate/statistics.h"
 
 namespace demix {
@@ -289,11 +290,43 @@ std::vector<Score> own_shares(std::span<const double> data_shares,
   return shares;
 }
 
+void calibrate_by_others(std::vector<MixtureFacts>& references, size_t domains) {
+  std::vector<MixtureFacts*> inside;
+  for (MixtureFacts& facts : references) {
+    facts.calibrated.clear();
+    if (facts.in_correlations && !facts.trained.domains.empty()) inside.push_back(&facts);
+  }
+  if (inside.size() < kFewestToCalibrate) return;
+  for (MixtureFacts* facts : inside) facts->calibrated.resize(domains);
+  for (size_t d = 0; d < domains; ++d) {
+    Table estimates;
+    std::vector<double> trained;
+    // An estimate that some reference lacks is of no use for the others.
+    const auto add = [&](const auto& scores_of) {
+      std::vector<double> values;
+      for (const MixtureFacts* facts : inside) {
+        const std::vector<Score>& scores = scores_of(*facts);
+        if (scores.empty() || std::isnan(scores[d].value)) return;
+        values.push_back(scores[d].value);
+      }
+      estimates.push_back(std::move(values));
+    };
+    add([](const MixtureFacts& m) -> const auto& { return m.proxy.domains; });
+    add([](const MixtureFacts& m) -> const auto& { return m.other_proxy; });
+    add([](const MixtureFacts& m) -> const auto& { return m.interpolation; });
+    add([](const MixtureFacts& m) -> const auto& { return m.own_share; });
+    for (const MixtureFacts* facts : inside) trained.push_back(facts->trained.domains[d].value);
+    const std::vector<double> expected = calibrated_by_others(estimates, trained);
+    for (size_t i = 0; i < inside.size(); ++i) inside[i]->calibrated[d].value = expected[i];
+  }
+}
+
 Fidelity measure_fidelity(const std::vector<MixtureFacts>& references,
                           size_t domains,
                           int resamples,
                           const Rng& rng) {
-  Table trained(domains), proxy(domains), share(domains), interpolation(domains), other(domains);
+  Table trained(domains), proxy(domains), share(domains), interpolation(domains), other(domains),
+      calibrated(domains);
   Fidelity fidelity;
   for (const MixtureFacts& facts : references) {
     if (!facts.in_correlations) continue;
@@ -302,6 +335,7 @@ Fidelity measure_fidelity(const std::vector<MixtureFacts>& references,
       trained[d].push_back(facts.trained.domains[d].value);
       proxy[d].push_back(facts.proxy.domains[d].value);
       interpolation[d].push_back(facts.interpolation[d].value);
+      if (!facts.calibrated.empty()) calibrated[d].push_back(facts.calibrated[d].value);
       if (!facts.other_proxy.empty()) other[d].push_back(facts.other_proxy[d].value);
       if (const double own = facts.own_share[d].value; !std::isnan(own)) share[d].push_back(own);
     }
@@ -313,6 +347,8 @@ Fidelity measure_fidelity(const std::vector<MixtureFacts>& references,
   fidelity.own_share = chooser_fidelity(share, trained, config, rng);
   if (!other.empty() && !other[0].empty())
     fidelity.other_proxy = chooser_fidelity(other, trained, config, rng);
+  if (!calibrated.empty() && !calibrated[0].empty())
+    fidelity.calibrated = chooser_fidelity(calibrated, trained, config, rng);
   const auto lead = [&](const Table& baseline) {
     for (size_t d = 0; d < domains; ++d) {
       if (baseline[d].size() != trained[d].size()) return Fidelity::Lead{};
@@ -324,6 +360,7 @@ Fidelity measure_fidelity(const std::vector<MixtureFacts>& references,
   fidelity.over_interpolation = lead(interpolation);
   fidelity.over_own_share = lead(share);
   fidelity.over_other_proxy = lead(other);
+  fidelity.over_calibrated = lead(calibrated);
   // A share is no score, so its ratio to one means nothing.
   fidelity.own_share.macro.capability_recovery = {};
   for (Agreement& agreement : fidelity.own_share.domains) agreement.capability_recovery = {};

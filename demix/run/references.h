@@ -62,6 +62,11 @@ std::vector<Score> own_shares(std::span<const double> data_shares,
                               const std::vector<DatasetFacts>& datasets,
                               const std::vector<DomainFacts>& domains);
 
+// What all estimates of each reference inside the correlations lead to expect of it, learned from
+// the other references: into `calibrated`. Nothing with fewer than kFewestToCalibrate of them.
+inline constexpr size_t kFewestToCalibrate = 6;
+void calibrate_by_others(std::vector<MixtureFacts>& references, size_t domains);
+
 // Agreement of proxies and free baselines with the trained references inside the correlations, by
 // domain and macro, with bootstrap intervals over the references.
 Fidelity measure_fidelity(const std::vector<MixtureFacts>& references,

@@ -580,6 +580,7 @@ void Loop::validate() {
   }
   import_references();
   train_references();
+  calibrate_by_others(references_, result_.domains.size());
   result_.references = references_;
   place_baselines(references_);
   result_.fidelity = fidelity_of_measured();

@@ -10,6 +10,7 @@
 #include "demix/run/references.h"
 #include "demix/search/predictor.h"
 #include "demix/search/search.h"
+#include "demix/validate/calibration.h"
 
 namespace demix {
 namespace {
@@ -114,6 +115,51 @@ class ReferenceProcess {
   std::vector<std::unique_ptr<Predictor>> processes_;
 };
 
+// The scores that the experiment's estimates lead to expect, by calibration on the references.
+class CalibratedScores {
+ public:
+  CalibratedScores(const StudyTables& tables, const Experiment& experiment) {
+    const auto trained = trained_scores(tables);
+    for (const char* chooser : kCalibratedFrom) {
+      std::vector<const EstimateRow*> rows;
+      for (const EstimateRow& row : tables.estimates)
+        if (row.experiment == experiment.name() && row.chooser == chooser) rows.push_back(&row);
+      if (!rows.empty()) choosers_.push_back(chooser);
+      for (size_t d = 0; d < trained.size() && !rows.empty(); ++d) {
+        if (estimates_.size() <= d) estimates_.emplace_back();
+        estimates_[d].emplace_back();
+        for (const EstimateRow* row : rows) estimates_[d].back().push_back(row->scores[d]);
+      }
+    }
+    for (size_t d = 0; d < trained.size(); ++d)
+      calibrations_.emplace_back(estimates_[d], trained[d]);
+  }
+
+  Experiment::DomainScores operator()(Experiment& experiment, const MergeWeights& weights) const {
+    std::vector<Experiment::DomainScores> estimates;
+    for (const std::string& chooser : choosers_) {
+      estimates.push_back(chooser == "merge"           ? experiment.merged("merge", weights)
+                          : chooser == "ensemble"      ? experiment.ensembles(weights)
+                          : chooser == "interpolation" ? experiment.interpolations(weights)
+                                                       : experiment.own_shares(weights));
+    }
+    Experiment::DomainScores result(weights.size(), std::vector<Score>(calibrations_.size()));
+    for (size_t i = 0; i < weights.size(); ++i) {
+      for (size_t d = 0; d < calibrations_.size(); ++d) {
+        std::vector<double> own;
+        for (const auto& scores : estimates) own.push_back(scores[i][d].value);
+        result[i][d].value = calibrations_[d].expected(own);
+      }
+    }
+    return result;
+  }
+
+ private:
+  std::vector<std::string> choosers_;
+  std::vector<std::vector<std::vector<double>>> estimates_;  // [domain][chooser][reference]
+  std::vector<Calibration> calibrations_;                    // by domain
+};
+
 }  // namespace
 
 std::vector<Decision> decide(StudyContext& context,
@@ -146,6 +192,10 @@ std::vector<Decision> decide(StudyContext& context,
       return experiment.own_shares(weights);
     });
   }
+  const CalibratedScores calibrated(tables, experiment);
+  decider.by_search("calibrated", search, [&](const MergeWeights& weights) {
+    return calibrated(experiment, weights);
+  });
   const ReferenceProcess process(tables, composition);
   decider.by_search(
       "references_only", search, [&](const MergeWeights& weights) { return process(weights); });

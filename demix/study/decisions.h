@@ -13,11 +13,16 @@ struct Decision {
   std::vector<double> shares;  // data shares
 };
 
-// By merges, ensembles, interpolation and own share of the experiment; "references_only", a
-// Gaussian process over the trained references of `tables`; "natural" and "uniform"; and by proxies
-// that are really trained, with the components' tokens among them: "regmix" (one round, LightGBM,
-// average of the best), "climb" (three rounds of it) and "trained_proxies" (those of regmix, with
-// the predictor and the optimum of the run's search).
+// Estimates that calibration on references learns from.
+inline constexpr const char* kCalibratedFrom[] = {
+    "merge", "ensemble", "interpolation", "own_share"};
+
+// By merges, ensembles, interpolation and own share of the experiment; "calibrated", all of these
+// calibrated on the trained references of `tables`; "references_only", a Gaussian process over
+// them; "natural" and "uniform"; and by proxies that are really trained, with the components'
+// tokens among them: "regmix" (one round, LightGBM, average of the best), "climb" (three rounds of
+// it) and "trained_proxies" (those of regmix, with the predictor and the optimum of the run's
+// search).
 std::vector<Decision> decide(StudyContext& context,
                              Experiment& experiment,
                              const StudyTables& tables);

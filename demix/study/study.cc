@@ -9,6 +9,7 @@
 #include "demix/study/context.h"
 #include "demix/study/decisions.h"
 #include "demix/study/experiment.h"
+#include "demix/validate/calibration.h"
 
 namespace demix {
 namespace {
@@ -58,6 +59,7 @@ class Study {
   void add(const std::string& experiment,
            const std::string& chooser,
            const Experiment::DomainScores& scores);
+  void add_calibrated(const std::string& experiment);
   double aggregate(const std::vector<Score>& scores) const;
 
   StudyContext context_;
@@ -120,7 +122,50 @@ void Study::estimate(const std::string& arm_name, const StudyArm& arm, uint64_t 
   add(name, "ensemble", experiment.ensembles(weights));
   for (const std::string& merge : experiment.merge_names())
     add(name, merge, experiment.merged(merge, weights));
+  add_calibrated(name);
   tables_.signs.push_back(experiment.signs());
+}
+
+// "calibrated": from the choosers' estimates by all other references; "calibrated_8": by eight.
+void Study::add_calibrated(const std::string& experiment) {
+  const auto trained = trained_scores(tables_);
+  const size_t count = references_.size();
+  std::vector<std::vector<std::vector<double>>> estimates(trained.size());  // [domain][chooser]
+  for (const char* chooser : kCalibratedFrom) {
+    std::vector<const EstimateRow*> rows;
+    for (const EstimateRow& row : tables_.estimates)
+      if (row.experiment == experiment && row.chooser == chooser) rows.push_back(&row);
+    if (rows.size() != count) continue;
+    for (size_t d = 0; d < trained.size(); ++d) {
+      estimates[d].emplace_back();
+      for (const EstimateRow* row : rows) estimates[d].back().push_back(row->scores[d]);
+    }
+  }
+  constexpr size_t kFew = 8;
+  Experiment::DomainScores by_all(count, std::vector<Score>(trained.size())), by_few = by_all;
+  for (size_t d = 0; d < trained.size(); ++d) {
+    const std::vector<double> expected = calibrated_by_others(estimates[d], trained[d]);
+    for (size_t i = 0; i < count; ++i) by_all[i][d].value = expected[i];
+    // In groups, each by the one before it.
+    for (size_t i = 0; i < count; ++i) {
+      const size_t group = i / kFew, groups = count / kFew;
+      const size_t first = (group + groups - 1) % std::max<size_t>(groups, 1) * kFew;
+      if (groups < 2) break;
+      std::vector<std::vector<double>> few;
+      std::vector<double> own;
+      for (const auto& values : estimates[d]) {
+        few.emplace_back(values.begin() + static_cast<std::ptrdiff_t>(first),
+                         values.begin() + static_cast<std::ptrdiff_t>(first + kFew));
+        own.push_back(values[i]);
+      }
+      const std::vector<double> few_trained(
+          trained[d].begin() + static_cast<std::ptrdiff_t>(first),
+          trained[d].begin() + static_cast<std::ptrdiff_t>(first + kFew));
+      by_few[i][d].value = Calibration(few, few_trained).expected(own);
+    }
+  }
+  add(experiment, "calibrated", by_all);
+  if (count >= 2 * kFew) add(experiment, "calibrated_8", by_few);
 }
 
 // Each domain in standard deviations of the references from their mean, averaged.

@@ -45,7 +45,8 @@ TEST_F(StudyRun, EveryExperimentForetellsEveryReferenceByEveryChooser) {
     choosers[row.experiment].insert(row.chooser);
     ++rows[row.experiment + " " + row.chooser];
   }
-  const std::set<std::string> always = {"merge", "ensemble", "interpolation", "own_share"};
+  const std::set<std::string> always = {
+      "merge", "ensemble", "interpolation", "own_share", "calibrated"};
   std::set<std::string> of_full = always;
   of_full.insert("longer");
   EXPECT_EQ(choosers.at("full.1"), of_full);
@@ -60,8 +61,15 @@ TEST_F(StudyRun, EveryExperimentForetellsEveryReferenceByEveryChooser) {
     for (const double share : row.shares) sum += share;
     EXPECT_NEAR(sum, 1, 1e-9) << row.chooser;
   }
-  for (const char* chooser :
-       {"merge", "longer", "ensemble", "uniform", "natural", "regmix", "climb", "trained_proxies"})
+  for (const char* chooser : {"merge",
+                              "longer",
+                              "ensemble",
+                              "calibrated",
+                              "uniform",
+                              "natural",
+                              "regmix",
+                              "climb",
+                              "trained_proxies"})
     EXPECT_TRUE(decided.contains(chooser)) << chooser;
 }
 
