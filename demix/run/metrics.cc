@@ -108,21 +108,32 @@ std::vector<ScoredMetric> resolve_metrics(
   return metrics;
 }
 
-void check_ensemble_metrics(const std::vector<ScoredMetric>& metrics,
-                            const std::vector<Task>& tasks) {
+const ScoredMetric* beyond_ensembles(const std::vector<ScoredMetric>& metrics,
+                                     const std::vector<Task>& tasks) {
   for (const ScoredMetric& scored : metrics) {
     const auto task = std::find_if(
         tasks.begin(), tasks.end(), [&](const Task& one) { return one.name == scored.task; });
     if (task == tasks.end()) continue;
     const bool chooses = !task->items.empty() && task->items[0].continuations.size() > 1;
-    if (!needs_generation(scored.measure) && (scored.measure != "acc" || chooses)) continue;
-    throw Error(
-        "evaluate.domains.{}: an ensemble of the components has no {} of {}, which needs a model "
-        "that generates; use another metric, or proxies: merged",
-        scored.metric.domain,
-        scored.measure,
-        scored.task);
+    if (needs_generation(scored.measure) || (scored.measure == "acc" && !chooses)) return &scored;
   }
+  return nullptr;
+}
+
+std::string resolve_proxies(const std::string& proxies,
+                            const std::vector<ScoredMetric>& metrics,
+                            const std::vector<Task>& tasks) {
+  if (proxies == "merged") return proxies;
+  const ScoredMetric* beyond = beyond_ensembles(metrics, tasks);
+  if (beyond == nullptr) return "ensemble";
+  if (proxies == "auto") return "merged";
+  throw Error(
+      "evaluate.domains.{}: an ensemble of the components has no {} of {}, which needs a model "
+      "that "
+      "generates; use another metric, or proxies: merged",
+      beyond->metric.domain,
+      beyond->measure,
+      beyond->task);
 }
 
 Objective objective_of(const std::vector<ScoredMetric>& metrics) {

@@ -31,9 +31,14 @@ std::vector<ScoredMetric> resolve_metrics(
     const std::vector<Task>& tasks,
     const std::vector<std::string>& datasets);
 
-// Throws Error naming a metric that an ensemble of models has no score of: of generated answers,
-// and of the likeliest token of answers without choices.
-void check_ensemble_metrics(const std::vector<ScoredMetric>& metrics,
+// The first metric that an ensemble of models has no score of: of generated answers, and of the
+// likeliest token of answers without choices. Null where there is none.
+const ScoredMetric* beyond_ensembles(const std::vector<ScoredMetric>& metrics,
+                                     const std::vector<Task>& tasks);
+// "merged" or "ensemble", from `proxies` of the configuration. Throws Error where ensembles are
+// asked for and a metric is beyond them.
+std::string resolve_proxies(const std::string& proxies,
+                            const std::vector<ScoredMetric>& metrics,
                             const std::vector<Task>& tasks);
 
 Objective objective_of(const std::vector<ScoredMetric>& metrics);

@@ -38,6 +38,26 @@ TEST(Metrics, WithoutDomainsEveryTaskStandsUnderItsOwn) {
   EXPECT_FALSE(metrics[0].metric.higher_is_better);
 }
 
+TEST(Metrics, EnsemblesScoreLikelihoodsButNoGeneratedAnswers) {
+  std::vector<Task> all = tasks();
+  for (Task& task : all) task.items.resize(1);
+  all[0].items[0].continuations = {" a", " b"};
+  all[1].items[0].continuations = {" 18"};
+  all[1].metrics.push_back("exact_match");
+  const auto likelihoods = resolve_metrics({{"all", {"arc_easy:acc", "gsm8k"}}}, all, {});
+  EXPECT_EQ(resolve_proxies("auto", likelihoods, all), "ensemble");
+  EXPECT_EQ(resolve_proxies("merged", likelihoods, all), "merged");
+  const auto answers = resolve_metrics({{"all", {"gsm8k:exact_match"}}}, all, {});
+  EXPECT_EQ(resolve_proxies("auto", answers, all), "merged");
+  try {
+    resolve_proxies("ensemble", answers, all);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("has no exact_match of gsm8k"), std::string::npos)
+        << error.what();
+  }
+}
+
 TEST(Metrics, ExamplesAreCountedByTask) {
   EvaluateConfig config;
   config.tasks = {"arc_challenge", "sciq"};

@@ -246,7 +246,8 @@ Plan make_plan(const RunConfig& config) {
   at::set_num_threads(resolve_threads(config.threads));
   const Tokenizer tokenizer = Tokenizer::load(config.tokenizer);
   const std::vector<Task> tasks = load_tasks(config.evaluate);
-  resolve_metrics(config.evaluate.domains, tasks, config.dataset_names());
+  const std::vector<ScoredMetric> metrics =
+      resolve_metrics(config.evaluate.domains, tasks, held_out_datasets(config));
   const Architecture architecture = run_architecture(config, tokenizer.vocabulary_size());
   const ScratchFolder scratch;
 
@@ -284,11 +285,16 @@ Plan make_plan(const RunConfig& config) {
     plan.stages.push_back(
         {name, models, models * scoring.tokens, count * scoring.flops, count * scoring.seconds});
   };
-  // Components, the proxies of the rounds, found and its baselines, and the random references.
+  // Components, twice where ensembles are made of them; of merged proxies those of the rounds,
+  // found and its baselines, and the references.
   const int64_t baselines = config.search.current.empty() ? 4 : 5;
+  const int64_t random_references = std::max<int64_t>(0, config.validate.references - 3);
+  const bool ensembles = beyond_ensembles(metrics, tasks) == nullptr;
+  const bool merged = resolve_proxies(config.proxies, metrics, tasks) == "merged";
   add_scoring("search",
-              datasets + config.search.total_proxies() + baselines +
-                  std::max<int64_t>(0, config.validate.references - 3));
+              datasets * (ensembles ? 2 : 1) +
+                  (merged ? config.search.total_proxies() + baselines + random_references
+                          : config.validate.references));
   add_training(
       "train references", references, config.validate.tokens.value_or(config.components.tokens));
   add_scoring("validate", references);

@@ -43,7 +43,6 @@ class Loop {
         composition_(composition_of(config_)) {
     for (const std::string& name : names_) dataset_files(name, config_.datasets.at(name));
     check_names(config_.search, objective_, names_);
-    if (kind() == ProxyKind::kEnsemble) check_ensemble_metrics(metrics_, tasks_);
     // What is wrong with files from elsewhere is said before hours of work.
     imported_references(config_.validate.import, composition_);
     if (config_.validate.scores)
@@ -63,13 +62,15 @@ class Loop {
  private:
   void describe();
   ProxyKind kind() const {
-    return config_.proxies == "merged" ? ProxyKind::kMerged : ProxyKind::kEnsemble;
+    return result_.proxies == "merged" ? ProxyKind::kMerged : ProxyKind::kEnsemble;
   }
   ProxyKind other_kind() const {
     return kind() == ProxyKind::kMerged ? ProxyKind::kEnsemble : ProxyKind::kMerged;
   }
   // Whether proxies of the other kind have all the scores that count.
-  bool other_kind_scores() const;
+  bool other_kind_scores() const {
+    return other_kind() == ProxyKind::kMerged || !beyond_ensembles(metrics_, tasks_);
+  }
   Rng reference_rng() const;
   // Of the references' data order, which is not that of the components: noise that they shared
   // would cancel here, but not between the components and the training that the mixture is for.
@@ -147,7 +148,7 @@ void Loop::describe() {
     facts.higher_is_better = scored.metric.higher_is_better;
     result_.tasks.push_back(facts);
   }
-  result_.proxies = config_.proxies;
+  result_.proxies = resolve_proxies(config_.proxies, metrics_, tasks_);
   result_.objective = "mean percentile rank over domains";
   if (config_.target_tokens) result_.target_tokens = *config_.target_tokens;
   result_.seed = config_.seed;
@@ -487,16 +488,6 @@ void Loop::verify_found(const SearchResult& found) {
     }
   }
   place_baselines(baselines_);
-}
-
-bool Loop::other_kind_scores() const {
-  if (other_kind() == ProxyKind::kMerged) return true;
-  try {
-    check_ensemble_metrics(metrics_, tasks_);
-  } catch (const Error&) {
-    return false;
-  }
-  return true;
 }
 
 void Loop::read_run_gauge() {

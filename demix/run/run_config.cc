@@ -147,7 +147,7 @@ void RunConfig::check() const {
     check_mixture("validate.import." + name + ".mixture", reference.mixture);
   require(components.import.size() == datasets.size() || components.tokens > 0,
           "components.tokens must be positive");
-  require_one_of("proxies", proxies, {"merged", "ensemble"});
+  require_one_of("proxies", proxies, {"auto", "merged", "ensemble"});
   try {
     ProxyMethod(merge, datasets.size(), seed);
   } catch (const Error& error) {

@@ -191,7 +191,8 @@ struct RunConfig {
   ComponentsConfig components;
   // What stands in for a model trained on a mixture: "merged", the merge of the components, or
   // "ensemble", their token probabilities averaged, for which no mixture costs a pass of a model.
-  std::string proxies = "merged";
+  // auto: ensembles where they have all the scores that count (docs/fidelity.md says why).
+  std::string proxies = "auto";
   MergeConfig merge;
   EvaluateConfig evaluate;
   SearchConfig search;

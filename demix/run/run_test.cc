@@ -163,6 +163,12 @@ TEST_F(Run, SearchesByEnsemblesOfTheComponentsWhereThatIsAsked) {
             -merged.fidelity.over_other_proxy.spearman.value);
 }
 
+TEST_F(Run, EnsemblesAreTheDefaultWhereTheyHaveAllScores) {
+  RunConfig by_default = config();
+  by_default.proxies = RunConfig().proxies;
+  EXPECT_EQ(run_stages(by_default, out("a"), Stage::kSearch).proxies, "ensemble");
+}
+
 TEST_F(Run, NoMoreReferencesAreTrainedThanTheIntervalNeeds) {
   RunConfig until = config();
   until.validate.references = 9;
