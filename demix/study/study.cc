@@ -10,6 +10,7 @@
 #include "demix/study/decisions.h"
 #include "demix/study/experiment.h"
 #include "demix/validate/calibration.h"
+#include "demix/validate/gauge.h"
 
 namespace demix {
 namespace {
@@ -59,6 +60,9 @@ class Study {
   void add(const std::string& experiment,
            const std::string& chooser,
            const Experiment::DomainScores& scores);
+  std::vector<std::vector<double>> estimates_of(const std::string& experiment,
+                                                const std::string& chooser) const;
+  void add_gauge(const std::string& experiment, SignRow& signs) const;
   void add_calibrated(const std::string& experiment);
   double aggregate(const std::vector<Score>& scores) const;
 
@@ -124,6 +128,32 @@ void Study::estimate(const std::string& arm_name, const StudyArm& arm, uint64_t 
     add(name, merge, experiment.merged(merge, weights));
   add_calibrated(name);
   tables_.signs.push_back(experiment.signs());
+  add_gauge(name, tables_.signs.back());
+}
+
+// [domain][reference], empty where the chooser has no estimates of all references.
+std::vector<std::vector<double>> Study::estimates_of(const std::string& experiment,
+                                                     const std::string& chooser) const {
+  std::vector<std::vector<double>> scores(tables_.domains.size());
+  for (const EstimateRow& row : tables_.estimates) {
+    if (row.experiment != experiment || row.chooser != chooser) continue;
+    for (size_t d = 0; d < scores.size(); ++d) scores[d].push_back(row.scores[d]);
+  }
+  return scores[0].size() == references_.size() ? scores : std::vector<std::vector<double>>();
+}
+
+// The gauge over the references' mixtures, noise taken for zero.
+void Study::add_gauge(const std::string& experiment, SignRow& signs) const {
+  GaugeSigns gauge;
+  gauge.domains = tables_.domains;
+  gauge.merged = estimates_of(experiment, "merge");
+  gauge.interpolated = estimates_of(experiment, "interpolation");
+  gauge.noise.assign(tables_.domains.size(), std::nan(""));
+  const auto reading = read_gauge(gauge);
+  if (!reading) return;
+  signs.values["gauge"] = reading->value;
+  for (size_t d = 0; d < tables_.domains.size(); ++d)
+    signs.values["gauge." + tables_.domains[d]] = reading->domains[d];
 }
 
 // "calibrated": from the choosers' estimates by all other references; "calibrated_8": by eight.
@@ -132,14 +162,8 @@ void Study::add_calibrated(const std::string& experiment) {
   const size_t count = references_.size();
   std::vector<std::vector<std::vector<double>>> estimates(trained.size());  // [domain][chooser]
   for (const char* chooser : kCalibratedFrom) {
-    std::vector<const EstimateRow*> rows;
-    for (const EstimateRow& row : tables_.estimates)
-      if (row.experiment == experiment && row.chooser == chooser) rows.push_back(&row);
-    if (rows.size() != count) continue;
-    for (size_t d = 0; d < trained.size(); ++d) {
-      estimates[d].emplace_back();
-      for (const EstimateRow* row : rows) estimates[d].back().push_back(row->scores[d]);
-    }
+    auto scores = estimates_of(experiment, chooser);
+    for (size_t d = 0; d < scores.size(); ++d) estimates[d].push_back(std::move(scores[d]));
   }
   constexpr size_t kFew = 8;
   Experiment::DomainScores by_all(count, std::vector<Score>(trained.size())), by_few = by_all;

@@ -54,6 +54,8 @@ TEST_F(StudyRun, EveryExperimentForetellsEveryReferenceByEveryChooser) {
   EXPECT_EQ(choosers.at("short.1"), always);
   for (const auto& [name, count] : rows) EXPECT_EQ(count, 5) << name;
 
+  for (const SignRow& row : tables.signs) EXPECT_TRUE(row.values.contains("gauge.words"));
+
   std::set<std::string> decided;
   for (const DecisionRow& row : tables.decisions) {
     decided.insert(row.chooser);
