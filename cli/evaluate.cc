@@ -11,6 +11,7 @@
 #include <span>
 
 #include "cli/commands.h"
+#include "cli/torch_commands.h"
 #include "demix/core/error.h"
 #include "demix/core/files.h"
 #include "demix/corpus/tokenizer.h"
@@ -146,8 +147,7 @@ void evaluate(const Options& options) {
 
 void add_evaluate(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  CLI::App* command =
-      app.add_subcommand("evaluate", "Benchmark scores of a Hugging Face checkpoint");
+  CLI::App* command = add_torch_command(app, "evaluate");
   command->add_option("--model", options->model, "checkpoint folder with its tokenizer")
       ->required();
   command->add_option("--tasks", options->tasks, "names, separated by commas")

@@ -1,57 +1,19 @@
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <csignal>
-#include <cstdio>
-#include <string>
-#include <vector>
 
 #include "cli/commands.h"
-#include "demix/core/error.h"
-
-namespace {
-
-// CLI11 would only say that a command is required.
-void refuse_unknown_command(const CLI::App& app, int argc, char** argv) {
-  if (argc < 2 || argv[1][0] == '-') return;
-  std::vector<std::string> names;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-    names.push_back(command->get_name());
-  }
-  if (std::find(names.begin(), names.end(), argv[1]) != names.end()) return;
-  const std::string_view near = demix::nearest(argv[1], names);
-  throw demix::Error("there is no command '{}'; {}",
-                     argv[1],
-                     near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
-                                  : fmt::format("did you mean '{}'?", near));
-}
-
-}  // namespace
+#include "cli/program.h"
+#include "cli/torch_commands.h"
 
 int main(int argc, char** argv) {
-  // A write beyond the limit on file sizes gives an error that says so, instead of the end.
-  std::signal(SIGXFSZ, SIG_IGN);
-  CLI::App app(
-      "demix finds the best data mixture for pre-training a language model by merging models "
-      "instead of "
-      "training them.");
-  app.set_version_flag("--version", DEMIX_VERSION);
-  app.require_subcommand(1);
-  app.footer("Example: demix run recipes/demo.yaml --out runs/demo");
-  demix::cli::add_run(app);
-  demix::cli::add_plan(app);
+  if (argc > 1 && demix::cli::is_torch_command(argv[1]))
+    return demix::cli::become_torch_program(argv);
+  CLI::App app;
+  demix::cli::describe_program(app);
+  // For the list of commands only.
+  for (const auto& command : demix::cli::kTorchCommands)
+    demix::cli::add_torch_command(app, command.name);
   demix::cli::add_merge(app);
-  demix::cli::add_evaluate(app);
   demix::cli::add_fit(app);
   demix::cli::add_report(app);
-  demix::cli::add_study(app);
-  try {
-    refuse_unknown_command(app, argc, argv);
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 1;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "demix: %s\n", demix::error_chain(error).c_str());
-    return 1;
-  }
-  return 0;
+  return demix::cli::run_program(app, argc, argv);
 }

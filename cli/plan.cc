@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/torch_commands.h"
 
 namespace demix::cli {
 
@@ -15,8 +16,7 @@ void add_plan(CLI::App& app) {
     bool json = false;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
-      "plan", "What a run will cost before it starts: tokens, FLOPs, time, disk, memory");
+  CLI::App* command = add_torch_command(app, "plan");
   command->add_option("CONFIG", options->config, "YAML configuration of the run")->required();
   command->add_flag("--json", options->json, "one JSON document on standard output");
   command->footer("Example: demix plan recipes/demo.yaml");

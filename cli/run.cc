@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/torch_commands.h"
 #include "demix/core/error.h"
 #include "demix/report/result_json.h"
 
@@ -63,9 +64,9 @@ std::string summary(const RunResult& result, const std::filesystem::path& out) {
   return text + fmt::format("\n{}\n", (out / "report.html").string());
 }
 
-void add_stage(CLI::App& app, const char* name, const char* description, Stage last) {
+void add_stage(CLI::App& app, const char* name, Stage last) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(name, description);
+  CLI::App* command = add_torch_command(app, name);
   command->add_option("CONFIG", options->config, "YAML configuration of the run")->required();
   command->add_option(
       "--out", options->out, "run folder (default: runs/NAME of the configuration)");
@@ -86,18 +87,11 @@ void add_stage(CLI::App& app, const char* name, const char* description, Stage l
 }  // namespace
 
 void add_run(CLI::App& app) {
-  add_stage(app,
-            "run",
-            "The whole loop: corpus, components, search, references, report",
-            Stage::kValidate);
-  add_stage(
-      app, "corpus", "Raw text to de-duplicated, tokenised, memory-mapped shards", Stage::kCorpus);
-  add_stage(app, "train", "The same, and the base and component models", Stage::kTrain);
-  add_stage(app, "search", "The same, and the search over merged proxies", Stage::kSearch);
-  add_stage(app,
-            "validate",
-            "The same, and references that measure the proxies' fidelity",
-            Stage::kValidate);
+  add_stage(app, "run", Stage::kValidate);
+  add_stage(app, "corpus", Stage::kCorpus);
+  add_stage(app, "train", Stage::kTrain);
+  add_stage(app, "search", Stage::kSearch);
+  add_stage(app, "validate", Stage::kValidate);
 }
 
 }  // namespace demix::cli

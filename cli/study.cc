@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/torch_commands.h"
 #include "demix/core/files.h"
 #include "demix/study/agreement.h"
 
@@ -16,8 +17,7 @@ void add_study(CLI::App& app) {
     std::filesystem::path config, out;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
-      "study", "How well proxies of several kinds foretell references: tables as CSV");
+  CLI::App* command = add_torch_command(app, "study");
   command->add_option("CONFIG", options->config, "YAML configuration of the study")->required();
   command->add_option(
       "--out", options->out, "its folder (default: runs/NAME of the configuration)");
