@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "demix/core/error.h"
+#include "demix/evaluate/bfloat16_block.h"
 
 namespace demix {
 namespace {
@@ -99,12 +100,17 @@ DEMIX_CPU_CLONES void plain_kernel(int64_t rows,
   }
 }
 
+template <typename T>
+bool has_library_kernel() {
+  static const bool works = library_kernel_works<T>();
+  return works;
+}
+
 }  // namespace
 
 template <typename T>
 bool has_block_products() {
-  static const bool works = library_kernel_works<T>();
-  return works;
+  return has_library_kernel<T>() || (std::is_same_v<T, BFloat16> && has_bfloat16_block());
 }
 
 template <typename T>
@@ -117,8 +123,11 @@ void multiply_block(int64_t rows,
                     bool add,
                     float* block) {
   if constexpr (std::is_same_v<T, float>) {
-    if (!has_block_products<float>())
+    if (!has_library_kernel<T>())
       return plain_kernel(rows, columns, inputs, a, a_stride, panel, add, block);
+  } else {
+    if (!has_library_kernel<T>())
+      return multiply_bfloat16_block(rows, columns, inputs, a, a_stride, panel, add, block);
   }
   library_kernel(rows, columns, inputs, a, a_stride, panel, add, block);
 }

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
 
 #include "demix/core/error.h"
 #include "demix/core/memory.h"
@@ -17,6 +16,7 @@
 #include "demix/merge/number_formats.h"
 #include "demix/merge/update_statistics.h"
 #include "demix/model/checkpoint_files.h"
+#include "demix/model/large_tensor.h"
 
 // K components, M proxies, P numbers of a flat buffer.
 
@@ -32,13 +32,6 @@ constexpr int64_t kReadBlock = 1 << 14;
 // Statistics are kept for each piece and added in order, so that threads do not change the sums.
 constexpr int64_t kMostPieces = 2048;
 constexpr size_t kMostWithCosines = 32;
-
-// Zeros over a buffer of ours.
-at::Tensor tensor_over(LargeBuffer buffer, at::IntArrayRef sizes, at::ScalarType dtype) {
-  auto owner = std::make_shared<LargeBuffer>(std::move(buffer));
-  void* data = owner->data();
-  return at::from_blob(data, sizes, [owner](void*) {}, at::TensorOptions().dtype(dtype));
-}
 
 // A stretch of one parameter, as a unit of reading.
 struct Piece {
@@ -256,9 +249,7 @@ Weights Components::allocate() const {
         architecture_,
         at::zeros({P}, at::TensorOptions().dtype(target_.dtype).device(target_.device)));
   }
-  const auto bytes = static_cast<int64_t>(at::elementSize(target_.dtype)) * P;
-  return weights_over(architecture_,
-                      tensor_over(LargeBuffer::in_memory(bytes), {P}, target_.dtype));
+  return weights_over(architecture_, large_zeros(P, target_.dtype));
 }
 
 void Components::merge(const std::vector<double>& mixture, Weights& proxy) const {
@@ -298,12 +289,7 @@ void Components::sum(const std::vector<std::vector<double>>& factors,
   }
   if (rows_.is_cpu()) {
     // One after another through memory: as many again as on the device may not fit.
-    Weights staged = weights_over(
-        architecture_,
-        tensor_over(LargeBuffer::in_memory(rows_.size(1) *
-                                           static_cast<int64_t>(at::elementSize(target_.dtype))),
-                    {rows_.size(1)},
-                    target_.dtype));
+    Weights staged = weights_over(architecture_, large_zeros(rows_.size(1), target_.dtype));
     for (size_t m = 0; m < proxies.size(); ++m) {
       const auto row = std::span(weights).subspan(m * used.size(), used.size());
       if (storage_.bfloat16)

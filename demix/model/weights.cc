@@ -15,6 +15,7 @@
 #include "demix/core/hash.h"
 #include "demix/core/listed.h"
 #include "demix/model/checkpoint_files.h"
+#include "demix/model/large_tensor.h"
 
 namespace demix {
 namespace {
@@ -85,15 +86,16 @@ void check_names_and_shapes(const Checkpoint& checkpoint,
     throw Error("{}: the tensors do not fit config.json: {}", where, fmt::join(problems, "; "));
 }
 
-// The tensor's values as the file has them, [count].
+// The tensor's values as the file has them: in `place`, if it is of their type.
 at::Tensor read_values(const Checkpoint& checkpoint,
                        const std::string& name,
-                       const std::string& where) {
+                       const std::string& where,
+                       const at::Tensor& place) {
   const TensorEntry& tensor = *checkpoint.find(name);
   for (const DtypeName& entry : kDtypes) {
     if (tensor.dtype != entry.safetensors) continue;
-    const auto count = static_cast<int64_t>(tensor.size_bytes) / dtype_bytes(tensor.dtype);
-    at::Tensor values = at::empty({count}, entry.type);
+    const at::Tensor values =
+        entry.type == place.scalar_type() ? place : at::empty(place.sizes(), entry.type);
     checkpoint.tensor(name).read({static_cast<std::byte*>(values.mutable_data_ptr()),
                                   static_cast<size_t>(tensor.size_bytes)});
     return values;
@@ -233,11 +235,12 @@ Weights load_weights(const std::filesystem::path& folder,
   const Checkpoint checkpoint = Checkpoint::open(folder);
   check_tensors(checkpoint, architecture);
   const std::vector<ParameterSpec> layout = parameter_layout(architecture);
-  Weights weights = weights_over(architecture, at::zeros({flat_size(architecture)}, dtype));
+  Weights weights = weights_over(architecture, large_zeros(flat_size(architecture), dtype));
   for (size_t i = 0; i < layout.size(); ++i) {
-    const at::Tensor values = read_values(checkpoint, layout[i].name, where);
-    weights.tensors[i].copy_(values.view(layout[i].shape));
-    check_finite(weights.tensors[i], values, fmt::format("{}: tensor '{}'", where, layout[i].name));
+    const at::Tensor& place = weights.tensors[i];
+    const at::Tensor values = read_values(checkpoint, layout[i].name, where, place);
+    if (!values.is_same(place)) place.copy_(values);
+    check_finite(place, values, fmt::format("{}: tensor '{}'", where, layout[i].name));
   }
   if (device.is_cpu()) return weights;
   return weights_over(architecture, weights.flat.to(device));
