@@ -11,11 +11,15 @@
 #include <span>
 
 #include "cli/commands.h"
+#include "cli/evaluation_journal.h"
 #include "cli/torch_commands.h"
 #include "demix/core/error.h"
 #include "demix/core/files.h"
+#include "demix/core/hash.h"
 #include "demix/corpus/tokenizer.h"
+#include "demix/evaluate/end_tokens.h"
 #include "demix/evaluate/item_list.h"
+#include "demix/evaluate/samples.h"
 #include "demix/evaluate/scorer.h"
 #include "demix/model/decoder.h"
 #include "demix/model/weights.h"
@@ -25,40 +29,13 @@ namespace demix::cli {
 namespace {
 
 struct Options {
-  std::filesystem::path model, data = "data/demo/bench", tasks_folder, samples, items;
+  std::filesystem::path model, data = "data/demo/bench", tasks_folder, samples, items, journal;
   std::vector<std::string> tasks;
-  int64_t limit = 0;
-  std::optional<int64_t> fewshot;
+  TaskOptions task;
   std::string dtype = "float32", device = "auto";
   ScorerConfig scorer;
-  bool json = false, no_generation = false;
+  bool json = false, no_generation = false, no_journal = false;
 };
-
-void write_samples(const std::filesystem::path& path,
-                   const std::vector<Task>& tasks,
-                   const std::vector<ItemScore>& scores) {
-  std::string lines;
-  auto score = scores.begin();
-  for (const Task& task : tasks) {
-    for (const Item& item : task.items) {
-      Json line = {{"task", task.name},
-                   {"id", item.id},
-                   {"gold", item.gold},
-                   {"loglikelihoods", score->loglikelihoods},
-                   {"chars", item.chars},
-                   {"bytes", item.bytes}};
-      if (score->judgement) {
-        line["gold"] = score->judgement->gold;
-        line["generated"] = score->generated;
-        line["extracted"] = score->judgement->extracted;
-        for (const auto& [metric, value] : score->judgement->metrics) line[metric] = value;
-      }
-      lines += line.dump() + "\n";
-      ++score;
-    }
-  }
-  write_file_atomically(path, lines);
-}
 
 // Members of groups below their group, by their primary metric.
 void print_table(const std::vector<Task>& tasks, const Scores& scores) {
@@ -115,32 +92,52 @@ void evaluate(const Options& options) {
   std::map<std::string, std::map<std::string, std::string>> items;
   if (!options.items.empty()) items = read_item_list(options.items, options.tasks);
   std::vector<Task> tasks;
+  TaskOptions task_options = options.task;
+  task_options.generate = !options.no_generation;
   for (const std::string& name : options.tasks) {
-    const TaskOptions task_options{.limit = options.limit,
-                                   .fewshot = options.fewshot,
-                                   .items = items[name],
-                                   .generate = !options.no_generation};
+    task_options.items = items[name];
     tasks.push_back(load_task(name, tasks_folder, options.data, task_options));
   }
+  if (options.task.answers && std::none_of(tasks.begin(), tasks.end(), [](const Task& task) {
+        return task.generation.has_value();
+      }))
+    throw Error("--answers: no answers are generated for {}", fmt::join(options.tasks, ", "));
   const at::Device device = resolve_device(options.device);
   const at::ScalarType dtype = resolve_dtype(options.dtype, "--dtype");
   const Architecture architecture = load_architecture(options.model);
   const Tokenizer tokenizer = Tokenizer::load(options.model);
   const Weights weights = load_weights(options.model, architecture, dtype, device);
   const Decoder decoder(architecture, device);
-  const Scorer scorer(tasks, {}, tokenizer, decoder, options.scorer);
+  ScorerConfig config = options.scorer;
+  config.end_tokens = end_tokens(options.model);
+  const Scorer scorer(tasks, {}, tokenizer, decoder, config);
+  std::string hash;  // takes a while
+  if (options.json || !options.no_journal) hash = weights_hash(architecture, weights);
+  std::optional<EvaluationJournal> journal;
+  if (!options.no_journal)
+    journal.emplace(options.journal,
+                    Hasher().field(hash).field(device.is_cpu() ? "cpu" : device.str()).hex(),
+                    scorer.hash());
 
   std::vector<ItemScore> samples;
-  Scores scores = scorer.score(weights, /*live=*/true, &samples);
+  Scores scores;
+  try {
+    scores = scorer.score(
+        weights, /*live=*/true, &samples, nullptr, journal ? journal->items() : nullptr);
+  } catch (const std::exception&) {
+    std::throw_with_nested(Error("{} cannot be scored", options.model.string()));
+  }
+  if (journal && journal->items()) journal->items()->flush();
   add_members(tasks, samples, scores);
   if (!options.samples.empty()) write_samples(options.samples, tasks, samples);
   if (options.json) {
-    const Json document = {{"model", "sha256:" + weights_hash(architecture, weights)},
-                           {"tasks", scores}};
+    const Json document = {{"model", "sha256:" + hash}, {"tasks", scores}};
     fmt::print("{}\n", document.dump(2));
   } else {
     print_table(tasks, scores);
   }
+  std::fflush(stdout);
+  if (journal) journal->finish();
 }
 
 }  // namespace
@@ -159,7 +156,7 @@ void add_evaluate(CLI::App& app) {
       "--tasks-dir", options->tasks_folder, "folder of task files, instead of ours");
   CLI::Option* limit = command
                            ->add_option("--limit",
-                                        options->limit,
+                                        options->task.limit,
                                         "the first N items of each task, or of each member of a "
                                         "group; all where there are fewer, or for 0")
                            ->check(CLI::NonNegativeNumber)
@@ -171,26 +168,34 @@ void add_evaluate(CLI::App& app) {
       ->excludes(limit);
   command
       ->add_option("--fewshot",
-                   options->fewshot,
+                   options->task.fewshot,
                    "examples in front of each prompt, instead of each task's own number")
       ->check(CLI::NonNegativeNumber);
   command->add_option("--samples", options->samples, "file for one JSON line per item");
   command->add_flag("--no-generation",
                     options->no_generation,
                     "only what log-likelihoods give: no answers are generated, no programs run");
-  SamplingConfig& sampling = options->scorer.generate.sampling;
   command
-      ->add_option("--temperature",
-                   sampling.temperature,
-                   "of generated answers; 0: always the likeliest token")
-      ->capture_default_str();
-  command->add_option("--top-k", sampling.top_k, "only so many of the likeliest tokens; 0: all")
-      ->capture_default_str();
-  command
-      ->add_option(
-          "--top-p", sampling.top_p, "only the likeliest tokens that together have this share")
-      ->capture_default_str();
-  command->add_option("--seed", sampling.seed, "of drawn answers")->capture_default_str();
+      ->add_option("--answers",
+                   options->task.answers,
+                   "generated for each item, for pass@1, pass@10, …; needs a --temperature")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--temperature",
+                      options->task.temperature,
+                      "of generated answers, instead of each task's own; 0: always the likeliest "
+                      "token");
+  command->add_option(
+      "--top-k", options->task.top_k, "only so many of the likeliest tokens; 0: all");
+  command->add_option(
+      "--top-p", options->task.top_p, "only the likeliest tokens that together have this share");
+  command->add_option("--seed", options->scorer.seed, "of drawn answers")->capture_default_str();
+  CLI::Option* journal = command->add_option(
+      "--journal",
+      options->journal,
+      "SQLite file that keeps every finished item of every model; without, finished items are kept "
+      "in ~/.cache/demix until the evaluation is done, so that it goes on after an interruption");
+  command->add_flag("--no-journal", options->no_journal, "keep nothing; compute all items")
+      ->excludes(journal);
   command->add_option("--dtype", options->dtype, "float32 or bfloat16")->capture_default_str();
   command->add_option("--device", options->device, "cpu, cuda, cuda:N or auto")
       ->capture_default_str();

@@ -187,13 +187,35 @@ void Journal::put(std::string_view kind,
                   std::string_view key,
                   std::string_view name,
                   const Json& value) {
-  const std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const JournalEntry entry{std::string(key), std::string(name), value};
+  put(kind, {&entry, 1});
+}
+
+void Journal::put(std::string_view kind, std::span<const JournalEntry> entries) {
   const std::lock_guard lock(database_->mutex);
-  Statement statement(*database_,
-                      "INSERT INTO pieces (kind, key, name, value) VALUES (?, ?, ?, ?) "
-                      "ON CONFLICT (kind, key) DO UPDATE SET name = excluded.name, "
-                      "value = excluded.value");
-  statement.bind(kind).bind(key).bind(name).bind(text);
+  database_->execute("BEGIN IMMEDIATE");
+  try {
+    for (const JournalEntry& entry : entries) {
+      Statement statement(*database_,
+                          "INSERT INTO pieces (kind, key, name, value) VALUES (?, ?, ?, ?) "
+                          "ON CONFLICT (kind, key) DO UPDATE SET name = excluded.name, "
+                          "value = excluded.value");
+      const std::string text = entry.value.dump(-1, ' ', false, Json::error_handler_t::replace);
+      statement.bind(kind).bind(entry.key).bind(entry.name).bind(text);
+      statement.step();
+    }
+    database_->execute("COMMIT");
+  } catch (...) {
+    // Fails where SQLite has rolled back itself.
+    sqlite3_exec(database_->handle, "ROLLBACK", nullptr, nullptr, nullptr);
+    throw;
+  }
+}
+
+void Journal::drop(std::string_view kind) {
+  const std::lock_guard lock(database_->mutex);
+  Statement statement(*database_, "DELETE FROM pieces WHERE kind = ?");
+  statement.bind(kind);
   statement.step();
 }
 

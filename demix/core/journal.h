@@ -7,6 +7,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,6 +40,10 @@ class Journal {
   // new name and value. Throws Error when the disk is full; then nothing was recorded.
   // In values, NaN becomes null and invalid UTF-8 U+FFFD.
   void put(std::string_view kind, std::string_view key, std::string_view name, const Json& value);
+  // The same for several at once, in one transaction: all of them or none.
+  void put(std::string_view kind, std::span<const JournalEntry> entries);
+  // Forgets all pieces of a kind.
+  void drop(std::string_view kind);
   // All pieces of a kind, in the order in which they were first recorded.
   std::vector<JournalEntry> all(std::string_view kind) const;
 

@@ -49,6 +49,21 @@ class JournalFile : public testing::Test {
   fs::path folder_, file_;
 };
 
+TEST_F(JournalFile, SeveralPiecesArePutTogetherAndAKindIsForgottenAlone) {
+  Journal journal(file_);
+  journal.put("model", "k", "components/a", 1);
+  const std::vector<JournalEntry> entries = {{"b", "item b", 2}, {"a", "item a", 3}, {"b", "", 4}};
+  journal.put("items", entries);
+  const auto all = journal.all("items");
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].key, "b");
+  EXPECT_EQ(all[0].value, Json(4));
+  EXPECT_EQ(all[1].name, "item a");
+  journal.drop("items");
+  EXPECT_TRUE(journal.all("items").empty());
+  EXPECT_TRUE(journal.find("model", "k"));
+}
+
 TEST_F(JournalFile, WhatWasPutIsFoundAfterReopening) {
   const Json value = {{"loss", 3.25}, {"name", "a\"b"}, {"tokens", int64_t{1} << 60}};
   {

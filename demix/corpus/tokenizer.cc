@@ -116,7 +116,8 @@ Tokenizer Tokenizer::load(const std::filesystem::path& path) {
                 file.string(),
                 old ? "; vocab.json and merges.txt alone do not say how text is split into words; "
                       "save the tokenizer with the tokenizers or transformers library"
-                    : "");
+                : folder ? "; the folder of a model holds its tokenizer too, copy it there"
+                         : "");
   }
   auto model = std::make_shared<Model>(read_tokenizer_file(file));
   const std::filesystem::path config = path / "tokenizer_config.json";

@@ -8,8 +8,10 @@
 #include <thread>
 #include <vector>
 
+#include "demix/core/error.h"
 #include "demix/core/files.h"
 #include "demix/corpus/test_files.h"
+#include "tests/temporary_folder.h"
 
 namespace demix {
 namespace {
@@ -92,6 +94,19 @@ TEST_F(Tokenizers, DecodingSkipsIdsOfNoToken) {
   const Ids a = tokenizer.encode("a");
   EXPECT_EQ(tokenizer.decode(Ids{-1, a[0], 1 << 20, a[0], tokenizer.vocabulary_size()}), "aa");
   EXPECT_EQ(tokenizer.decode({}), "");
+}
+
+TEST(TokenizerFolder, WithoutATokenizerIsRefused) {
+  const TemporaryFolder folder;
+  folder.write("config.json", "{}");
+  try {
+    Tokenizer::load(folder.path());
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(std::string(error.what()),
+              (folder / "tokenizer.json").string() +
+                  ": no such file; the folder of a model holds its tokenizer too, copy it there");
+  }
 }
 
 TEST_F(Tokenizers, EndOfTextIsNamedByTheConfiguration) {

@@ -11,6 +11,7 @@
 #include "demix/core/progress.h"
 #include "demix/core/rng.h"
 #include "demix/corpus/tokenizer.h"
+#include "demix/evaluate/first_not_finite.h"
 #include "demix/evaluate/kv_cache.h"
 #include "demix/evaluate/threads.h"
 #include "demix/evaluate/token_batch.h"
@@ -27,8 +28,10 @@ struct Job {
   std::span<const GenerationRequest> requests;
   std::span<const int32_t> stop_tokens;
   const Tokenizer& tokenizer;
-  const SamplingConfig& sampling;
+  const Decoder& decoder;
+  const Weights& weights;
   Progress* progress;
+  const OnAnswer& on_answer;
   std::vector<Generation>& results;
   std::atomic<size_t> next{0};
 };
@@ -84,13 +87,13 @@ class Worker {
     std::vector<PlacedPrompt> prompts;
     int64_t tokens = 0;
     for (const int64_t place : free) {
-      const size_t request = job_.next.fetch_add(1);
-      if (request >= job_.requests.size()) break;
-      const auto& prompt = job_.requests[request].prompt;
+      const size_t next = job_.next.fetch_add(1);
+      if (next >= job_.requests.size()) break;
+      const GenerationRequest& request = job_.requests[next];
       sequence(place) = Growing{
-          request, Rng(job_.sampling.seed).stream("generate", static_cast<int64_t>(request))};
-      prompts.push_back({place, prompt});
-      tokens += static_cast<int64_t>(prompt.size());
+          next, Rng(request.sampling.seed).stream("answer").stream(request.name, request.answer)};
+      prompts.push_back({place, request.prompt});
+      tokens += static_cast<int64_t>(request.prompt.size());
       if (tokens >= kPromptTokens) break;
     }
     if (prompts.empty()) return;
@@ -121,14 +124,17 @@ class Worker {
     Growing& growing = *sequence(place);
     const GenerationRequest& request = job_.requests[growing.request];
     Generation& result = job_.results[growing.request];
-    const auto token = choose_token(logits, job_.sampling, growing.rng);
-    if (!token)
+    const auto token = choose_token(logits, request.sampling, growing.rng);
+    if (!token) {
+      std::vector<int32_t> ids = request.prompt;
+      ids.insert(ids.end(), result.ids.begin(), result.ids.end());
       throw Error(
-          "{}: the model's logits are not finite behind {} tokens of prompt and {} generated: its "
-          "weights are damaged, or overflow in this dtype",
+          "{}: the model's logits are not finite behind {} tokens of prompt and {} generated: {}",
           request.name,
           request.prompt.size(),
-          result.ids.size());
+          result.ids.size(),
+          first_not_finite(job_.decoder, job_.weights, ids));
+    }
     const auto& stop = job_.stop_tokens;
     if (std::find(stop.begin(), stop.end(), *token) != stop.end())
       return finish(place, Generation::End::kToken, std::nullopt);
@@ -144,6 +150,7 @@ class Worker {
     result.text = job_.tokenizer.decode(result.ids);
     if (cut) result.text.resize(*cut);
     result.end = end;
+    if (job_.on_answer) job_.on_answer(sequence(place)->request, result);
     sequence(place).reset();
     if (job_.progress) job_.progress->add(1);
   }
@@ -184,8 +191,9 @@ std::vector<Generation> generate(std::span<const GenerationRequest> requests,
                                  const Decoder& decoder,
                                  const Weights& weights,
                                  const GenerateConfig& config,
-                                 Progress* progress) {
-  config.sampling.check();
+                                 Progress* progress,
+                                 const OnAnswer& on_answer) {
+  for (const GenerationRequest& request : requests) request.sampling.check();
   std::vector<Generation> results(requests.size());
   if (requests.empty()) return results;
   const int64_t positions = positions_needed(requests, decoder.architecture().max_positions);
@@ -212,8 +220,10 @@ std::vector<Generation> generate(std::span<const GenerationRequest> requests,
   Job job{.requests = requests,
           .stop_tokens = stop_tokens,
           .tokenizer = tokenizer,
-          .sampling = config.sampling,
+          .decoder = decoder,
+          .weights = weights,
           .progress = progress,
+          .on_answer = on_answer,
           .results = results};
   const auto work = [&](size_t) { Worker(job, model->batch(places), places).run(); };
   if (on_cpu) {

@@ -149,15 +149,23 @@ TEST(Generation, EndsAtStopTokensAndTexts) {
 
 TEST(Generation, DrawsAreReproducibleAndDifferBySeedAndRequest) {
   const Model model("qwen3");
-  const std::vector<GenerationRequest> requests(
-      2, {.name = "item", .prompt = model.tokenizer.encode("The river"), .max_tokens = 20});
-  GenerateConfig config;
-  config.sampling.temperature = 1;
-  const auto once = ids_of(model.continued(requests, config));
-  EXPECT_EQ(ids_of(model.continued(requests, config)), once);
+  std::vector<GenerationRequest> requests(3,
+                                          {.name = "item",
+                                           .prompt = model.tokenizer.encode("The river"),
+                                           .max_tokens = 20,
+                                           .sampling = {.temperature = 1}});
+  requests[1].answer = 1;
+  requests[2].name = "other item";
+  const auto once = ids_of(model.continued(requests));
+  EXPECT_EQ(ids_of(model.continued(requests)), once);
   EXPECT_NE(once[0], once[1]);
-  config.sampling.seed = 2;
-  EXPECT_NE(ids_of(model.continued(requests, config)), once);
+  EXPECT_NE(once[0], once[2]);
+  // Whatever else is generated, and in whatever order.
+  std::swap(requests[0], requests[2]);
+  EXPECT_EQ(ids_of(model.continued({requests.data() + 2, 1}))[0], once[0]);
+  EXPECT_EQ(ids_of(model.continued(requests))[0], once[2]);
+  for (GenerationRequest& request : requests) request.sampling.seed = 2;
+  EXPECT_NE(ids_of(model.continued(requests))[2], once[0]);
 }
 
 void expect_error(const std::function<void()>& action, const std::string& text) {

@@ -13,59 +13,64 @@ namespace {
 
 double number(bool right) { return right ? 1 : 0; }
 
-std::vector<Judgement> judge_gsm8k(const Task& task, std::span<const std::string> generated) {
+using Answers = std::span<const GeneratedAnswer>;
+
+std::vector<Judgement> judge_gsm8k(const Task& task, Answers answers) {
   std::vector<Judgement> judgements;
-  for (size_t i = 0; i < generated.size(); ++i) {
-    const std::string& gold = task.items[i].reference;
-    const std::string strict = gsm8k_strict_answer(generated[i]);
-    const std::string flexible = gsm8k_flexible_answer(generated[i]);
+  for (const auto& [item, text] : answers) {
+    const std::string& gold = task.items[item].reference;
+    const std::string strict = gsm8k_strict_answer(text), flexible = gsm8k_flexible_answer(text);
+    const bool right = gsm8k_answers_equal(strict, gold);
     judgements.push_back({normalized_gsm8k_answer(gold),
                           flexible,
-                          {{"exact_match", number(gsm8k_answers_equal(strict, gold))},
-                           {"exact_match_flexible", number(gsm8k_answers_equal(flexible, gold))}}});
+                          {{"exact_match", number(right)},
+                           {"exact_match_flexible", number(gsm8k_answers_equal(flexible, gold))}},
+                          right});
   }
   return judgements;
 }
 
-std::vector<Judgement> judge_math(const Task& task, std::span<const std::string> generated) {
+std::vector<Judgement> judge_math(const Task& task, Answers answers) {
   std::vector<Judgement> judgements;
-  for (size_t i = 0; i < generated.size(); ++i) {
-    const auto gold = boxed_math_answer(task.items[i].reference);
+  for (const auto& [item, text] : answers) {
+    const auto gold = boxed_math_answer(task.items[item].reference);
     if (!gold)
-      throw Error(
-          "task {}, item {}: the gold solution has no \\boxed answer", task.name, task.items[i].id);
+      throw Error("task {}, item {}: the gold solution has no \\boxed answer",
+                  task.name,
+                  task.items[item].id);
     const std::string normalized_gold = normalized_math_answer(*gold);
-    const std::string strict = generated_math_answer(generated[i]);
+    const std::string strict = generated_math_answer(text);
     // A solution without the final sentence may still have its answer in a box.
     const std::string flexible =
-        strict == kNoMathAnswer ? boxed_math_answer(generated[i]).value_or(strict) : strict;
+        strict == kNoMathAnswer ? boxed_math_answer(text).value_or(strict) : strict;
+    const bool right = math_exact_match(normalized_math_answer(strict), normalized_gold);
+    const bool equivalent = math_equivalent(normalized_math_answer(flexible), normalized_gold);
     judgements.push_back(
         {normalized_gold,
          flexible,
-         {{"exact_match",
-           number(math_exact_match(normalized_math_answer(strict), normalized_gold))},
-          {"exact_match_flexible",
-           number(math_equivalent(normalized_math_answer(flexible), normalized_gold))}}});
+         {{"exact_match", number(right)}, {"exact_match_flexible", number(equivalent)}},
+         right});
   }
   return judgements;
 }
 
-std::vector<Judgement> judge_programs(const Task& task, std::span<const std::string> generated) {
+std::vector<Judgement> judge_programs(const Task& task, Answers answers) {
   std::vector<std::string> programs;
-  for (size_t i = 0; i < generated.size(); ++i)
-    programs.push_back(task.items[i].program + generated[i] + task.items[i].reference);
+  for (const auto& [item, text] : answers)
+    programs.push_back(task.items[item].program + text + task.items[item].reference);
   std::vector<Judgement> judgements;
-  for (const ProgramResult& result : run_programs(programs))
-    judgements.push_back({"passed",
-                          std::string(outcome_name(result.outcome)),
-                          {{"pass@1", number(result.outcome == Outcome::kPassed)}}});
+  for (const ProgramResult& result : run_programs(programs)) {
+    const bool right = result.outcome == Outcome::kPassed;
+    judgements.push_back(
+        {"passed", std::string(outcome_name(result.outcome)), {{"pass@1", number(right)}}, right});
+  }
   return judgements;
 }
 
 struct Judge {
   std::string_view name;
   std::vector<std::string> metrics;
-  std::vector<Judgement> (*judge)(const Task& task, std::span<const std::string> generated);
+  std::vector<Judgement> (*judge)(const Task& task, Answers answers);
 };
 
 const std::array<Judge, 3>& judges() {
@@ -104,9 +109,9 @@ void check_judge(std::string_view judge, const std::string& where) {
         problem);
 }
 
-std::vector<Judgement> judge_answers(const Task& task, std::span<const std::string> generated) {
-  DEMIX_CHECK(task.generation && generated.size() == task.items.size());
-  return find_judge(task.generation->judge).judge(task, generated);
+std::vector<Judgement> judge_answers(const Task& task, std::span<const GeneratedAnswer> answers) {
+  DEMIX_CHECK(task.generation);
+  return find_judge(task.generation->judge).judge(task, answers);
 }
 
 }  // namespace demix

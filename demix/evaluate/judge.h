@@ -16,12 +16,17 @@
 namespace demix {
 
 std::vector<std::string> judge_names();
-// The metrics that a judge gives. Throws Error on an unknown name.
+// The metrics that a judge gives, beside pass@k. Throws Error on an unknown name.
 std::vector<std::string> judged_metrics(std::string_view judge);
 // Throws Error, starting with `where`, when the judge cannot work on this machine.
 void check_judge(std::string_view judge, const std::string& where);
 
-// One judgement for each item, in order. Programs run side by side, one on each core.
-std::vector<Judgement> judge_answers(const Task& task, std::span<const std::string> generated);
+// What was generated for an item, by its place in the task.
+struct GeneratedAnswer {
+  size_t item;
+  std::string text;
+};
+// One judgement for each answer, in order. Programs run side by side, one on each core.
+std::vector<Judgement> judge_answers(const Task& task, std::span<const GeneratedAnswer> answers);
 
 }  // namespace demix

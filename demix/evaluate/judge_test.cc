@@ -26,10 +26,13 @@ Item item_of(std::string reference, std::string program = "") {
 
 TEST(Judge, Gsm8kTakesTheMarkedAnswerOrTheLastNumber) {
   const Item item = item_of("6*7=<<6*7=42>>42\n#### 1,042");
-  const std::vector<std::string> generated = {"so 42.\n#### 1042", "It is $1,042", "#### 42"};
-  const auto judged = judge_answers(task_of("gsm8k", {item, item, item}), generated);
+  const std::vector<GeneratedAnswer> generated = {
+      {0, "so 42.\n#### 1042"}, {1, "It is $1,042"}, {1, "#### 42"}};
+  const auto judged = judge_answers(task_of("gsm8k", {item, item}), generated);
   EXPECT_EQ(judged[0].gold, "1042");
   EXPECT_EQ(judged[0].metrics.at("exact_match"), 1);
+  EXPECT_TRUE(judged[0].right);
+  EXPECT_FALSE(judged[1].right);
   EXPECT_EQ(judged[1].metrics.at("exact_match"), 0);
   EXPECT_EQ(judged[1].metrics.at("exact_match_flexible"), 1);
   EXPECT_EQ(judged[1].extracted, "$1,042");
@@ -38,11 +41,11 @@ TEST(Judge, Gsm8kTakesTheMarkedAnswerOrTheLastNumber) {
 
 TEST(Judge, MathTakesTheFinalSentenceOrTheBox) {
   const Item item = item_of("We get $\\boxed{\\frac{1}{2}}$.");
-  const std::vector<std::string> generated = {
-      "Final Answer: The final answer is $0.5$. I hope it is correct.",
-      "So it is $\\boxed{\\frac12}$.",
-      "Final Answer: The final answer is $2$. I hope it is correct."};
-  const auto judged = judge_answers(task_of("math", {item, item, item}), generated);
+  const std::vector<GeneratedAnswer> generated = {
+      {0, "Final Answer: The final answer is $0.5$. I hope it is correct."},
+      {0, "So it is $\\boxed{\\frac12}$."},
+      {0, "Final Answer: The final answer is $2$. I hope it is correct."}};
+  const auto judged = judge_answers(task_of("math", {item}), generated);
   EXPECT_EQ(judged[0].metrics.at("exact_match"), 1);
   EXPECT_EQ(judged[1].metrics.at("exact_match"), 0);
   EXPECT_EQ(judged[1].metrics.at("exact_match_flexible"), 1);
@@ -52,8 +55,11 @@ TEST(Judge, MathTakesTheFinalSentenceOrTheBox) {
 TEST(Judge, ProgramsRunBetweenTheirPromptAndTheirTest) {
   if (const std::string problem = sandbox_problem(); !problem.empty()) GTEST_SKIP() << problem;
   const Item item = item_of("\nassert add(2, 3) == 5", "def add(a, b):\n");
-  const std::vector<std::string> generated = {"    return a + b\n", "    return a - b\n"};
-  const auto judged = judge_answers(task_of("program", {item, item}), generated);
+  const std::vector<GeneratedAnswer> generated = {{0, "    return a + b\n"},
+                                                  {0, "    return a - b\n"}};
+  const auto judged = judge_answers(task_of("program", {item}), generated);
+  EXPECT_TRUE(judged[0].right);
+  EXPECT_FALSE(judged[1].right);
   EXPECT_EQ(judged[0].metrics.at("pass@1"), 1);
   EXPECT_EQ(judged[0].extracted, "passed");
   EXPECT_EQ(judged[1].metrics.at("pass@1"), 0);

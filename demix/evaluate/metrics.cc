@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -9,6 +10,7 @@
 #include <numeric>
 
 #include "demix/core/error.h"
+#include "demix/evaluate/pass_at_k.h"
 
 namespace demix {
 namespace {
@@ -32,9 +34,15 @@ constexpr std::array<Metric, 11> kMetrics{{{"acc", true, false},
                                            {"exact_match_flexible", true, false, true},
                                            {"pass@1", true, false, true}}};
 
-const Metric& find_metric(const std::string& name) {
+const Metric* look_up(const std::string& name) {
+  const std::string_view listed = pass_k(name) ? "pass@1" : std::string_view(name);
   for (const Metric& metric : kMetrics)
-    if (metric.name == name) return metric;
+    if (metric.name == listed) return &metric;
+  return nullptr;
+}
+
+const Metric& find_metric(const std::string& name) {
+  if (const Metric* metric = look_up(name)) return *metric;
   const auto names = known_metrics();
   throw Error("unknown metric '{}'; known are {}", name, fmt::join(names, ", "));
 }
@@ -91,6 +99,18 @@ bool needs_choices(const std::string& metric) { return find_metric(metric).needs
 
 bool needs_generation(const std::string& metric) { return find_metric(metric).needs_generation; }
 
+std::optional<int64_t> pass_k(std::string_view metric) {
+  constexpr std::string_view kPrefix = "pass@";
+  if (!metric.starts_with(kPrefix)) return std::nullopt;
+  metric.remove_prefix(kPrefix.size());
+  int64_t k = 0;
+  const auto [end, error] = std::from_chars(metric.data(), metric.data() + metric.size(), k);
+  const bool is_number = error == std::errc() && end == metric.data() + metric.size();
+  return is_number && k > 0 && metric[0] != '0' ? std::optional(k) : std::nullopt;
+}
+
+bool is_metric(const std::string& name) { return look_up(name) != nullptr; }
+
 std::vector<std::string> known_metrics() {
   std::vector<std::string> names;
   for (const Metric& metric : kMetrics) names.emplace_back(metric.name);
@@ -98,6 +118,22 @@ std::vector<std::string> known_metrics() {
 }
 
 namespace {
+
+// An item's share of right answers, or the chance that k of them hold a right one.
+double answers_value(const std::string& metric, const std::vector<JudgedAnswer>& answers) {
+  DEMIX_CHECK(!answers.empty());
+  const auto n = static_cast<int64_t>(answers.size());
+  if (const auto k = pass_k(metric)) {
+    const auto right =
+        std::count_if(answers.begin(), answers.end(), [](const JudgedAnswer& answer) {
+          return answer.judgement.right;
+        });
+    return pass_at_k(n, right, *k);
+  }
+  double sum = 0;
+  for (const JudgedAnswer& answer : answers) sum += answer.judgement.metrics.at(metric);
+  return sum / static_cast<double>(n);
+}
 
 // Σ x / Σ y of what behaves like it for small changes: each x is the value and what the item adds.
 ItemTerms linearised(double value, std::span<const double> additions) {
@@ -112,7 +148,7 @@ ItemTerms terms_of_items(std::span<const Item> items,
                          std::span<const ItemScore> scores) {
   ItemTerms terms;
   if (needs_generation(metric)) {
-    for (const ItemScore& score : scores) terms.x.push_back(score.judgement->metrics.at(metric));
+    for (const ItemScore& score : scores) terms.x.push_back(answers_value(metric, score.answers));
     terms.y.assign(scores.size(), 1);
     return terms;
   }

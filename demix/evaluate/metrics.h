@@ -13,11 +13,12 @@
 //   bpb               bits per byte of the gold answers: −Σ ll_gold / (ln 2 · Σ bytes), over items
 //   perplexity        exp(− mean ll_gold), of whole answers: LAMBADA's
 //
-// Of generated answers (judge.h), shares of the items:
+// Of generated answers (judge.h), means over the items of the share of an item's answers:
 //
 //   exact_match           the answer in the form that the prompt's examples show is the gold one
 //   exact_match_flexible  … any last number (gsm8k), or an answer of the same value (math)
-//   pass@1                the program passes its tests
+//   pass@1, pass@10, …    of k answers drawn from an item's one is right (pass_at_k.h): a program
+//                         that passes its tests, or an exact match
 //
 // acc… need hundreds of items and a model that is above chance; choice_prob and choice_prob_norm
 // move smoothly from chance on; bpb orders models of every size.
@@ -56,6 +57,11 @@ void from_json(const Json& json, Scores& scores);
 struct Judgement {
   std::string gold, extracted;            // what was compared; of programs the outcome
   std::map<std::string, double> metrics;  // 0 or 1
+  bool right = false;                     // what pass@k counts
+};
+struct JudgedAnswer {
+  std::string text;
+  Judgement judgement;
 };
 
 struct ItemScore {
@@ -64,9 +70,7 @@ struct ItemScore {
   std::vector<double> loglikelihoods;  // natural logs, summed over the continuation's tokens
   std::vector<int64_t> tokens;         // of each continuation
   bool greedy = false;                 // every token of the gold one was the likeliest
-  // Where answers are generated.
-  std::string generated;
-  std::optional<Judgement> judgement;
+  std::vector<JudgedAnswer> answers;   // where they are generated
 };
 
 // Whether more of `metric` is better ("acc": yes, "bpb": no). Throws Error on an unknown metric.
@@ -75,6 +79,10 @@ bool higher_is_better(const std::string& metric);
 bool needs_choices(const std::string& metric);
 // Whether `metric` is of generated answers. Throws Error on an unknown metric.
 bool needs_generation(const std::string& metric);
+// The k of "pass@k"; nothing of other names.
+std::optional<int64_t> pass_k(std::string_view metric);
+bool is_metric(const std::string& name);
+// All of them, but of pass@k only pass@1.
 std::vector<std::string> known_metrics();
 
 // The task's metrics over all of its items, in the order of task.items. Of a group: over all items

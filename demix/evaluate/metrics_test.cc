@@ -155,6 +155,31 @@ TEST(Metrics, APairedDifferenceIsThatOfTheItemsDifferences) {
   EXPECT_THROW(paired_difference({{2, 4}, {1, 2}}, {{2, 4}, {1, 3}}), Error);
 }
 
+TEST(Metrics, PassAtKIsTheMeanOverItemsOfTheChanceThatOneOfKIsRight) {
+  Task task = task_of({choice_item({"a"}, 0), choice_item({"a"}, 0)});
+  task.metrics = {"pass@1", "pass@2", "exact_match"};
+  std::vector scores{score_of({-1}, {1}), score_of({-1}, {1})};
+  for (const bool right : {true, false, false})
+    scores[0].answers.push_back({"", {"", "", {{"exact_match", right ? 1 : 0}}, right}});
+  for (int i = 0; i < 3; ++i) scores[1].answers.push_back({"", {"", "", {{"exact_match", 0}}}});
+  const auto metrics = task_metrics(task, scores);
+  EXPECT_DOUBLE_EQ(metrics.at("pass@1").value, 1.0 / 6);
+  EXPECT_DOUBLE_EQ(metrics.at("exact_match").value, 1.0 / 6);
+  // Of two of the three, one is right with probability 2/3; and none of the other item's.
+  EXPECT_DOUBLE_EQ(metrics.at("pass@2").value, 1.0 / 3);
+  EXPECT_DOUBLE_EQ(metrics.at("pass@2").stderr_, 1.0 / 3);
+  EXPECT_EQ(metrics.at("pass@2").n, 2);
+}
+
+TEST(Metrics, PassAtKIsAMetricForEveryK) {
+  EXPECT_EQ(pass_k("pass@10"), 10);
+  for (const char* name : {"pass@", "pass@0", "pass@01", "pass@1x", "pass@-1", "acc"})
+    EXPECT_FALSE(pass_k(name)) << name;
+  EXPECT_TRUE(is_metric("pass@7"));
+  EXPECT_FALSE(is_metric("pass@0"));
+  EXPECT_TRUE(needs_generation("pass@7"));
+}
+
 TEST(Metrics, ANonFiniteLogLikelihoodNamesTaskAndItem) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   try {

@@ -177,10 +177,12 @@ std::vector<AnswerScore> log_likelihoods(std::span<const Pass> passes,
                                          int64_t slots,
                                          const Decoder& decoder,
                                          const Weights& weights,
-                                         Progress* progress) {
+                                         Progress* progress,
+                                         const OnPass& on_pass) {
   std::vector<AnswerScore> result(static_cast<size_t>(slots));
-  const auto count = [&](const Pass& pass) {
+  const auto finish = [&](const Pass& pass) {
     if (progress) progress->add(pass.rows());
+    if (on_pass) on_pass(pass, result);
   };
   const auto dtype = weights.flat.scalar_type();
   if (weights.flat.is_cpu() && (dtype == at::kFloat || dtype == at::kBFloat16)) {
@@ -192,7 +194,7 @@ std::vector<AnswerScore> log_likelihoods(std::span<const Pass> passes,
     in_single_threads(passes.size(), [&] {
       return [&, score = model->scorer()](size_t i) {
         score(passes[i], result);
-        count(passes[i]);
+        finish(passes[i]);
       };
     });
     return result;
@@ -200,7 +202,7 @@ std::vector<AnswerScore> log_likelihoods(std::span<const Pass> passes,
   for (const Pass& pass : passes) {
     const c10::InferenceMode inference;
     run_anywhere(pass, decoder, weights, result);
-    count(pass);
+    finish(pass);
   }
   return result;
 }

@@ -1,8 +1,11 @@
 #include "demix/evaluate/scorer.h"
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <numbers>
 #include <optional>
 #include <set>
@@ -11,17 +14,22 @@
 #include "demix/core/hash.h"
 #include "demix/core/progress.h"
 #include "demix/corpus/tokenizer.h"
+#include "demix/evaluate/answers.h"
 #include "demix/evaluate/experts.h"
-#include "demix/evaluate/judge.h"
+#include "demix/evaluate/first_not_finite.h"
 #include "demix/evaluate/passes.h"
 #include "demix/evaluate/plan.h"
+#include "demix/evaluate/score_journal.h"
 
 namespace demix {
 namespace {
 
 // Raised when the numbers that scoring gives change: scores of an older version are not reused.
 constexpr int64_t kScoringVersion = 2;
-constexpr int64_t kGenerationVersion = 1;
+
+// With a journal, passes of at most so many operations: a few seconds.
+constexpr double kPassFlops = 1e12;
+constexpr int64_t kFewestRows = 512;
 
 // A range of slots: the continuations of an item, or the windows of a document.
 struct Slots {
@@ -34,10 +42,22 @@ struct Document {
   double bytes;
 };
 
-struct Judged {
-  std::string generated;
-  Judgement judgement;
-};
+// Of what a tree's log-likelihoods depend on beside the model.
+std::string key_of(const TokenTree& tree, int64_t first_slot) {
+  Hasher hasher;
+  hasher.field("likelihoods").field(kScoringVersion);
+  const auto add = [&](const auto& values) {
+    hasher.field(static_cast<int64_t>(values.size()));
+    hasher.bytes(values.data(), values.size() * sizeof(values[0]));
+  };
+  add(tree.ids);
+  add(tree.positions);
+  for (const Segment& segment : tree.segments)
+    hasher.field(segment.row).field(segment.count).field(segment.start);
+  for (const Answer& answer : tree.answers)
+    hasher.field(answer.row).field(int64_t{answer.token}).field(answer.slot - first_slot);
+  return hasher.hex();
+}
 
 }  // namespace
 
@@ -51,31 +71,35 @@ struct Scorer::Plan {
   std::vector<std::vector<Slots>> items;  // of each task
   std::vector<int64_t> tokens_of_slot;    // whose log-likelihood is asked for
   std::vector<Text> texts;
-  // Of the tasks that generate, all items of one after those of another.
-  std::vector<GenerationRequest> requests;
-  std::vector<int32_t> stop_tokens;
+  AnswerPlan answers;
   GenerateConfig generate;
   Tokenizer tokenizer;
   Decoder decoder;
   int64_t slots = 0;
   int64_t max_length = 0;
   std::vector<TokenTree> trees;
+  // Of each tree, for the journal: its name for people, its key, and its slots, which no other tree
+  // has.
+  std::vector<std::string> tree_names, tree_keys;
+  std::vector<Slots> tree_slots;
   int64_t rows = 0;
   int64_t answer_rows = 0;
   int64_t rows_wanted = 0;
   std::string hash;
 
-  Plan(const Decoder& model, const Tokenizer& its_tokenizer)
-      : tokenizer(its_tokenizer), decoder(model) {}
+  Plan(const Decoder& model, const Tokenizer& its_tokenizer, AnswerPlan its_answers)
+      : answers(std::move(its_answers)), tokenizer(its_tokenizer), decoder(model) {}
 
   void add_task(Task task);
-  void add_requests(const Task& task);
-  // The judged answers of the tasks that generate; by task, then item.
-  std::map<std::string, std::vector<Judged>> answers(const Weights& weights, bool live) const;
   void add_text(const HeldOut& held_out);
-  void add_tree(std::span<const Sequence> sequences);
-  std::vector<Pass> passes_of(std::span<const TokenTree> some_trees, const Weights& weights) const {
-    return pack(some_trees, rows_per_pass(rows_wanted, rows, weights.flat.is_cpu()));
+  // Sequences of successive slots.
+  void add_tree(std::span<const Sequence> sequences, std::string name);
+  // Of all slots. What the journal has is not computed.
+  std::vector<AnswerScore> likelihoods(const Weights& weights,
+                                       bool live,
+                                       ScoreJournal* journal) const;
+  double pass_flops_per_row() const {
+    return forward_flops_per_token(decoder.architecture(), false);
   }
   // Where each slot's tokens begin among those of all slots, and their number.
   std::vector<int64_t> slot_begins() const;
@@ -90,13 +114,16 @@ std::vector<int64_t> Scorer::Plan::slot_begins() const {
   return begins;
 }
 
-void Scorer::Plan::add_tree(std::span<const Sequence> sequences) {
+void Scorer::Plan::add_tree(std::span<const Sequence> sequences, std::string name) {
   for (const Sequence& sequence : sequences) {
     DEMIX_CHECK(sequence.slot == static_cast<int64_t>(tokens_of_slot.size()));
     tokens_of_slot.push_back(static_cast<int64_t>(sequence.ids.size()) - sequence.first_target);
   }
+  tree_names.push_back(std::move(name));
+  tree_slots.push_back({sequences[0].slot, static_cast<int64_t>(sequences.size())});
   trees.push_back(merge_sequences(sequences));
   const TokenTree& tree = trees.back();
+  tree_keys.push_back(key_of(tree, tree_slots.back().first));
   rows += tree.rows();
   std::set<int64_t> read;
   for (const Answer& answer : tree.answers) read.insert(answer.row);
@@ -115,55 +142,11 @@ void Scorer::Plan::add_task(Task task) {
           tokenize_pair(tokenizer, context, item.continuations[i], max_length, place));
       sequences.back().slot = slots++;
     }
-    add_tree(sequences);
+    add_tree(sequences, place);
   }
-  if (task.generation) add_requests(task);
+  if (task.generation) answers.add(task, tokenizer, max_length);
   tasks.push_back(std::move(task));
   items.push_back(std::move(task_items));
-}
-
-void Scorer::Plan::add_requests(const Task& task) {
-  check_judge(task.generation->judge, "task " + task.name);
-  const int64_t left = max_length - task.generation->max_tokens;
-  if (left < 1)
-    throw Error(
-        "task {}: answers of {} tokens leave no room for a prompt in the {} tokens that the model "
-        "reads; leave generated answers out (demix evaluate --no-generation)",
-        task.name,
-        task.generation->max_tokens,
-        max_length);
-  for (const Item& item : task.items) {
-    const std::string place = fmt::format("task {}, item {}", task.name, item.id);
-    requests.push_back({.name = place,
-                        .prompt = tokenize_prompt(tokenizer, item.contexts[0], left, place),
-                        .max_tokens = task.generation->max_tokens,
-                        .stops = task.generation->stops});
-  }
-}
-
-std::map<std::string, std::vector<Judged>> Scorer::Plan::answers(const Weights& weights,
-                                                                 bool live) const {
-  std::map<std::string, std::vector<Judged>> judged;
-  if (requests.empty()) return judged;
-  std::vector<Generation> generations;
-  {
-    std::unique_ptr<Progress> generating;
-    if (live)
-      generating = std::make_unique<Progress>(
-          "generating", static_cast<int64_t>(requests.size()), "answers");
-    generations = demix::generate(
-        requests, stop_tokens, tokenizer, decoder, weights, generate, generating.get());
-  }
-  auto next = generations.begin();
-  for (const Task& task : tasks) {
-    if (!task.generation) continue;
-    std::vector<std::string> texts;
-    for (size_t i = 0; i < task.items.size(); ++i) texts.push_back((next++)->text);
-    auto judgements = judge_answers(task, texts);
-    for (size_t i = 0; i < texts.size(); ++i)
-      judged[task.name].push_back({std::move(texts[i]), std::move(judgements[i])});
-  }
-  return judged;
 }
 
 void Scorer::Plan::add_text(const HeldOut& held_out) {
@@ -179,7 +162,8 @@ void Scorer::Plan::add_text(const HeldOut& held_out) {
                               static_cast<double>(shard.text_bytes(document))});
     for (Sequence& window : windows) {
       window.slot = slots++;
-      add_tree({&window, 1});
+      add_tree({&window, 1},
+               fmt::format("held-out text of dataset {}, document {}", held_out.dataset, document));
     }
   }
   if (text.documents.empty())
@@ -212,17 +196,123 @@ ItemTerms Scorer::Plan::text_terms(const Text& text,
     double loglikelihood = 0;
     for (int64_t i = 0; i < document.windows.count; ++i)
       loglikelihood += slots_of_all[static_cast<size_t>(document.windows.first + i)].loglikelihood;
-    if (!std::isfinite(loglikelihood))
-      throw Error(
-          "held-out text of dataset {}, document {}: the log-likelihood is {}; the model's weights "
-          "give no finite logits here",
-          text.dataset,
-          bits.x.size(),
-          loglikelihood);
     bits.x.push_back(-loglikelihood / std::numbers::ln2);
     bits.y.push_back(document.bytes);
   }
   return bits;
+}
+
+namespace {
+
+Json to_json(std::span<const AnswerScore> scores) {
+  Json json = Json::array();
+  for (const AnswerScore& score : scores) json.push_back({score.loglikelihood, score.greedy});
+  return json;
+}
+
+// The tokens that a slot's last answer follows.
+std::vector<int32_t> tokens_of(const TokenTree& tree, int64_t slot) {
+  int64_t last = 0;
+  for (const Answer& answer : tree.answers)
+    if (answer.slot == slot) last = answer.row;
+  std::vector<int32_t> ids;
+  for (const Segment& segment : tree.segments) {
+    ids.resize(static_cast<size_t>(segment.start));  // parents come first
+    for (int64_t row = segment.row; row < segment.row + segment.count; ++row) {
+      ids.push_back(tree.ids[static_cast<size_t>(row)]);
+      if (row == last) return ids;
+    }
+  }
+  return ids;
+}
+
+// Each once, in order.
+std::vector<int32_t> stop_tokens(const Tokenizer& tokenizer,
+                                 const Decoder& decoder,
+                                 const ScorerConfig& config) {
+  std::set<int32_t> tokens(config.end_tokens.begin(), config.end_tokens.end());
+  if (tokenizer.eos()) tokens.insert(*tokenizer.eos());
+  if (const auto eos = decoder.architecture().eos) tokens.insert(static_cast<int32_t>(*eos));
+  return {tokens.begin(), tokens.end()};
+}
+
+bool is_finite(std::span<const AnswerScore> scores) {
+  return std::all_of(scores.begin(), scores.end(), [](const AnswerScore& score) {
+    return std::isfinite(score.loglikelihood);
+  });
+}
+
+}  // namespace
+
+std::vector<AnswerScore> Scorer::Plan::likelihoods(const Weights& weights,
+                                                   bool live,
+                                                   ScoreJournal* journal) const {
+  std::vector<AnswerScore> known(static_cast<size_t>(slots));
+  std::vector<bool> is_known(static_cast<size_t>(slots));
+  std::vector<size_t> tree_of_slot(static_cast<size_t>(slots));
+  const bool goes_on = journal && journal->size() > 0;
+  std::vector<TokenTree> left;
+  int64_t rows_left = rows;
+  for (size_t i = 0; i < trees.size(); ++i) {
+    const Json* scores = goes_on ? journal->find(tree_keys[i]) : nullptr;
+    for (int64_t slot = 0; slot < tree_slots[i].count; ++slot) {
+      const auto at = static_cast<size_t>(tree_slots[i].first + slot);
+      tree_of_slot[at] = i;
+      if (!scores) continue;
+      is_known[at] = true;
+      known[at] = {scores->at(slot).at(0), scores->at(slot).at(1)};
+    }
+    if (scores)
+      rows_left -= trees[i].rows();
+    else if (goes_on)
+      left.push_back(trees[i]);
+  }
+  int64_t wanted = rows_wanted;
+  if (journal) {
+    const auto few = static_cast<int64_t>(kPassFlops / pass_flops_per_row());
+    wanted = std::min(wanted, std::max(few, kFewestRows));
+  }
+  const bool on_cpu = weights.flat.is_cpu();
+  const auto passes = pack(goes_on ? left : trees, rows_per_pass(wanted, rows_left, on_cpu));
+  std::unique_ptr<Progress> scoring;
+  if (live) {
+    scoring = std::make_unique<Progress>("scoring", rows, "tokens");
+    scoring->resume_at(rows - rows_left);
+  }
+  const auto start = std::chrono::steady_clock::now();
+  std::atomic<size_t> items_done = 0;
+  const auto finish = [&](const Pass& pass, std::span<const AnswerScore> scores) {
+    std::set<size_t> finished;
+    for (const Answer& answer : pass.answers)
+      finished.insert(tree_of_slot[static_cast<size_t>(answer.slot)]);
+    items_done += finished.size();
+    if (scoring) {
+      const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
+      scoring->note(
+          fmt::format("{:.1f} items/s", static_cast<double>(items_done) / elapsed.count()));
+    }
+    for (const size_t tree : finished) {
+      if (!journal) break;
+      const auto [first, count] = tree_slots[tree];
+      const auto of_tree = scores.subspan(static_cast<size_t>(first), static_cast<size_t>(count));
+      if (is_finite(of_tree)) journal->add(tree_keys[tree], tree_names[tree], to_json(of_tree));
+    }
+  };
+  auto scores = log_likelihoods(passes, slots, decoder, weights, scoring.get(), finish);
+  for (size_t slot = 0; slot < known.size(); ++slot)
+    if (is_known[slot]) scores[slot] = known[slot];
+  for (size_t i = 0; i < trees.size(); ++i) {
+    const auto [first, count] = tree_slots[i];
+    for (int64_t slot = first; slot < first + count; ++slot) {
+      const double loglikelihood = scores[static_cast<size_t>(slot)].loglikelihood;
+      if (!std::isfinite(loglikelihood))
+        throw Error("{}: a log-likelihood is {}: {}",
+                    tree_names[i],
+                    loglikelihood,
+                    first_not_finite(decoder, weights, tokens_of(trees[i], slot)));
+    }
+  }
+  return scores;
 }
 
 Scorer::Scorer(std::vector<Task> tasks,
@@ -230,7 +320,8 @@ Scorer::Scorer(std::vector<Task> tasks,
                const Tokenizer& tokenizer,
                const Decoder& decoder,
                const ScorerConfig& config)
-    : plan_(std::make_unique<Plan>(decoder, tokenizer)) {
+    : plan_(std::make_unique<Plan>(
+          decoder, tokenizer, AnswerPlan(stop_tokens(tokenizer, decoder, config), config.seed))) {
   const Architecture& architecture = decoder.architecture();
   if (tokenizer.vocabulary_size() > architecture.vocabulary)
     throw Error("the tokenizer has {} tokens, the model only {}: they do not belong together",
@@ -245,8 +336,6 @@ Scorer::Scorer(std::vector<Task> tasks,
   plan_->max_length = config.max_length == 0 ? architecture.max_positions : config.max_length;
   plan_->rows_wanted = config.tokens_per_pass;
   plan_->generate = config.generate;
-  if (tokenizer.eos()) plan_->stop_tokens.push_back(*tokenizer.eos());
-  if (architecture.eos) plan_->stop_tokens.push_back(static_cast<int32_t>(*architecture.eos));
 
   Hasher hasher;
   hasher.field(kScoringVersion).field(tokenizer.fingerprint()).field(plan_->max_length);
@@ -269,14 +358,7 @@ Scorer::Scorer(std::vector<Task> tasks,
     hasher.field(text.dataset).field(text.shard.hash()).field(text.max_tokens);
     plan_->add_text(text);
   }
-  if (!plan_->requests.empty()) {
-    const SamplingConfig& sampling = config.generate.sampling;
-    sampling.check();
-    hasher.field(kGenerationVersion).field(sampling.temperature);
-    if (sampling.temperature > 0)
-      hasher.field(sampling.top_k).field(sampling.top_p).field(static_cast<int64_t>(sampling.seed));
-    for (const int32_t stop : plan_->stop_tokens) hasher.field(int64_t{stop});
-  }
+  plan_->answers.add_to(hasher);
   plan_->hash = hasher.hex();
 }
 
@@ -285,16 +367,12 @@ Scorer::~Scorer() = default;
 Scores Scorer::score(const Weights& weights,
                      bool live,
                      std::vector<ItemScore>* samples,
-                     TermsByMetric* terms) const {
+                     TermsByMetric* terms,
+                     ScoreJournal* journal) const {
   const Plan& plan = *plan_;
-  std::vector<AnswerScore> slots;
-  {
-    std::unique_ptr<Progress> scoring;
-    if (live) scoring = std::make_unique<Progress>("scoring", plan.rows, "tokens");
-    slots = log_likelihoods(
-        plan.passes_of(plan.trees, weights), plan.slots, plan.decoder, weights, scoring.get());
-  }
-  auto answers = plan.answers(weights, live);
+  const auto slots = plan.likelihoods(weights, live, journal);
+  auto answers = plan.answers.answers(
+      plan.tasks, plan.tokenizer, plan.decoder, weights, plan.generate, live, journal);
 
   Scores scores;
   for (size_t t = 0; t < plan.tasks.size(); ++t) {
@@ -302,10 +380,7 @@ Scores Scorer::score(const Weights& weights,
     std::vector<ItemScore> items;
     for (size_t i = 0; i < task.items.size(); ++i) {
       ItemScore& score = items.emplace_back(plan.item_score(t, i, slots));
-      if (!task.generation) continue;
-      Judged& answer = answers.at(task.name)[i];
-      score.generated = std::move(answer.generated);
-      score.judgement = std::move(answer.judgement);
+      if (task.generation) score.answers = std::move(answers.at(task.name)[i]);
     }
     scores.tasks[task.name] = task_metrics(task, items);
     if (terms)
@@ -329,8 +404,9 @@ std::vector<float> Scorer::token_log_likelihoods(const Weights& weights) const {
   std::vector<int64_t> next(begins.begin(), begins.end() - 1);
   for (TokenTree& tree : trees)
     for (Answer& answer : tree.answers) answer.slot = next[static_cast<size_t>(answer.slot)]++;
-  const auto scores = log_likelihoods(
-      plan.passes_of(trees, weights), begins.back(), plan.decoder, weights, nullptr);
+  const auto passes =
+      pack(trees, rows_per_pass(plan.rows_wanted, plan.rows, weights.flat.is_cpu()));
+  const auto scores = log_likelihoods(passes, begins.back(), plan.decoder, weights, nullptr);
   std::vector<float> tokens;
   tokens.reserve(scores.size());
   for (const AnswerScore& score : scores) tokens.push_back(static_cast<float>(score.loglikelihood));

@@ -16,6 +16,7 @@ namespace demix {
 
 class Decoder;
 class Experts;
+class ScoreJournal;
 class Tokenizer;
 struct Weights;
 
@@ -23,13 +24,16 @@ struct ScorerConfig {
   int64_t tokens_per_pass = 4096;  // packed tokens per forward pass; results do not depend on it
   int64_t max_length = 0;  // longer requests are cut from the left; 0: the model's max_positions
   GenerateConfig generate;
+  uint64_t seed = 1;                // of answers that are drawn
+  std::vector<int32_t> end_tokens;  // end answers, beside the tokenizer's and the architecture's
 };
 
 // Log-likelihoods of all items of `tasks` and all documents of the held-out shards, planned once:
 // contexts shared by several continuations are computed once, sequences are packed without padding,
 // logits are computed only where an answer is read. The score of an item is bitwise the same
 // whatever else is in its batch (on the CPU): products run on tiles of a fixed number of rows,
-// attention runs per item. Answers are then generated and judged for the tasks that ask for it.
+// attention runs per item. Answers are then generated and judged for the tasks that ask for it
+// (answers.h).
 class Scorer {
  public:
   struct HeldOut {
@@ -44,13 +48,16 @@ class Scorer {
          const ScorerConfig& config);
   ~Scorer();
 
-  // Throws Error naming task and item when a score is not finite. `live`: with progress on standard
-  // error. `samples` receives the items' scores if not null, `terms` what each item and document
-  // adds to each metric.
+  // Throws Error naming task, item and layer when a score is not finite. `live`: with progress on
+  // standard error. `samples` receives the items' scores if not null, `terms` what each item and
+  // document adds to each metric. `journal`, if not null, has the items that an interrupted
+  // evaluation of this model finished, and receives the others while they are finished; the result
+  // is the same.
   Scores score(const Weights& weights,
                bool live,
                std::vector<ItemScore>* samples = nullptr,
-               TermsByMetric* terms = nullptr) const;
+               TermsByMetric* terms = nullptr,
+               ScoreJournal* journal = nullptr) const;
 
   // The log-likelihood of every token whose log-likelihood is asked for, in an order of the
   // scorer's own: what mixtures of models' probabilities are computed from.

@@ -12,9 +12,13 @@
 
 #include "demix/core/error.h"
 #include "demix/core/files.h"
+#include "demix/core/journal.h"
 #include "demix/corpus/tokenizer.h"
 #include "demix/evaluate/experts.h"
+#include "demix/evaluate/sandbox.h"
+#include "demix/evaluate/score_journal.h"
 #include "demix/model/decoder.h"
+#include "tests/temporary_folder.h"
 
 namespace demix {
 namespace {
@@ -161,15 +165,103 @@ TEST(Scorer, GeneratedAnswersAreJudgedAndDoNotDependOnTheirBatch) {
     EXPECT_EQ(samples.size(), items);
     EXPECT_EQ(scores.tasks.at("gsm8k").at("exact_match").n, static_cast<int64_t>(items));
     EXPECT_TRUE(scores.tasks.at("gsm8k").contains("bpb"));
-    for (const ItemScore& sample : samples) EXPECT_TRUE(sample.judgement);
+    for (const ItemScore& sample : samples) EXPECT_EQ(sample.answers.size(), 1u);
     std::vector<std::string> texts;
-    for (const ItemScore& sample : samples) texts.push_back(sample.generated);
+    for (const ItemScore& sample : samples) texts.push_back(sample.answers[0].text);
     return texts;
   };
   const auto all = answered(0, 64);
   EXPECT_FALSE(all[0].empty());
   EXPECT_EQ(answered(0, 1), all);
   EXPECT_EQ(answered(2, 64), std::vector<std::string>(all.begin(), all.begin() + 2));
+}
+
+// Of tasks with likelihoods, and answers drawn and, where programs can be run, greedy.
+std::vector<Task> scored_and_answered() {
+  const fs::path tasks_folder = kSource / "tasks", data = kData / "items";
+  std::vector<Task> tasks = {
+      load_task("arc_easy", tasks_folder, data, {}),
+      load_task("gsm8k", tasks_folder, data, {.generate = true, .answers = 3, .temperature = 1.0})};
+  if (sandbox_problem().empty())
+    tasks.push_back(load_task("humaneval", tasks_folder, data, {.generate = true}));
+  for (Task& task : tasks)
+    if (task.generation) task.generation->max_tokens = 12;
+  return tasks;
+}
+
+struct Evaluation {
+  Json scores;
+  std::vector<std::vector<double>> likelihoods;
+  std::vector<std::string> answers;
+  bool operator==(const Evaluation&) const = default;
+};
+
+Evaluation evaluate_with(ScoreJournal* journal, std::vector<Task> tasks) {
+  const Model model("llama");
+  const Weights weights = load_weights(kData / "llama", model.architecture, at::kFloat, at::kCPU);
+  const Scorer scorer(
+      std::move(tasks), {}, model.tokenizer, Decoder(model.architecture, at::kCPU), {});
+  Evaluation result;
+  std::vector<ItemScore> samples;
+  result.scores = scorer.score(weights, /*live=*/false, &samples, nullptr, journal);
+  for (const ItemScore& sample : samples) {
+    result.likelihoods.push_back(sample.loglikelihoods);
+    for (const JudgedAnswer& answer : sample.answers) result.answers.push_back(answer.text);
+  }
+  return result;
+}
+
+TEST(Scorer, AnInterruptedEvaluationGoesOnWhereItWasAndGivesTheSame) {
+  const TemporaryFolder folder;
+  const Evaluation whole = evaluate_with(nullptr, scored_and_answered());
+  Journal journal(folder / "journal.sqlite");
+  ScoreJournal items(journal, "the model", 0);
+  EXPECT_EQ(evaluate_with(&items, scored_and_answered()), whole);
+  const auto pieces = journal.all("items of the model");
+  size_t expected = 0;  // likelihoods, answers, and verdicts on programs
+  for (const Task& task : scored_and_answered())
+    expected += task.items.size() * (task.name == "gsm8k" ? 4 : task.name == "humaneval" ? 3 : 1);
+  EXPECT_EQ(pieces.size(), expected);
+  for (const size_t finished : {size_t{1}, pieces.size() / 2, pieces.size()}) {
+    Journal half(folder / fmt::format("half_{}.sqlite", finished));
+    half.put("items of the model", std::span(pieces).first(finished));
+    ScoreJournal some(half, "the model", 0);
+    EXPECT_EQ(some.size(), finished);
+    EXPECT_EQ(evaluate_with(&some, scored_and_answered()), whole);
+    EXPECT_EQ(half.all("items of the model").size(), pieces.size());
+  }
+}
+
+// Kept numbers are what comes out, so they can be told from computed ones by changing them.
+TEST(Scorer, WhatChangedIsComputedAnewAndTheRestIsNot) {
+  const TemporaryFolder folder;
+  Journal journal(folder / "journal.sqlite");
+  std::vector<Task> tasks = {load_task("arc_easy", kSource / "tasks", kData / "items", {})};
+  const Evaluation whole = evaluate_with(nullptr, tasks);
+  {
+    ScoreJournal items(journal, "the model", 0);
+    evaluate_with(&items, tasks);
+  }
+  auto pieces = journal.all("items of the model");
+  for (JournalEntry& piece : pieces)
+    for (Json& score : piece.value) score[0] = -1.0;
+  journal.put("items of the model", pieces);
+  const auto kept = [&](const std::vector<Task>& of_tasks, const std::string& model) {
+    ScoreJournal items(journal, model, 1e9);
+    std::vector<size_t> places;
+    const auto likelihoods = evaluate_with(&items, of_tasks).likelihoods;
+    for (size_t i = 0; i < likelihoods.size(); ++i)
+      if (likelihoods[i][0] == -1.0) places.push_back(i);
+    return places;
+  };
+  EXPECT_EQ(kept(tasks, "the model").size(), tasks[0].items.size());
+  EXPECT_TRUE(kept(tasks, "other weights of the same name").empty());
+  tasks[0].items[1].contexts[0] += " please";
+  tasks[0].items[2].continuations[0] += "s";
+  const auto places = kept(tasks, "the model");
+  EXPECT_EQ(places.size(), tasks[0].items.size() - 2);
+  EXPECT_TRUE(std::find(places.begin(), places.end(), 1u) == places.end());
+  EXPECT_TRUE(std::find(places.begin(), places.end(), 2u) == places.end());
 }
 
 TEST(Scorer, HeldOutTextDoesNotDependBitwiseOnItsBatch) {
@@ -297,10 +389,9 @@ TEST(Scorer, ScoresThatAreNotFiniteNameTaskAndItem) {
   weights.flat.fill_(std::nan(""));
   const Scorer scorer(
       all_tasks(), {}, model.tokenizer, Decoder(model.architecture, at::kCPU), {4096, 128});
-  EXPECT_EQ(
-      message_of([&] { scorer.score(weights, /*live=*/false); }),
-      "task arc_easy, item own_1: a log-likelihood is nan; the model's weights give no finite "
-      "logits here");
+  EXPECT_EQ(message_of([&] { scorer.score(weights, /*live=*/false); }),
+            "task arc_easy, item own_1: a log-likelihood is nan: the parameter "
+            "model.embed_tokens.weight holds values that are not finite");
 }
 
 TEST(Scorer, AContinuationLongerThanTheModelReadsIsRefused) {

@@ -49,6 +49,12 @@ std::string hash_of(const Task& task) {
     hasher.field(task.generation->judge).field(task.generation->max_tokens);
     for (const std::string& stop : task.generation->stops) hasher.field(stop);
     for (const Item& item : task.items) hasher.field(item.program).field(item.reference);
+    // The hashes of tasks with one likeliest answer stay what they were.
+    if (task.generation->temperature > 0)
+      hasher.field(task.generation->answers)
+          .field(task.generation->temperature)
+          .field(task.generation->top_k)
+          .field(task.generation->top_p);
   }
   return hasher.hex();
 }
@@ -128,6 +134,50 @@ std::vector<Item> load_items(const TaskFile& file,
   return items;
 }
 
+TaskGeneration generation_of(const GenerationConfig& config,
+                             const TaskOptions& options,
+                             const std::string& task) {
+  TaskGeneration generation;
+  generation.stops = config.stops;
+  generation.max_tokens = config.max_tokens;
+  generation.judge = config.judge;
+  generation.answers = options.answers.value_or(config.answers);
+  generation.temperature = options.temperature.value_or(config.temperature);
+  generation.top_k = options.top_k.value_or(config.top_k);
+  generation.top_p = options.top_p.value_or(config.top_p);
+  if (generation.answers < 1)
+    throw Error(
+        "task {}: expected at least one answer of each item, found {}", task, generation.answers);
+  if (generation.answers > 1 && generation.temperature == 0)
+    throw Error(
+        "task {}: {} answers of temperature 0 are all the same; name a temperature "
+        "(--temperature 0.8)",
+        task,
+        generation.answers);
+  return generation;
+}
+
+// The metrics that the number of answers allows and, where it is not the task's own, asks for.
+void fit_to_answers(Task& task, const TaskOptions& options) {
+  const int64_t answers = task.generation->answers;
+  const auto is_beyond = [&](const std::string& metric) {
+    const auto k = pass_k(metric);
+    return k && *k > answers;
+  };
+  if (is_beyond(task.primary_metric))
+    throw Error("task {}: its primary metric {} needs more than {} answers of each item",
+                task.name,
+                task.primary_metric,
+                answers);
+  std::erase_if(task.metrics, is_beyond);
+  if (!options.answers || answers == 1) return;
+  for (int64_t k = 1; k <= answers; k *= 10) {
+    const std::string metric = fmt::format("pass@{}", k);
+    if (std::find(task.metrics.begin(), task.metrics.end(), metric) == task.metrics.end())
+      task.metrics.push_back(metric);
+  }
+}
+
 // A task's file, and the member of it that is meant: a group's tasks can be named one by one.
 struct Found {
   fs::path path;
@@ -179,8 +229,8 @@ Task load_task(const std::string& name,
   const bool generates = !config.generation.judge.empty() &&
                          (options.generate || needs_generation(config.primary_metric));
   if (generates) {
-    task.generation = {
-        config.generation.stops, config.generation.max_tokens, config.generation.judge};
+    task.generation = generation_of(config.generation, options, name);
+    fit_to_answers(task, options);
   } else {
     std::erase_if(task.metrics, [](const std::string& name) { return needs_generation(name); });
   }

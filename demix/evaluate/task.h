@@ -31,6 +31,11 @@ struct TaskGeneration {
   std::vector<std::string> stops;  // texts that end an answer and do not belong to it
   int64_t max_tokens = 256;
   std::string judge;
+  int64_t answers = 1;  // of each item
+  // How they are drawn; the seed is the scorer's.
+  double temperature = 0;
+  int64_t top_k = 0;
+  double top_p = 1;
 };
 
 struct Task {
@@ -62,6 +67,10 @@ struct TaskOptions {
   // Whether the metrics of generated answers are wanted. Without, they are left out, unless the
   // task's primary metric is one.
   bool generate = false;
+  // Of generated answers, instead of the task's own. With several answers of an item, pass@1,
+  // pass@10, … are given up to their number.
+  std::optional<int64_t> answers, top_k;
+  std::optional<double> temperature, top_p;
 };
 
 // Reads NAME.yaml in `tasks_folder` and its data in `data_folder`: the first of the task's stems

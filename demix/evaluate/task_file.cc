@@ -159,6 +159,23 @@ void TaskFile::check_generation() const {
   if (generation.max_tokens < 1)
     throw Error(
         "{}: expected at least 1, found {}", where("generation.max_tokens"), generation.max_tokens);
+  if (generation.answers < 1)
+    throw Error(
+        "{}: expected at least 1, found {}", where("generation.answers"), generation.answers);
+  if (!(generation.temperature >= 0))
+    throw Error("{}: expected 0 (the likeliest token) or more, found {}",
+                where("generation.temperature"),
+                generation.temperature);
+  if (generation.top_k < 0)
+    throw Error(
+        "{}: expected 0 (all) or more, found {}", where("generation.top_k"), generation.top_k);
+  if (!(generation.top_p > 0 && generation.top_p <= 1))
+    throw Error(
+        "{}: expected above 0, at most 1, found {}", where("generation.top_p"), generation.top_p);
+  if (generation.answers > 1 && generation.temperature == 0)
+    throw Error("{}: {} answers of temperature 0 are all the same; set generation.temperature",
+                where("generation.answers"),
+                generation.answers);
   if (generation.reference.empty())
     throw Error("{}: expected what the judge compares with, such as \"{{answer}}\"",
                 where("generation.reference"));
@@ -172,7 +189,7 @@ void TaskFile::check_metrics() const {
     throw Error("{}: expected some of {}", where("metrics"), fmt::join(known_metrics(), ", "));
   for (const std::string& metric : config_.metrics) {
     const auto names = known_metrics();
-    if (std::find(names.begin(), names.end(), metric) == names.end()) {
+    if (!is_metric(metric)) {
       const std::string_view near = nearest(metric, names);
       throw Error("{}: unknown metric '{}'; known are {}{}",
                   where("metrics"),
@@ -185,8 +202,14 @@ void TaskFile::check_metrics() const {
         throw Error("{}: {} is of generated answers, and there is no 'generation'",
                     where("metrics"),
                     metric);
+      if (const auto k = pass_k(metric); k && *k > config_.generation.answers)
+        throw Error("{}: {} needs {} answers of each item, and generation.answers is {}",
+                    where("metrics"),
+                    metric,
+                    *k,
+                    config_.generation.answers);
       const auto judged = judged_metrics(config_.generation.judge);
-      if (std::find(judged.begin(), judged.end(), metric) == judged.end())
+      if (!pass_k(metric) && std::find(judged.begin(), judged.end(), metric) == judged.end())
         throw Error("{}: judge {} gives {}, not {}",
                     where("metrics"),
                     config_.generation.judge,

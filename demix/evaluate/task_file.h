@@ -48,13 +48,21 @@ struct GenerationConfig {
   std::string judge;               // gsm8k, math or program: judge.h
   std::vector<std::string> stops;  // texts that end an answer; the end token does so anyway
   int64_t max_tokens = 256;
-  std::string reference;  // prompt: the gold answer, or what follows a program's generated part
-  std::string program;    // prompt: what precedes that part
+  int64_t answers = 1;     // of each item; several for pass@k
+  double temperature = 0;  // 0: always the likeliest token
+  int64_t top_k = 0;       // only so many of the likeliest tokens; 0: all
+  double top_p = 1;        // only the likeliest tokens that together have this share
+  std::string reference;   // prompt: the gold answer, or what follows a program's generated part
+  std::string program;     // prompt: what precedes that part
   template <class V>
   void visit(V& v) {
     v("judge", judge);
     v("stops", stops);
     v("max_tokens", max_tokens);
+    v("answers", answers);
+    v("temperature", temperature);
+    v("top_k", top_k);
+    v("top_p", top_p);
     v("reference", reference);
     v("program", program);
   }

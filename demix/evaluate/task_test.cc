@@ -66,6 +66,46 @@ primary_metric: bpb
   EXPECT_NE(generating.hash, plain.hash);
 }
 
+TEST_F(TaskTest, SeveralAnswersOfAnItemGivePassAtK) {
+  const auto with = [&](const std::string& generation, const std::string& metrics) {
+    write("t.yaml",
+          "domain: math\ndata: [t]\ncontext: \"{q}\"\nanswer: \"{a}\"\ngeneration: {judge: gsm8k, "
+          "reference: x" +
+              generation + "}\nmetrics: [bpb, " + metrics + "]\nprimary_metric: bpb\n");
+    write("data/t.jsonl", R"({"q": "How many?", "a": "four"})");
+  };
+  with(", answers: 20, temperature: 0.8, top_p: 0.9, top_k: 5", "pass@1, pass@20");
+  const Task task = load_with({.generate = true});
+  EXPECT_EQ(task.metrics, (std::vector<std::string>{"bpb", "pass@1", "pass@20"}));
+  EXPECT_EQ(task.generation->answers, 20);
+  EXPECT_EQ(task.generation->temperature, 0.8);
+  EXPECT_EQ(task.generation->top_p, 0.9);
+  EXPECT_EQ(task.generation->top_k, 5);
+  EXPECT_NE(load_with({.generate = true, .temperature = 0.7}).hash, task.hash);
+  // Told otherwise: what ten answers give.
+  EXPECT_EQ(load_with({.generate = true, .answers = 10}).metrics,
+            (std::vector<std::string>{"bpb", "pass@1", "pass@10"}));
+
+  with("", "exact_match");
+  EXPECT_EQ(load_with({.generate = true, .answers = 12, .temperature = 1.0}).metrics,
+            (std::vector<std::string>{"bpb", "exact_match", "pass@1", "pass@10"}));
+  EXPECT_EQ(message({.generate = true, .answers = 2}),
+            "task t: 2 answers of temperature 0 are all the same; name a temperature "
+            "(--temperature 0.8)");
+  with(", answers: 2", "exact_match");
+  EXPECT_EQ(message(),
+            "t.yaml:5: generation.answers: 2 answers of temperature 0 are all the same; set "
+            "generation.temperature");
+  with(", answers: 2, temperature: 1", "pass@3");
+  EXPECT_EQ(message(),
+            "t.yaml:6: metrics: pass@3 needs 3 answers of each item, and generation.answers is 2");
+  with(", temperature: -1", "exact_match");
+  EXPECT_EQ(message(),
+            "t.yaml:5: generation.temperature: expected 0 (the likeliest token) or more, found -1");
+  with(", top_p: 0", "exact_match");
+  EXPECT_EQ(message(), "t.yaml:5: generation.top_p: expected above 0, at most 1, found 0");
+}
+
 TEST_F(TaskTest, RefusesWrongGeneration) {
   const auto with = [&](const std::string& generation, const std::string& metrics) {
     write("t.yaml",

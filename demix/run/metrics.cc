@@ -12,7 +12,8 @@ constexpr std::string_view kHeldOut = "held_out/";
 ScoredMetric parse(const std::string& domain,
                    const std::string& text,
                    const std::vector<Task>& tasks,
-                   const std::vector<std::string>& datasets) {
+                   const std::vector<std::string>& datasets,
+                   const EvaluateConfig* with_command) {
   const size_t colon = text.find(':');
   ScoredMetric scored;
   scored.metric.name = text;
@@ -38,6 +39,18 @@ ScoredMetric parse(const std::string& domain,
     const auto task = std::find_if(tasks.begin(), tasks.end(), [&](const Task& candidate) {
       return candidate.name == scored.task;
     });
+    if (task == tasks.end() && with_command) {
+      if (scored.measure.empty())
+        throw Error(
+            "{}: the task is not in evaluate.tasks; of evaluate.command's, write TASK:METRIC",
+            where);
+      const auto& lower = with_command->lower_is_better;
+      const bool named = std::find(lower.begin(), lower.end(), scored.measure) != lower.end();
+      scored.metric.higher_is_better =
+          !named && (!is_metric(scored.measure) || higher_is_better(scored.measure));
+      scored.external = true;
+      return scored;
+    }
     if (task == tasks.end()) throw Error("{}: the task is not in evaluate.tasks", where);
     if (scored.measure.empty()) scored.measure = task->primary_metric;
     if (std::find(task->metrics.begin(), task->metrics.end(), scored.measure) ==
@@ -54,13 +67,11 @@ ScoredMetric parse(const std::string& domain,
 
 // Whether a domain's scores are of the task's generated answers, which cost far more than the rest.
 bool asks_for_answers(const EvaluateConfig& config, const std::string& task) {
-  const auto names = known_metrics();
   for (const auto& [domain, entries] : config.domains) {
     for (const std::string& entry : entries) {
       if (!entry.starts_with(task + ":")) continue;
       const std::string metric = entry.substr(task.size() + 1);
-      if (std::find(names.begin(), names.end(), metric) != names.end() && needs_generation(metric))
-        return true;
+      if (is_metric(metric) && needs_generation(metric)) return true;
     }
   }
   return false;
@@ -87,10 +98,12 @@ std::vector<Task> load_tasks(const EvaluateConfig& config) {
   return tasks;
 }
 
-std::vector<ScoredMetric> resolve_metrics(
-    const std::map<std::string, std::vector<std::string>>& written,
-    const std::vector<Task>& tasks,
-    const std::vector<std::string>& datasets) {
+namespace {
+
+std::vector<ScoredMetric> resolved(const std::map<std::string, std::vector<std::string>>& written,
+                                   const std::vector<Task>& tasks,
+                                   const std::vector<std::string>& datasets,
+                                   const EvaluateConfig* with_command) {
   std::map<std::string, std::vector<std::string>> domains = written;
   if (domains.empty()) {
     for (const Task& task : tasks) domains[task.domain].push_back(task.name);
@@ -103,14 +116,42 @@ std::vector<ScoredMetric> resolve_metrics(
   for (const auto& [domain, entries] : domains) {
     if (entries.empty()) throw Error("evaluate.domains.{}: has no scores", domain);
     for (const std::string& entry : entries)
-      metrics.push_back(parse(domain, entry, tasks, datasets));
+      metrics.push_back(parse(domain, entry, tasks, datasets, with_command));
   }
+  return metrics;
+}
+
+}  // namespace
+
+std::vector<ScoredMetric> resolve_metrics(
+    const std::map<std::string, std::vector<std::string>>& written,
+    const std::vector<Task>& tasks,
+    const std::vector<std::string>& datasets) {
+  return resolved(written, tasks, datasets, nullptr);
+}
+
+std::vector<ScoredMetric> metrics_of(const EvaluateConfig& config,
+                                     const std::vector<Task>& tasks,
+                                     const std::vector<std::string>& datasets) {
+  auto metrics =
+      resolved(config.domains, tasks, datasets, config.command.empty() ? nullptr : &config);
+  for (const std::string& name : config.lower_is_better)
+    if (std::none_of(metrics.begin(), metrics.end(), [&](const ScoredMetric& scored) {
+          return scored.external && scored.measure == name;
+        }))
+      throw Error("evaluate.lower_is_better: no score of the command under domains has metric '{}'",
+                  name);
+  if (!config.command.empty() &&
+      std::none_of(
+          metrics.begin(), metrics.end(), [](const auto& scored) { return scored.external; }))
+    throw Error("evaluate.command: none of its scores is under evaluate.domains");
   return metrics;
 }
 
 const ScoredMetric* beyond_ensembles(const std::vector<ScoredMetric>& metrics,
                                      const std::vector<Task>& tasks) {
   for (const ScoredMetric& scored : metrics) {
+    if (scored.external) return &scored;
     const auto task = std::find_if(
         tasks.begin(), tasks.end(), [&](const Task& one) { return one.name == scored.task; });
     if (task == tasks.end()) continue;
@@ -129,8 +170,7 @@ std::string resolve_proxies(const std::string& proxies,
   if (proxies == "auto") return "merged";
   throw Error(
       "evaluate.domains.{}: an ensemble of the components has no {} of {}, which needs a model "
-      "that "
-      "generates; use another metric, or proxies: merged",
+      "of its own; use another metric, or proxies: merged",
       beyond->metric.domain,
       beyond->measure,
       beyond->task);

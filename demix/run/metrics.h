@@ -14,8 +14,9 @@ namespace demix {
 // A metric of the objective and where the evaluation keeps it.
 struct ScoredMetric {
   Metric metric;  // its name is the task's, or "task:metric" where it is not the task's primary one
-  std::string task;     // "arc_easy", "held_out/code_high"
-  std::string measure;  // "bpb", "choice_prob", …
+  std::string task;       // "arc_easy", "held_out/code_high"
+  std::string measure;    // "bpb", "choice_prob", …
+  bool external = false;  // given by evaluate.command
 };
 
 // All tasks that the configuration names, with their data.
@@ -31,8 +32,14 @@ std::vector<ScoredMetric> resolve_metrics(
     const std::vector<Task>& tasks,
     const std::vector<std::string>& datasets);
 
-// The first metric that an ensemble of models has no score of: of generated answers, and of the
-// likeliest token of answers without choices. Null where there is none.
+// The same for a configuration, with the scores that its command gives: "my_quiz:acc".
+std::vector<ScoredMetric> metrics_of(const EvaluateConfig& config,
+                                     const std::vector<Task>& tasks,
+                                     const std::vector<std::string>& datasets);
+
+// The first metric that an ensemble of models has no score of: of generated answers, of the
+// likeliest token of answers without choices, and of the configured command. Null where there is
+// none.
 const ScoredMetric* beyond_ensembles(const std::vector<ScoredMetric>& metrics,
                                      const std::vector<Task>& tasks);
 // "merged" or "ensemble", from `proxies` of the configuration. Throws Error where ensembles are

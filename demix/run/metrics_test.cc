@@ -29,6 +29,28 @@ std::string message(const std::map<std::string, std::vector<std::string>>& writt
   return "no error";
 }
 
+TEST(ExternalMetrics, AreThoseOfTasksThatAreNotOurs) {
+  EvaluateConfig config;
+  config.command = "run {model} {output}";
+  config.lower_is_better = {"loss"};
+  config.domains = {{"all", {"quiz:acc", "quiz:loss", "quiz:perplexity", "arc_easy:acc"}}};
+  const auto metrics = metrics_of(config, tasks(), {});
+  ASSERT_EQ(metrics.size(), 4u);
+  EXPECT_TRUE(metrics[0].external);
+  EXPECT_EQ(metrics[0].task, "quiz");
+  EXPECT_EQ(metrics[0].measure, "acc");
+  EXPECT_TRUE(metrics[0].metric.higher_is_better);
+  EXPECT_FALSE(metrics[1].metric.higher_is_better);
+  EXPECT_FALSE(metrics[2].metric.higher_is_better);  // known by its name
+  EXPECT_FALSE(metrics[3].external);
+  config.command = "";
+  EXPECT_THROW(metrics_of(config, tasks(), {}), Error);
+  config.command = "run {model} {output}";
+  config.domains = {{"all", {"arc_easy:acc"}}};
+  config.lower_is_better = {};
+  EXPECT_THROW(metrics_of(config, tasks(), {}), Error);
+}
+
 TEST(Metrics, WithoutDomainsEveryTaskStandsUnderItsOwn) {
   const auto metrics = resolve_metrics({}, tasks(), {});
   ASSERT_EQ(metrics.size(), 2u);

@@ -14,6 +14,8 @@
 #include "demix/core/progress.h"
 #include "demix/corpus/readers.h"
 #include "demix/corpus/tokenizer.h"
+#include "demix/evaluate/answers.h"
+#include "demix/evaluate/sandbox.h"
 #include "demix/evaluate/scorer.h"
 #include "demix/merge/components.h"
 #include "demix/model/checkpoint_files.h"
@@ -32,8 +34,8 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// Time that the sampling of all datasets, the timed steps and the timed scoring may each take.
-constexpr double kSampleSeconds = 4, kScoreSeconds = 4;
+// Time that the sampling of all datasets, the timed scoring and the timed answers may each take.
+constexpr double kSampleSeconds = 4, kScoreSeconds = 4, kAnswerSeconds = 4;
 constexpr int kTimedSteps = 3;
 
 // A folder of the probe's own, gone when the probe is.
@@ -192,6 +194,7 @@ ScoringCost time_scoring(const RunConfig& config,
   };
   const Scorer whole = scorer_of(static_cast<size_t>(-1), config.datasets.size());
   ScoringCost cost{0, whole.flops(), whole.tokens()};
+  if (cost.tokens == 0) return cost;
   // Twice as many items each time until the time suffices to extrapolate, or until everything was
   // timed.
   for (size_t items = 4;; items *= 2) {
@@ -204,6 +207,75 @@ ScoringCost time_scoring(const RunConfig& config,
         seconds * static_cast<double>(whole.tokens()) / static_cast<double>(part.tokens());
     if (everything || seconds > kScoreSeconds / 8 || items > (size_t{1} << 30)) return cost;
   }
+}
+
+struct AnswersCost {
+  double seconds = 0, flops = 0;
+  int64_t answers = 0, prompt_tokens = 0, answer_tokens = 0;
+};
+
+// Seconds of each token that is generated, with as many sequences side by side as fit the time.
+double time_answer_token(const Decoder& decoder,
+                         const Weights& weights,
+                         const Tokenizer& tokenizer) {
+  constexpr int64_t kTokens = 4;  // beyond the first, which reading the prompt gives
+  const auto timed = [&](int64_t sequences, int64_t tokens) {
+    GenerationRequest request{
+        .name = "probe", .prompt = std::vector<int32_t>(8, 0), .max_tokens = tokens};
+    const std::vector<GenerationRequest> requests(static_cast<size_t>(sequences), request);
+    const auto start = Clock::now();
+    generate(requests, {}, tokenizer, decoder, weights, {});
+    return seconds_since(start);
+  };
+  const int64_t most = GenerateConfig().sequences_per_thread * at::get_num_threads();
+  for (int64_t sequences = at::get_num_threads();; sequences = std::min(most, 4 * sequences)) {
+    const double first = timed(sequences, 1), all = timed(sequences, 1 + kTokens);
+    const double each = std::max(all - first, 1e-9) / static_cast<double>(kTokens * sequences);
+    if (sequences == most || first + all > kAnswerSeconds / 8) return each;
+  }
+}
+
+// One model's answers, as long as they may be; prompts cost what the same tokens cost to score.
+AnswersCost time_answers(const RunConfig& config,
+                         const Architecture& architecture,
+                         const Tokenizer& tokenizer,
+                         const std::vector<Task>& tasks,
+                         double seconds_per_token) {
+  AnswersCost cost;
+  AnswerPlan plan({}, config.seed);
+  int64_t programs = 0;
+  for (const Task& task : tasks) {
+    if (!task.generation) continue;
+    plan.add(task, tokenizer, architecture.max_positions);
+    if (task.generation->judge == "program")
+      programs += static_cast<int64_t>(task.items.size()) * task.generation->answers;
+  }
+  if (plan.empty()) return cost;
+  for (const GenerationRequest& request : plan.requests()) {
+    cost.prompt_tokens += static_cast<int64_t>(request.prompt.size());
+    cost.answer_tokens += request.max_tokens;
+  }
+  cost.answers = static_cast<int64_t>(plan.requests().size());
+  cost.flops =
+      forward_flops_per_token(architecture, false) * static_cast<double>(cost.prompt_tokens) +
+      forward_flops_per_token(architecture, true) * static_cast<double>(cost.answer_tokens);
+  const at::Device device = resolve_device(config.device);
+  const Decoder decoder(architecture, device);
+  const Weights weights =
+      weights_over(architecture,
+                   initial_weights(architecture, Rng(config.seed))
+                       .flat.to(device, resolve_dtype(config.evaluate.dtype, "evaluate.dtype")));
+  cost.seconds =
+      seconds_per_token * static_cast<double>(cost.prompt_tokens) +
+      time_answer_token(decoder, weights, tokenizer) * static_cast<double>(cost.answer_tokens);
+  if (programs > 0) {
+    const std::vector<std::string> empty(static_cast<size_t>(resolve_threads(config.threads)));
+    const auto start = Clock::now();
+    run_programs(empty);
+    cost.seconds +=
+        seconds_since(start) * static_cast<double>(programs) / static_cast<double>(empty.size());
+  }
+  return cost;
 }
 
 std::string hours(double seconds) {
@@ -247,7 +319,7 @@ Plan make_plan(const RunConfig& config) {
   const Tokenizer tokenizer = Tokenizer::load(config.tokenizer);
   const std::vector<Task> tasks = load_tasks(config.evaluate);
   const std::vector<ScoredMetric> metrics =
-      resolve_metrics(config.evaluate.domains, tasks, held_out_datasets(config));
+      metrics_of(config.evaluate, tasks, held_out_datasets(config));
   const Architecture architecture = run_architecture(config, tokenizer.vocabulary_size());
   const ScratchFolder scratch;
 
@@ -276,14 +348,31 @@ Plan make_plan(const RunConfig& config) {
   add_training("train components", components, config.components.tokens);
 
   const ScoringCost scoring = time_scoring(config, architecture, tokenizer, tasks, scratch.path());
-  for (const Task& task : tasks)
-    if (task.generation)
-      warn(fmt::format("the time of task {}'s generated answers is not in the plan", task.name));
-  plan.score_seconds = scoring.seconds;
+  const AnswersCost answers =
+      time_answers(config,
+                   architecture,
+                   tokenizer,
+                   tasks,
+                   scoring.seconds / static_cast<double>(std::max<int64_t>(1, scoring.tokens)));
+  if (answers.answers > 0)
+    plan.warnings.push_back(fmt::format(
+        "generated answers are counted as long as they may be ({} answers, {} tokens of "
+        "each model); where models end them sooner, they take less",
+        answers.answers,
+        answers.answer_tokens));
+  if (!config.evaluate.command.empty())
+    plan.warnings.push_back("the time of evaluate.command is not in the plan");
+  plan.answers = answers.answers;
+  plan.answer_seconds = answers.seconds;
+  plan.score_seconds = scoring.seconds + answers.seconds;
   const auto add_scoring = [&](const std::string& name, int64_t models) {
     const auto count = static_cast<double>(models);
     plan.stages.push_back(
-        {name, models, models * scoring.tokens, count * scoring.flops, count * scoring.seconds});
+        {name,
+         models,
+         models * (scoring.tokens + answers.prompt_tokens + answers.answer_tokens),
+         count * (scoring.flops + answers.flops),
+         count * plan.score_seconds});
   };
   // Components, twice where ensembles are made of them; of merged proxies those of the rounds,
   // found and its baselines, and the references.
@@ -363,6 +452,8 @@ Json to_json(const Plan& plan) {
           {"components", plan.components},
           {"train_step_seconds", plan.train_step_seconds},
           {"score_seconds", plan.score_seconds},
+          {"answers", plan.answers},
+          {"answer_seconds", plan.answer_seconds},
           {"warnings", plan.warnings}};
 }
 
@@ -386,6 +477,9 @@ std::string plan_table(const Plan& plan) {
       bytes_text(plan.memory_bytes),
       plan.train_step_seconds,
       plan.score_seconds);
+  if (plan.answers > 0)
+    text +=
+        fmt::format(", {:.2f} s of it for {} generated answers", plan.answer_seconds, plan.answers);
   if (!plan.components.empty()) text += "\n" + plan.components;
   for (const std::string& warning : plan.warnings) text += "\nwarning: " + warning;
   return text;

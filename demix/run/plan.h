@@ -26,8 +26,10 @@ struct Plan {
   int64_t memory_bytes = 0;  // peak, resident
   std::string components;    // where they would lie during the search, in words
   double train_step_seconds =
-      0;                     // one optimiser step, with as many models at once as the run trains
-  double score_seconds = 0;  // one model on all tasks and held-out text
+      0;                      // one optimiser step, with as many models at once as the run trains
+  double score_seconds = 0;   // one model on all tasks and held-out text, answers included
+  int64_t answers = 0;        // generated for one model
+  double answer_seconds = 0;  // with all the tokens that they may have
   std::vector<std::string> warnings;
 };
 

@@ -2,16 +2,21 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "demix/core/error.h"
 #include "demix/core/hash.h"
+#include "demix/core/memory_folder.h"
 #include "demix/core/progress.h"
 #include "demix/corpus/tokenizer.h"
+#include "demix/evaluate/end_tokens.h"
 #include "demix/evaluate/experts.h"
+#include "demix/evaluate/score_journal.h"
 #include "demix/merge/components.h"
 #include "demix/model/decoder.h"
 #include "demix/run/device.h"
+#include "demix/run/metrics.h"
 
 namespace demix {
 namespace {
@@ -29,14 +34,33 @@ Proxies::Proxies(Workspace& workspace,
                  const Tokenizer& tokenizer)
     : workspace_(workspace), halves_(tasks) {
   const RunConfig& config = workspace.config();
+  const auto metrics = metrics_of(config.evaluate, tasks, config.dataset_names());
+  external_ = {config.evaluate.command, config.evaluate.command_seconds, config.seed, {}};
+  for (const ScoredMetric& scored : metrics)
+    if (scored.external) external_.wanted.emplace_back(scored.task, scored.measure);
+  // Where a command takes the place of our scores, held-out text is scored only if it counts.
+  const bool reads_held_out =
+      external_.command.empty() || std::any_of(metrics.begin(), metrics.end(), [](const auto& m) {
+        return m.task.starts_with("held_out/");
+      });
   decoder_ = std::make_unique<Decoder>(models.architecture(), resolve_device(config.device));
   std::vector<Scorer::HeldOut> held_out;
-  for (const std::string& name : held_out_datasets(config))
-    held_out.push_back({name, datasets.at(name).held_out, config.evaluate.held_out_tokens});
+  if (reads_held_out) {
+    for (const std::string& name : held_out_datasets(config))
+      held_out.push_back({name, datasets.at(name).held_out, config.evaluate.held_out_tokens});
+  }
   ScorerConfig scorer;
   scorer.tokens_per_pass = config.evaluate.tokens_per_pass;
+  if (!config.base.import.empty()) scorer.end_tokens = end_tokens(config.base.import);
   scorer_ =
       std::make_unique<Scorer>(std::move(tasks), std::move(held_out), tokenizer, *decoder_, scorer);
+  evaluation_hash_ = scorer_->hash();
+  if (!external_.command.empty()) {
+    Hasher hasher;
+    hasher.field(scorer_->hash()).field(external_.command);
+    for (const auto& [task, metric] : external_.wanted) hasher.field(task).field(metric);
+    evaluation_hash_ = hasher.hex();
+  }
 }
 
 Proxies::~Proxies() = default;
@@ -81,12 +105,38 @@ Scores Proxies::score_model(const Models& models, const ModelFacts& facts, Terms
                               .field("model")
                               .field(facts.weights_hash)
                               .field(config.evaluate.dtype)
-                              .field(scorer_->hash())
+                              .field(evaluation_hash_)
                               .hex();
-  const auto score = [&](TermsByMetric* items) {
-    return scorer_->score(scored_weights(models, facts), /*live=*/false, nullptr, items);
+  const auto of_model = [&](TermsByMetric* all, ScoreJournal& items) {
+    return score(scored_weights(models, facts), facts.name, all, items);
   };
-  return kept_or(score, key, facts.name, Origin::kModel, terms);
+  return kept_or(of_model, key, facts.name, Origin::kModel, terms);
+}
+
+Scores Proxies::score(const Weights& weights,
+                      const std::string& name,
+                      TermsByMetric* terms,
+                      ScoreJournal& items) const {
+  Scores scores;
+  if (scorer_->tokens() > 0)
+    scores = scorer_->score(weights, /*live=*/false, nullptr, terms, &items);
+  if (external_.command.empty()) return scores;
+  const RunConfig& config = workspace_.config();
+  const at::ScalarType dtype = resolve_dtype(config.evaluate.dtype, "evaluate.dtype");
+  const MemoryFolder folder(weights.flat.numel() * weights.flat.element_size());
+  save_model(folder.path() / "model", decoder_->architecture(), weights, dtype, config.tokenizer);
+  const ExternalScores external = score_externally(external_,
+                                                   name,
+                                                   folder.path() / "model",
+                                                   folder.path() / "scores.json",
+                                                   workspace_.folder() / "evaluation_command.log");
+  for (const auto& [task, metric] : external_.wanted) {
+    scores.tasks[task][metric] = external.scores.tasks.at(task).at(metric);
+    const auto known = external.terms.find(task);
+    if (terms && known != external.terms.end() && known->second.contains(metric))
+      (*terms)[task][metric] = known->second.at(metric);
+  }
+  return scores;
 }
 
 Weights Proxies::scored_weights(const Models& models, const ModelFacts& facts) const {
@@ -101,7 +151,7 @@ std::string Proxies::proxy_key(ProxyKind kind, const MergeRequest& request) cons
   Hasher hasher;
   hasher.field(kind == ProxyKind::kMerged ? method_key_ : "ensemble").field(components_hash_);
   for (const double weight : request.merge_weights) hasher.field(weight);
-  return hasher.field(workspace_.config().evaluate.dtype).field(scorer_->hash()).hex();
+  return hasher.field(workspace_.config().evaluate.dtype).field(evaluation_hash_).hex();
 }
 
 std::vector<Scores> Proxies::score_merges(std::span<const MergeRequest> requests,
@@ -128,11 +178,11 @@ std::vector<Scores> Proxies::score_merges(std::span<const MergeRequest> requests
 
   std::vector<Scores> scores;
   for (size_t i = 0; i < requests.size(); ++i) {
-    const auto score = [&](TermsByMetric* items) {
+    const auto of_merge = [&](TermsByMetric* all, ScoreJournal& items) {
       if (!merged.contains(i)) merge_from(i);
-      return scorer_->score(proxies_[merged.at(i)], /*live=*/false, nullptr, items);
+      return score(proxies_[merged.at(i)], requests[i].name, all, items);
     };
-    scores.push_back(kept_or(score,
+    scores.push_back(kept_or(of_merge,
                              keys[i],
                              requests[i].name,
                              Origin::kMerged,
@@ -167,10 +217,10 @@ std::vector<Scores> Proxies::score_ensembles(std::span<const MergeRequest> reque
                                              const std::function<void()>& done) {
   std::vector<Scores> scores;
   for (const MergeRequest& request : requests) {
-    const auto score = [&](TermsByMetric* items) {
-      return scorer_->mixed_score(experts(), request.merge_weights, items);
+    const auto of_ensemble = [&](TermsByMetric* all, ScoreJournal&) {
+      return scorer_->mixed_score(experts(), request.merge_weights, all);
     };
-    scores.push_back(kept_or(score,
+    scores.push_back(kept_or(of_ensemble,
                              proxy_key(ProxyKind::kEnsemble, request),
                              request.name,
                              Origin::kEnsemble,
@@ -193,7 +243,7 @@ bool Proxies::is_kept(const std::string& key, bool with_terms, bool with_selecti
          (!with_selection || journal.find("selection", key));
 }
 
-Scores Proxies::kept_or(const std::function<Scores(TermsByMetric*)>& score,
+Scores Proxies::kept_or(const std::function<Scores(TermsByMetric*, ScoreJournal&)>& score,
                         const std::string& key,
                         const std::string& name,
                         Origin origin,
@@ -206,19 +256,27 @@ Scores Proxies::kept_or(const std::function<Scores(TermsByMetric*)>& score,
     return journal.find("score", key)->at("scores").get<Scores>();
   }
   // The items of every proxy of a search would fill the journal; the scores of a half do not.
-  TermsByMetric items;
-  const Scores scores = score(terms || selection ? &items : nullptr);
+  TermsByMetric all;
+  ScoreJournal items(journal, key);
+  const Scores scores = [&] {
+    try {
+      return score(terms || selection ? &all : nullptr, items);
+    } catch (const std::exception&) {
+      std::throw_with_nested(Error("{} cannot be scored", name));
+    }
+  }();
   if (selection) {
-    *selection = halves_.scores_of(items, Half::kSelection, scores);
+    *selection = halves_.scores_of(all, Half::kSelection, scores);
     journal.put("selection", key, name, *selection);
   }
   if (terms) {
-    *terms = std::move(items);
+    *terms = std::move(all);
     journal.put("terms", key, name, *terms);
   }
   // Of an ensemble no model reads an item.
   const int64_t read = origin == Origin::kEnsemble ? 0 : scorer_->items();
   journal.put("score", key, name, journal_value(scores, read, origin != Origin::kModel));
+  items.drop();
   return scores;
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "demix/evaluate/external_evaluator.h"
 #include "demix/evaluate/scorer.h"
 #include "demix/run/halves.h"
 #include "demix/run/models.h"
@@ -16,6 +17,7 @@ namespace demix {
 
 class Components;
 class Experts;
+class ScoreJournal;
 class Tokenizer;
 
 // What stands in for a model trained on a mixture: the merge of the components' weights, or the
@@ -84,9 +86,15 @@ class Proxies {
   // Whether the journal has all that is asked for under this key.
   bool is_kept(const std::string& key, bool with_terms, bool with_selection) const;
   enum class Origin { kModel, kMerged, kEnsemble };
+  // By our scorer and the configured command.
+  Scores score(const Weights& weights,
+               const std::string& name,
+               TermsByMetric* terms,
+               ScoreJournal& items) const;
   // The journal's scores under this key (and what else is asked for), else those of `score`,
-  // recorded. `score` fills in the terms that it is given.
-  Scores kept_or(const std::function<Scores(TermsByMetric*)>& score,
+  // recorded. `score` fills in the terms that it is given, and takes items that an interrupted run
+  // had scored from the journal's, which last until all are.
+  Scores kept_or(const std::function<Scores(TermsByMetric*, ScoreJournal&)>& score,
                  const std::string& key,
                  const std::string& name,
                  Origin origin,
@@ -97,6 +105,8 @@ class Proxies {
   ItemHalves halves_;
   std::unique_ptr<Decoder> decoder_;
   std::unique_ptr<Scorer> scorer_;
+  ExternalEvaluation external_;  // with an empty command where there is none
+  std::string evaluation_hash_;  // of all that scores depend on beside the weights
   std::unique_ptr<Components> components_;
   std::function<Weights(size_t)> component_weights_;  // one of the loaded ones, as it is scored
   std::unique_ptr<Experts> experts_;

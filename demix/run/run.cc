@@ -38,7 +38,7 @@ class Loop {
         names_(config_.dataset_names()),
         tokenizer_(Tokenizer::load(config_.tokenizer)),
         tasks_(load_tasks(config_.evaluate)),
-        metrics_(resolve_metrics(config_.evaluate.domains, tasks_, held_out_datasets(config_))),
+        metrics_(metrics_of(config_.evaluate, tasks_, held_out_datasets(config_))),
         objective_(objective_of(metrics_)),
         composition_(composition_of(config_)) {
     for (const std::string& name : names_) dataset_files(name, config_.datasets.at(name));
@@ -86,8 +86,12 @@ class Loop {
   bool is_narrow_enough() const;
   TrainedModel trained_model(const ModelFacts& facts, const std::string& kind) const;
   ModelScores model_scores(const Scores& scores, const std::string& model) const;
-  // b − a on the same items.
-  ModelScores paired_gain(const TermsByMetric& a, const TermsByMetric& b) const;
+  // b − a on the same items. Where a command gives a score without its items, `a_scores` and
+  // `b_scores` are taken as independent.
+  ModelScores paired_gain(const TermsByMetric& a,
+                          const ModelScores& a_scores,
+                          const TermsByMetric& b,
+                          const ModelScores& b_scores) const;
   // Of found over the baselines among `mixtures`; `terms` by their names. Into found_gain, and
   // found_gain_proxy where the terms are those of proxies.
   void place_gains(const std::map<std::string, TermsByMetric>& terms,
@@ -261,12 +265,27 @@ ModelScores Loop::model_scores(const Scores& scores, const std::string& model) c
   return result;
 }
 
-ModelScores Loop::paired_gain(const TermsByMetric& a, const TermsByMetric& b) const {
+bool has_terms(const TermsByMetric& terms, const ScoredMetric& scored) {
+  const auto found = terms.find(scored.task);
+  return found != terms.end() && found->second.contains(scored.measure);
+}
+
+ModelScores Loop::paired_gain(const TermsByMetric& a,
+                              const ModelScores& a_scores,
+                              const TermsByMetric& b,
+                              const ModelScores& b_scores) const {
   Measurements gains;
   ModelScores result;
-  for (const ScoredMetric& scored : metrics_) {
-    const MetricValue gain = paired_difference(a.at(scored.task).at(scored.measure),
-                                               b.at(scored.task).at(scored.measure));
+  for (size_t i = 0; i < metrics_.size(); ++i) {
+    const ScoredMetric& scored = metrics_[i];
+    MetricValue gain;
+    if (has_terms(a, scored) && has_terms(b, scored)) {
+      gain = paired_difference(a.at(scored.task).at(scored.measure),
+                               b.at(scored.task).at(scored.measure));
+    } else {
+      const Score &from = a_scores.tasks[i], &to = b_scores.tasks[i];
+      gain = {to.value - from.value, std::hypot(from.standard_error, to.standard_error), 0};
+    }
     gains[scored.metric.name] = {gain.value, gain.stderr_};
     result.tasks.push_back({gain.value, gain.stderr_});
   }
@@ -292,9 +311,19 @@ bool is_compared(const MixtureFacts& facts) { return is_baseline(facts) || facts
 void Loop::place_gains(const std::map<std::string, TermsByMetric>& terms,
                        bool proxies,
                        std::vector<MixtureFacts>& mixtures) const {
+  const auto scores_of = [&](const MixtureFacts& facts) {
+    return proxies ? facts.proxy : facts.trained;
+  };
+  const auto found = std::find_if(mixtures.begin(), mixtures.end(), [](const MixtureFacts& facts) {
+    return facts.name == "found";
+  });
   for (MixtureFacts& facts : mixtures) {
     if (!is_baseline(facts)) continue;
-    facts.found_gain = paired_gain(reported(terms.at(facts.name)), reported(terms.at("found")));
+    DEMIX_CHECK(found != mixtures.end());
+    facts.found_gain = paired_gain(reported(terms.at(facts.name)),
+                                   scores_of(facts),
+                                   reported(terms.at("found")),
+                                   scores_of(*found));
     if (proxies) facts.found_gain_proxy = facts.found_gain;
   }
 }
@@ -485,6 +514,16 @@ void Loop::verify_found(const SearchResult& found) {
           fmt::format("{} have too few items for two halves: the search selected by the items that "
                       "its gains are reported on, which flatters them.",
                       fmt::join(whole, ", ")));
+    }
+    std::set<std::string> without_items;
+    for (const ScoredMetric& scored : metrics_)
+      if (!has_terms(terms.at("found"), scored)) without_items.insert(scored.metric.name);
+    if (!without_items.empty()) {
+      warn(
+          fmt::format("the evaluation command gives {} without single items: there is no half of "
+                      "them to select by, so the search selected by what its gains are reported "
+                      "on, which flatters them, and their errors are not those of paired items.",
+                      fmt::join(without_items, ", ")));
     }
   }
   place_baselines(baselines_);

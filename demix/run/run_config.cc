@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "demix/core/error.h"
+#include "demix/evaluate/external_evaluator.h"
 
 namespace demix {
 namespace {
@@ -62,6 +63,13 @@ void EvaluateConfig::check() const {
   require(limit >= 0, "limit must not be negative; 0 means all items");
   require(held_out_tokens >= 0, "held_out_tokens must not be negative");
   require(tokens_per_pass > 0, "tokens_per_pass must be positive");
+  if (command.empty()) {
+    require(lower_is_better.empty(), "lower_is_better: is of the metrics of a command");
+  } else {
+    check_evaluation_command(command);
+    require(!domains.empty(), "command: name its scores under domains, as TASK:METRIC");
+    require(command_seconds > 0, "command_seconds must be positive");
+  }
   require(tasks.empty() || !data.empty(), "data: name the folder that holds the tasks' data files");
 }
 

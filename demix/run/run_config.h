@@ -109,6 +109,12 @@ struct EvaluateConfig {
   // Domain -> scores whose mean is the domain's: "gsm8k", "arc_easy:choice_prob",
   // "held_out/code_high". Empty: every task under its own domain by its primary metric.
   std::map<std::string, std::vector<std::string>> domains;
+  // An evaluator of your own: {model} a checkpoint folder, {output} the JSON file of scores to
+  // write, {name}, {seed} (evaluate/external_evaluator.h). It gives the scores TASK:METRIC under
+  // domains whose task is not in `tasks`.
+  std::string command;
+  double command_seconds = 3600;             // then it is stopped
+  std::vector<std::string> lower_is_better;  // metrics of the command of which less is better
   template <class V>
   void visit(V& v) {
     v("tasks", tasks);
@@ -121,6 +127,9 @@ struct EvaluateConfig {
     v("dtype", dtype);
     v("tokens_per_pass", tokens_per_pass);
     v("domains", domains);
+    v("command", command);
+    v("command_seconds", command_seconds);
+    v("lower_is_better", lower_is_better);
   }
   void check() const;
 };

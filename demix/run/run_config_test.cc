@@ -40,6 +40,22 @@ TEST(RunConfig, ReadsWhatItWrites) {
   EXPECT_EQ(again.components.tokens, 1000);
 }
 
+TEST(RunConfig, AnEvaluationCommandIsCheckedBeforeAnyWork) {
+  const auto of = [](const std::string& keys) {
+    return message(std::string(kGood) + "evaluate: {" + keys + "}\n");
+  };
+  EXPECT_EQ(of("command: 'run {model} {output}', domains: {a: ['quiz:acc']}"), "no error");
+  EXPECT_NE(of("command: 'run {model}', domains: {a: ['quiz:acc']}").find("expected {output}"),
+            std::string::npos);
+  EXPECT_NE(of("command: 'run {model} {output} {x}', domains: {a: ['quiz:acc']}")
+                .find("unknown placeholder '{x}'"),
+            std::string::npos);
+  EXPECT_NE(of("command: 'run {model} {output}'").find("name its scores under domains"),
+            std::string::npos);
+  EXPECT_NE(of("lower_is_better: [loss]").find("is of the metrics of a command"),
+            std::string::npos);
+}
+
 TEST(RunConfig, BadValuesAreRefusedBeforeAnyWork) {
   EXPECT_EQ(message(kGood), "no error");
   EXPECT_NE(message(with("anchor: wiki", "anchor: wikk")).find("did you mean 'wiki'?"),

@@ -13,6 +13,7 @@
 #include "demix/core/files.h"
 #include "demix/core/rng.h"
 #include "demix/report/result_json.h"
+#include "demix/run/plan.h"
 #include "tests/small_run.h"
 #include "tests/temporary_folder.h"
 
@@ -317,6 +318,114 @@ TEST_F(Run, ATrainingCommandTakesThePlaceOfOurTrainer) {
   const std::string error = error_of(commanded, "c");
   EXPECT_MENTIONS(error, "ended with exit status 3");
   EXPECT_MENTIONS(error, "no memory left");
+}
+
+// An evaluator that counts a file's bytes: of the weights, whose sum is the score.
+RunConfig with_command(RunConfig config, const fs::path& script, const std::string& items) {
+  std::ofstream(script) << R"(
+import json, os, struct, sys
+folder, output, name, count = sys.argv[1:]
+with open(count, "a") as file:
+    file.write(name + " " + folder + "\n")
+assert os.path.exists(folder + "/tokenizer.json")
+data = open(folder + "/model.safetensors", "rb").read()
+size = struct.unpack("<Q", data[:8])[0]
+values = struct.unpack("<%df" % ((len(data) - 8 - size) // 4), data[8 + size:])
+items = [sum(v * v for v in values[i::10]) for i in range(10)]
+score = {"task": "norm", "metric": "squares", "value": sum(items) / 10, "stderr": 0.1}
+if ITEMS: score["items"] = items
+json.dump([score, {"task": "norm", "metric": "size", "value": len(values)}], open(output, "w"))
+)";
+  std::string text = read_file(script);
+  text.replace(text.find("ITEMS"), 5, items);
+  write_file_atomically(script, text);
+  config.evaluate.command =
+      fmt::format("python3 {0} {{model}} {{output}} {{name}} {0}.count", script.string());
+  config.evaluate.domains = {{"words", {"held_out/letters"}}, {"norms", {"norm:squares"}}};
+  config.evaluate.lower_is_better = {"squares"};
+  return config;
+}
+
+TEST_F(Run, AnEvaluationCommandTakesThePlaceOfOurScores) {
+  RunConfig commanded = with_command(config(), folder_ / "count.py", "False");
+  commanded.check();
+  const RunResult result = run_stages(commanded, out("a"), Stage::kValidate);
+  ASSERT_EQ(result.tasks.size(), 2u);
+  EXPECT_EQ(result.tasks[0].name, "norm:squares");
+  EXPECT_FALSE(result.tasks[0].higher_is_better);
+  EXPECT_GT(result.found.trained.tasks[0].value, 0);
+  EXPECT_NEAR(result.found.trained.tasks[0].standard_error, 0.1, 1e-12);
+  ASSERT_EQ(result.natural.found_gain.tasks.size(), 2u);
+  EXPECT_NEAR(result.natural.found_gain.tasks[0].value,
+              result.found.trained.tasks[0].value - result.natural.trained.tasks[0].value,
+              1e-9);
+  EXPECT_NEAR(result.natural.found_gain.tasks[0].standard_error, std::sqrt(0.02), 1e-9);
+  bool noted = false;
+  for (const std::string& warning : result.warnings)
+    noted |= warning.find("norm:squares without single items") != std::string::npos;
+  EXPECT_TRUE(noted);
+
+  // All of it is journaled, and no model is left in memory.
+  const std::string count = read_file(folder_ / "count.py.count");
+  run_stages(commanded, out("a"), Stage::kValidate);
+  EXPECT_EQ(read_file(folder_ / "count.py.count"), count);
+  std::istringstream lines(count);
+  std::string name, line;
+  int models = 0;
+  while (std::getline(lines, line)) {
+    ++models;
+    EXPECT_FALSE(fs::exists(line.substr(line.rfind(' ') + 1))) << line;
+  }
+  // Three components, six proxies, four baselines' and found's merges, and references.
+  EXPECT_GT(models, 12);
+}
+
+TEST_F(Run, AnEvaluationCommandThatGivesItemsHasPairedGains) {
+  RunConfig commanded = with_command(config(), folder_ / "count.py", "True");
+  const RunResult result = run_stages(commanded, out("a"), Stage::kSearch);
+  EXPECT_EQ(result.tasks[0].items, 10);
+  for (const std::string& warning : result.warnings)
+    EXPECT_EQ(warning.find("norm:squares without single items"), std::string::npos);
+}
+
+TEST_F(Run, AnEvaluationCommandThatFailsStopsTheRunByName) {
+  RunConfig commanded = with_command(config(), folder_ / "count.py", "False");
+  commanded.evaluate.domains["norms"] = {"norm:sqares"};
+  commanded.evaluate.lower_is_better = {};
+  EXPECT_MENTIONS(error_of(commanded, "a"),
+                  "components/letters: the scores of the evaluation command cannot be used");
+  EXPECT_MENTIONS(error_of(commanded, "a"), "no score norm:sqares");
+  commanded.evaluate.command = "echo {model} > {output}; echo out of luck; exit 4";
+  const std::string error = error_of(commanded, "a");
+  EXPECT_MENTIONS(error, "ended with exit status 4");
+  EXPECT_MENTIONS(error, "out of luck");
+  commanded.evaluate.lower_is_better = {"loss"};
+  EXPECT_MENTIONS(error_of(commanded, "b"),
+                  "no score of the command under domains has metric 'loss'");
+  commanded.evaluate.lower_is_better = {};
+  commanded.evaluate.domains["norms"] = {"norm"};
+  EXPECT_MENTIONS(error_of(commanded, "b"), "write TASK:METRIC");
+}
+
+TEST_F(Run, APlanCountsTheAnswersThatAModelWillGenerate) {
+  RunConfig answering = config();
+  answering.evaluate.tasks = {"gsm8k"};
+  answering.evaluate.data = fs::path(DEMIX_SOURCE_DIR) / "tests/data/evaluate/items";
+  answering.evaluate.domains = {{"math", {"gsm8k:exact_match"}}, {"words", {"held_out/letters"}}};
+  const Plan plan = make_plan(answering);
+  EXPECT_GT(plan.answers, 0);
+  EXPECT_GT(plan.answer_seconds, 0);
+  EXPECT_GT(plan.score_seconds, plan.answer_seconds);
+  EXPECT_MENTIONS(plan_table(plan), fmt::format("for {} generated answers", plan.answers));
+  bool noted = false;
+  for (const std::string& warning : plan.warnings)
+    noted |= warning.find("as long as they may be") != std::string::npos;
+  EXPECT_TRUE(noted);
+
+  RunConfig likely = answering;
+  likely.evaluate.domains["math"] = {"gsm8k:bpb"};
+  EXPECT_EQ(make_plan(likely).answers, 0);
+  EXPECT_LT(make_plan(likely).stages[3].flops, plan.stages[3].flops);
 }
 
 TEST_F(Run, ModelsThatDoNotBelongTogetherAreRefused) {

@@ -16,7 +16,7 @@ StudyContext::StudyContext(StudyConfig config, const std::filesystem::path& out)
       names_(config_.dataset_names()),
       tokenizer_(Tokenizer::load(config_.tokenizer)),
       tasks_(load_tasks(config_.evaluate)),
-      metrics_(resolve_metrics(config_.evaluate.domains, tasks_, held_out_datasets(config_))),
+      metrics_(metrics_of(config_.evaluate, tasks_, held_out_datasets(config_))),
       objective_(objective_of(metrics_)) {
   resolve_device(config_.device);
   at::set_num_threads(resolve_threads(config_.threads));

@@ -31,6 +31,9 @@ class StudyContext {
   Models& models() { return *models_; }
   Proxies& proxies() { return *proxies_; }
 
+  // Whether ensembles have all the scores that count.
+  bool has_ensembles() const { return beyond_ensembles(metrics_, tasks_) == nullptr; }
+
   // Oriented, by domain. `model` names it in errors.
   std::vector<Score> domain_scores(const Scores& scores, const std::string& model) const;
   std::vector<Score> score_model(const ModelFacts& model);

@@ -178,9 +178,10 @@ std::vector<Decision> decide(StudyContext& context,
       return experiment.merged(merge, weights);
     });
   }
-  decider.by_search("ensemble", search, [&](const MergeWeights& weights) {
-    return experiment.ensembles(weights);
-  });
+  if (context.has_ensembles())
+    decider.by_search("ensemble", search, [&](const MergeWeights& weights) {
+      return experiment.ensembles(weights);
+    });
   decider.by_search("interpolation", search, [&](const MergeWeights& weights) {
     return experiment.interpolations(weights);
   });

@@ -123,7 +123,7 @@ void Study::estimate(const std::string& arm_name, const StudyArm& arm, uint64_t 
   const std::string& name = experiment.name();
   add(name, "interpolation", experiment.interpolations(weights));
   add(name, "own_share", experiment.own_shares(weights));
-  add(name, "ensemble", experiment.ensembles(weights));
+  if (context_.has_ensembles()) add(name, "ensemble", experiment.ensembles(weights));
   for (const std::string& merge : experiment.merge_names())
     add(name, merge, experiment.merged(merge, weights));
   add_calibrated(name);

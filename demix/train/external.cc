@@ -35,20 +35,6 @@ std::string shell_quoted(std::string_view text) {
   return quoted + "'";
 }
 
-// The log's end, at most kLastLines lines.
-std::string last_lines(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  file.seekg(0, std::ios::end);
-  const std::streamoff size = file.tellg();
-  file.seekg(std::max<std::streamoff>(0, size - kLastBytes));
-  std::string text((std::istreambuf_iterator<char>(file)), {});
-  while (!text.empty() && text.back() == '\n') text.pop_back();
-  size_t begin = text.size();
-  for (size_t lines = 0; lines < kLastLines && begin != std::string::npos && begin > 0; ++lines)
-    begin = text.rfind('\n', begin - 1);
-  return begin == std::string::npos ? text : text.substr(begin + (text[begin] == '\n'));
-}
-
 // The wait status of /bin/sh -c COMMAND with both outputs appended to `log`.
 int run_shell(const std::string& command, const std::filesystem::path& log) {
   posix_spawn_file_actions_t actions;
@@ -77,6 +63,19 @@ std::filesystem::path beside(const std::filesystem::path& folder, const char* su
 }
 
 }  // namespace
+
+std::string last_lines(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  file.seekg(0, std::ios::end);
+  const std::streamoff size = file.tellg();
+  file.seekg(std::max<std::streamoff>(0, size - kLastBytes));
+  std::string text((std::istreambuf_iterator<char>(file)), {});
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  size_t begin = text.size();
+  for (size_t lines = 0; lines < kLastLines && begin != std::string::npos && begin > 0; ++lines)
+    begin = text.rfind('\n', begin - 1);
+  return begin == std::string::npos ? text : text.substr(begin + (text[begin] == '\n'));
+}
 
 std::string expand_command(std::string_view command,
                            const std::vector<std::pair<std::string, std::string>>& values) {

@@ -37,6 +37,9 @@ void train_externally(const ExternalJob& job);
 std::string expand_command(std::string_view command,
                            const std::vector<std::pair<std::string, std::string>>& values);
 
+// The end of what a command printed, a few lines.
+std::string last_lines(const std::filesystem::path& log);
+
 // Tensors of two checkpoint folders that only one has, or whose shapes differ, by name. Empty when
 // names and shapes are equal.
 std::vector<std::string> tensor_differences(const std::filesystem::path& a,

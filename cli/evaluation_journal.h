@@ -1,0 +1,36 @@
+// Where `demix evaluate` keeps finished items, so that it goes on after an interruption.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "demix/core/journal.h"
+#include "demix/evaluate/score_journal.h"
+
+namespace demix::cli {
+
+class EvaluationJournal {
+ public:
+  // In `file`, which keeps all results for later; where it is empty, in a folder of this evaluation
+  // (`model` and what is scored, `scorer`) below the user's cache, for as long as the evaluation is
+  // not finished. Without a place for that, or where another process has it, there is none, and a
+  // warning says so.
+  EvaluationJournal(const std::filesystem::path& file,
+                    const std::string& model,
+                    const std::string& scorer);
+
+  // Null where there is none.
+  ScoreJournal* items() { return items_ ? &*items_ : nullptr; }
+  // Results are written: removes what served only to go on.
+  void finish();
+
+ private:
+  std::filesystem::path folder_;  // of this evaluation, or empty
+  std::optional<RunLock> lock_;
+  std::optional<Journal> journal_;
+  std::optional<ScoreJournal> items_;
+};
+
+}  // namespace demix::cli

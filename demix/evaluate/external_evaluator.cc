@@ -1,0 +1,230 @@
+#include "demix/evaluate/external_evaluator.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <thread>
+
+#include "demix/core/at_end.h"
+#include "demix/core/error.h"
+#include "demix/core/json_file.h"
+#include "demix/train/external.h"
+
+namespace demix {
+namespace {
+
+constexpr uint64_t kMostBytes = uint64_t{1} << 28;
+
+std::vector<std::pair<std::string, std::string>> placeholders(const ExternalEvaluation& evaluation,
+                                                              const std::string& name,
+                                                              const std::string& model,
+                                                              const std::string& output) {
+  return {{"model", model},
+          {"output", output},
+          {"name", name},
+          {"seed", fmt::format("{}", evaluation.seed)}};
+}
+
+// How the command ended; nothing where it took too long.
+std::optional<int> run_shell(const std::string& command,
+                             const std::filesystem::path& log,
+                             double seconds) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(
+      &actions, STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  std::string shell = "sh", flag = "-c", text = command;
+  char* arguments[] = {shell.data(), flag.data(), text.data(), nullptr};
+  pid_t child = 0;
+  const int failed = posix_spawn(&child, "/bin/sh", &actions, &attributes, arguments, environ);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  if (failed != 0)
+    throw Error("/bin/sh: cannot be started, or {} cannot be written: {}",
+                log.string(),
+                std::strerror(failed));
+  bool ended = false;
+  {
+    // While the shell is not waited for, nothing else can have its number.
+    const AtEnd killing("kill -KILL -- \"-$1\"", {std::to_string(child)});
+    const auto start = std::chrono::steady_clock::now();
+    const std::chrono::duration<double> most(seconds);
+    while (!ended && std::chrono::steady_clock::now() - start < most) {
+      siginfo_t info{};
+      ended = ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+              info.si_pid == child;
+      if (!ended) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0)
+    if (errno != EINTR)
+      throw Error("the command's end cannot be awaited: {}", std::strerror(errno));
+  return ended ? std::optional(status) : std::nullopt;
+}
+
+// A number of a score; NaN where it is missing or null.
+double number_of(const Json& score, const char* key, const std::string& where) {
+  const auto found = score.find(key);
+  if (found == score.end() || found->is_null()) return std::numeric_limits<double>::quiet_NaN();
+  if (!found->is_number())
+    throw Error("{}: {}: expected a number, found {}", where, key, printable(found->dump()));
+  return found->get<double>();
+}
+
+std::string text_of(const Json& score, const char* key, const std::string& where) {
+  const auto found = score.find(key);
+  if (found == score.end() || !found->is_string())
+    throw Error("{}: expected a text as '{}', found {}",
+                where,
+                key,
+                found == score.end() ? "none" : printable(found->dump()));
+  return found->get<std::string>();
+}
+
+MetricValue value_of(const Json& score, const std::string& where) {
+  MetricValue value;
+  value.value = number_of(score, "value", where);
+  if (!std::isfinite(value.value))
+    throw Error("{}: expected a finite number as 'value', found {}",
+                where,
+                score.contains("value") ? score["value"].dump() : "none");
+  value.stderr_ = number_of(score, "stderr", where);
+  if (value.stderr_ < 0)
+    throw Error("{}: stderr: expected 0 or more, found {}", where, value.stderr_);
+  const double n = number_of(score, "n", where);
+  value.n = n > 0 && n < 1e15 ? static_cast<int64_t>(n) : 0;
+  return value;
+}
+
+ItemTerms terms_of(const Json& items, const MetricValue& value, const std::string& where) {
+  ItemTerms terms;
+  for (const Json& item : items) {
+    if (!item.is_number())
+      throw Error("{}: items: expected numbers, found {}", where, printable(item.dump()));
+    terms.x.push_back(item.get<double>());
+  }
+  if (terms.x.empty()) throw Error("{}: items: expected a list of numbers", where);
+  terms.y.assign(terms.x.size(), 1);
+  const double mean = metric_value(terms).value;
+  if (!(std::abs(mean - value.value) <= 1e-6 * std::max(1.0, std::abs(value.value))))
+    throw Error("{}: the mean of 'items' is {}, but 'value' is {}", where, mean, value.value);
+  return terms;
+}
+
+}  // namespace
+
+void check_evaluation_command(const std::string& command) {
+  expand_command(command, placeholders({}, "", "", ""));
+  for (const char* needed : {"{model}", "{output}"})
+    if (command.find(needed) == std::string::npos)
+      throw Error("command: expected {} in: {}", needed, command);
+}
+
+ExternalScores read_external_scores(const std::filesystem::path& file,
+                                    const ExternalEvaluation& evaluation) {
+  constexpr std::array<std::string_view, 6> kKeys{
+      "task", "metric", "value", "stderr", "n", "items"};
+  const std::string path = file.filename().string();
+  const Json list = [&] {
+    try {
+      return read_json_file<Json>(file, kMostBytes);
+    } catch (const Error&) {
+      std::throw_with_nested(
+          Error("expected a JSON file of scores (NaN and Infinity are not JSON: what was not "
+                "measured is left out)"));
+    }
+  }();
+  if (!list.is_array()) throw Error("{}: expected a list of scores", path);
+  ExternalScores result;
+  for (size_t i = 0; i < list.size(); ++i) {
+    const Json& score = list[i];
+    std::string where = fmt::format("{}: score {}", path, i + 1);
+    if (!score.is_object()) throw Error("{}: expected a map", where);
+    for (const auto& [key, ignored] : score.items()) {
+      if (std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end())
+        throw Error(
+            "{}: unknown key '{}'; known are {}", where, printable(key), fmt::join(kKeys, ", "));
+    }
+    const std::string task = text_of(score, "task", where),
+                      metric = text_of(score, "metric", where);
+    where += fmt::format(" ({}:{})", printable(task), printable(metric));
+    MetricValue value = value_of(score, where);
+    if (const auto items = score.find("items"); items != score.end() && !items->is_null()) {
+      ItemTerms terms = terms_of(*items, value, where);
+      value = metric_value(terms);
+      result.terms[task][metric] = std::move(terms);
+    }
+    if (!result.scores.tasks[task].emplace(metric, value).second)
+      throw Error("{}: is there twice", where);
+  }
+  for (const auto& [task, metric] : evaluation.wanted) {
+    const auto found = result.scores.tasks.find(task);
+    if (found != result.scores.tasks.end() && found->second.contains(metric)) continue;
+    std::vector<std::string> there;
+    for (const auto& [name, metrics] : result.scores.tasks)
+      for (const auto& [measure, value] : metrics) there.push_back(name + ":" + measure);
+    throw Error("{}: no score {}:{}, which evaluate.domains names; there {}",
+                path,
+                task,
+                metric,
+                there.empty() ? "is none" : fmt::format("are {}", fmt::join(there, ", ")));
+  }
+  return result;
+}
+
+ExternalScores score_externally(const ExternalEvaluation& evaluation,
+                                const std::string& name,
+                                const std::filesystem::path& model,
+                                const std::filesystem::path& output,
+                                const std::filesystem::path& log) {
+  const std::string command = expand_command(
+      evaluation.command, placeholders(evaluation, name, model.string(), output.string()));
+  const auto status = run_shell(command, log, evaluation.seconds);
+  const auto log_end = [&] {
+    return fmt::format("\nlast lines of {}:\n{}", log.string(), last_lines(log));
+  };
+  if (!status)
+    throw Error(
+        "{}: the evaluation command was stopped after {} s (evaluate.command_seconds): {}{}",
+        name,
+        evaluation.seconds,
+        command,
+        log_end());
+  if (!WIFEXITED(*status) || WEXITSTATUS(*status) != 0)
+    throw Error("{}: the evaluation command {}: {}{}",
+                name,
+                WIFEXITED(*status) ? fmt::format("ended with exit status {}", WEXITSTATUS(*status))
+                                   : fmt::format("was killed by signal {}", WTERMSIG(*status)),
+                command,
+                log_end());
+  if (!std::filesystem::exists(output))
+    throw Error("{}: the evaluation command succeeded, but did not write {{output}}: {}{}",
+                name,
+                command,
+                log_end());
+  try {
+    return read_external_scores(output, evaluation);
+  } catch (const Error&) {
+    std::throw_with_nested(
+        Error("{}: the scores of the evaluation command cannot be used: {}", name, command));
+  }
+}
+
+}  // namespace demix

@@ -1,0 +1,54 @@
+// The finished items of one model's evaluation, so that an interrupted one goes on where it was.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "demix/core/json.h"
+
+namespace demix {
+
+class Journal;
+
+// Pieces lie under keys of what was computed: the tokens of an item, its answers and how they are
+// scored. So a changed task, prompt, tokenizer or scoring version finds nothing, and a changed
+// model has another `model`.
+class ScoreJournal {
+ public:
+  // `model` identifies weights, dtype and device. Reads what `journal` has of it. Pieces are
+  // recorded every `every_s` seconds, so a short evaluation leaves none before `flush`.
+  ScoreJournal(Journal& journal, const std::string& model, double every_s = 2);
+
+  // Pieces that earlier evaluations finished.
+  size_t size() const { return found_.size(); }
+  // The value of such a piece, or null.
+  const Json* find(const std::string& key) const;
+  // Records a piece, or replaces its value, with the next transaction. Thread-safe.
+  void add(const std::string& key, const std::string& name, Json value);
+  // Records what was added so far, in one transaction.
+  void flush();
+  // Forgets all pieces of the model.
+  void drop();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Piece {
+    std::string name;
+    Json value;
+  };
+  void record();
+
+  Journal& journal_;
+  const std::string kind_;
+  const std::chrono::duration<double> every_;
+  std::map<std::string, Json> found_;
+  std::mutex mutex_;
+  std::map<std::string, Piece> pending_;
+  bool holds_some_ = false;  // in the journal
+  Clock::time_point recorded_ = Clock::now();
+};
+
+}  // namespace demix
