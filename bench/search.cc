@@ -1,166 +1,49 @@
-// Searches on simulated landscapes: how good is the mixture that they end with?
+// Searches on simulated landscapes and on pools of measured runs: how good is what they end with?
 //
 //     cmake --build --preset release --target bench_search
-//     build/release/bench_search LANDSCAPE [--mixtures M.csv --scores S.csv] [--seeds 20]
+//     build/release/bench_search LANDSCAPE [--mixtures M.csv,… --scores S.csv,…] [--seeds 20]
 //         [--noise 0.1] [--metrics N] [--proxies 24,45,100,224] [--predictor gaussian_process]
-//         [--only NAME,…] [--keep FILE]
+//         [--only NAME,…] [--try "NAME: {key: value, …}"] [--keep FILE]
 //
-// LANDSCAPE is regmix_gp or regmix_lightgbm (the truth is that predictor fitted to all given runs,
-// one domain for each metric), or smooth_7, smooth_15, smooth_50: four domains whose score falls
-// with a power of what helps it, drawn for each seed. A proxy's score has noise of --noise standard
-// deviations of the true scores of random mixtures. Regret: how much lower the true goal (mean over
+// LANDSCAPE is one of
+//
+//   smooth_7, smooth_15, smooth_50   four domains, drawn for each seed (landscape.h)
+//   swarm_gp, swarm_lightgbm         that predictor fitted to all given runs, a domain per metric
+//   pool                             the given runs themselves: nothing else can be measured
+//
+// A simulated proxy's score has noise of --noise standard deviations of the true scores of random
+// mixtures; a pool's scores are as measured. Regret: how much lower the true goal (mean over
 // domains of the score in those deviations) of the found mixture lies than the best that many
-// climbs of the truth find, in standard deviations of that goal over random mixtures. Every
-// strategy gets the same landscapes and noise streams, so differences are paired by seed; 95 %
-// intervals are by 2,000 bootstrap resamples of the seeds. With --keep every search that has ended
-// is a line of FILE (landscape, noise, strategy, proxies, seed, regret) and is not made again.
+// climbs of the truth find, in standard deviations of that goal over random mixtures. Of a pool
+// three regrets: of the run with the best prediction, against the best run; and of the proposed
+// mixture where LightGBM, and a Gaussian process, fitted to all runs are the truth. Every strategy
+// gets the same landscapes and noise streams, so differences are paired by seed; intervals are of
+// 95 %. --only names strategies in full; --try is our search with the given settings (of
+// demix/search/search.h) changed. With --keep every search that has ended is a line of FILE and is
+// not made again.
 #include "demix/search/search.h"
 
-#include <chrono>
-#include <cmath>
 #include <cstdio>
-#include <fstream>
-#include <map>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "bench/landscape.h"
+#include "bench/paired.h"
+#include "demix/core/config.h"
 #include "demix/core/error.h"
 #include "demix/core/parallel_for.h"
-#include "demix/core/ranks.h"
-#include "demix/core/rng.h"
-#include "demix/search/swarm_csv.h"
 
 namespace demix {
 namespace {
 
 struct Options {
-  std::string landscape, mixtures, scores, predictor = "gaussian_process";
+  std::string landscape, predictor = "gaussian_process", keep;
+  std::vector<std::string> mixtures, scores, only, tries;
   int seeds = 20, threads = 0;
   double noise = 0.1;
   size_t metrics = 0;  // of the swarm, the first ones; 0: all
   std::vector<int> proxies = {24, 45, 100, 224};
-  std::vector<std::string> only;
-  std::string keep;
 };
-
-// The true scores by domain, higher is better, and their spread over random mixtures.
-struct Landscape {
-  std::vector<std::string> datasets;
-  std::function<std::vector<std::vector<double>>(const Points&)> scores;
-  SmoothFunction slope;  // of the goal, where there is one
-  std::vector<double> centres, deviations;
-  double best = 0, goal_deviation = 1;
-
-  std::vector<double> goal(const Points& points) const {
-    const auto all = scores(points);
-    std::vector<double> values(points.rows());
-    for (size_t d = 0; d < all.size(); ++d) {
-      for (size_t i = 0; i < values.size(); ++i)
-        values[i] += (all[d][i] - centres[d]) / deviations[d] / static_cast<double>(all.size());
-    }
-    return values;
-  }
-
-  FeasibleSet set() const {
-    return FeasibleSet(Composition::anchored(datasets, datasets.front(), 0), {});
-  }
-
-  // Spreads, and the optimum by small moves from the best of many.
-  void measure() {
-    Rng rng(99);
-    const size_t n = datasets.size();
-    Points random(n);
-    for (int i = 0; i < 4000; ++i)
-      random.add(rng.dirichlet(std::vector<double>(n, i % 2 ? 1 : 0.3)));
-    const auto all = scores(random);
-    for (const auto& domain : all) {
-      centres.push_back(mean(domain));
-      deviations.push_back(standard_deviation(domain));
-    }
-    const auto values = goal(random);
-    goal_deviation = standard_deviation(values);
-    Points starts(n);
-    for (size_t i : best_apart(random, values, 16, 0.05)) starts.add(random.row(i));
-    const Goal whole{.values = [this](const Points& points) { return goal(points); },
-                     .slope = slope,
-                     .limits = {}};
-    best = maximise(whole, set(), starts, 1).value;
-  }
-
-  double regret(const std::vector<double>& mixture) const {
-    Points point(datasets.size());
-    point.add(mixture);
-    return (best - goal(point)[0]) / goal_deviation;
-  }
-};
-
-// The predictor fitted to every metric of a swarm of losses.
-Landscape from_swarm(const Options& options, const std::string& predictor) {
-  Swarm swarm = read_swarm(options.mixtures, options.scores);
-  if (options.metrics > 0) swarm.metrics.resize(std::min(options.metrics, swarm.metrics.size()));
-  Landscape landscape{.datasets = swarm.datasets};
-  auto fitted = std::make_shared<std::vector<std::unique_ptr<Predictor>>>(swarm.metrics.size());
-  parallel_for(swarm.metrics.size(), options.threads, [&](size_t m) {
-    PredictorConfig config;
-    config.gaussian_process.threads = 1;
-    (*fitted)[m] = make_predictor(predictor, config);
-    (*fitted)[m]->fit(swarm.mixtures, swarm.scores[m]);
-  });
-  landscape.scores = [fitted](const Points& points) {
-    std::vector<std::vector<double>> scores;
-    for (const auto& one : *fitted) {
-      scores.push_back(one->predict(points));
-      for (double& score : scores.back()) score = -score;
-    }
-    return scores;
-  };
-  return landscape;
-}
-
-// Score of domain d: -(c + Σ_j h_dj p_j^0.7)^-0.3, with most of a domain's help in a few datasets.
-Landscape smooth(size_t datasets, uint64_t seed) {
-  constexpr size_t kDomains = 4;
-  Rng rng = Rng(seed).stream("landscape");
-  Landscape landscape;
-  for (size_t j = 0; j < datasets; ++j) landscape.datasets.push_back(fmt::format("d{}", j));
-  std::vector<std::vector<double>> help(kDomains);
-  for (auto& domain : help) {
-    for (size_t j = 0; j < datasets; ++j) domain.push_back(std::exp(1.5 * rng.normal()));
-  }
-  landscape.scores = [help](const Points& points) {
-    std::vector<std::vector<double>> scores(help.size());
-    for (size_t d = 0; d < help.size(); ++d) {
-      for (size_t i = 0; i < points.rows(); ++i) {
-        double effective = 0.1;
-        for (size_t j = 0; j < help[d].size(); ++j)
-          effective += help[d][j] * std::pow(points.row(i)[j], 0.7);
-        scores[d].push_back(-std::pow(effective, -0.3));
-      }
-    }
-    return scores;
-  };
-  return landscape;
-}
-
-// Central differences: the truth needs no speed.
-void add_slope(Landscape& landscape) {
-  const Landscape* truth = &landscape;
-  landscape.slope = [truth](std::span<const double> p, std::span<double> gradient) {
-    constexpr double kStep = 1e-6;
-    Points points(p.size());
-    std::vector<double> moved(p.begin(), p.end());
-    points.add(moved);
-    for (size_t j = 0; j < p.size(); ++j) {
-      moved[j] = p[j] + kStep;
-      points.add(moved);
-      moved[j] = p[j];
-    }
-    const auto values = truth->goal(points);
-    for (size_t j = 0; j < p.size(); ++j) gradient[j] = (values[j + 1] - values[0]) / kStep;
-    return values[0];
-  };
-}
 
 struct Strategy {
   std::string name;
@@ -185,214 +68,288 @@ void adaptive_rounds(SearchConfig& config, int proxies) {
   config.budget.proxies = proxies;
 }
 
-std::vector<Strategy> strategies(const std::string& predictor) {
-  return {
-      {"paper: lightgbm, average",
+std::vector<Strategy> strategies(const Options& options) {
+  const std::string& predictor = options.predictor;
+  std::vector<Strategy> all = {
+      {"paper lightgbm average",
        [](SearchConfig& config, int proxies) {
          paper_rounds(config, proxies);
          config.predictor = "lightgbm";
        }},
-      {"paper, " + predictor + ", average",
+      {"paper " + predictor + " average",
        [=](SearchConfig& config, int proxies) {
          paper_rounds(config, proxies);
          config.predictor = predictor;
        }},
-      {"paper, " + predictor + ", optimum",
+      {"paper " + predictor + " optimum",
        [=](SearchConfig& config, int proxies) {
          paper_rounds(config, proxies);
          config.predictor = predictor;
          config.decide = "optimum";
        }},
-      {"paper, " + predictor + ", optimum - 1 sd",
+      {"paper " + predictor + " optimum-1sd",
        [=](SearchConfig& config, int proxies) {
          paper_rounds(config, proxies);
          config.predictor = predictor;
          config.decide = "optimum";
          config.caution = 1;
        }},
-      {"adaptive, " + predictor + ", dirichlet",
+      {"adaptive " + predictor + " dirichlet",
        [=](SearchConfig& config, int proxies) {
          adaptive_rounds(config, proxies);
          config.predictor = predictor;
        }},
-      {"adaptive, " + predictor + ", low discrepancy",
+      {"adaptive " + predictor + " low discrepancy",
        [=](SearchConfig& config, int proxies) {
          adaptive_rounds(config, proxies);
          config.predictor = predictor;
          config.start = {"low_discrepancy", "dirichlet"};
        }},
-      {"adaptive, " + predictor + ", with corners",
+      {"adaptive " + predictor + " with corners",
        [=](SearchConfig& config, int proxies) {
          adaptive_rounds(config, proxies);
          config.predictor = predictor;
          config.start = {"corners", "low_discrepancy", "dirichlet"};
        }},
-      {"adaptive, " + predictor + ", upper bound",
+      {"adaptive " + predictor + " upper bound",
        [=](SearchConfig& config, int proxies) {
          adaptive_rounds(config, proxies);
          config.predictor = predictor;
          config.acquisition.rule = "upper_confidence";
        }},
-      {"adaptive, " + predictor + ", average",
+      {"adaptive " + predictor + " average",
        [=](SearchConfig& config, int proxies) {
          adaptive_rounds(config, proxies);
          config.predictor = predictor;
          config.decide = "average";
        }},
   };
+  for (const std::string& text : options.tries) {
+    const size_t colon = text.find(':');
+    if (colon == std::string::npos) throw Error("--try: expected NAME: {{…}}, found {}", text);
+    const std::string settings = text.substr(colon + 1);
+    all.push_back({text.substr(0, colon), [=](SearchConfig& config, int proxies) {
+                     paper_rounds(config, proxies);
+                     config.predictor = predictor;
+                     config.decide = "optimum";
+                     read_config_into(ConfigNode::parse(settings, "--try"), config);
+                   }});
+  }
+  return all;
 }
 
-// Searches that ended, by what they were; also on disk.
-class Kept {
- public:
-  explicit Kept(std::string file) : file_(std::move(file)) {
-    std::ifstream lines(file_);
-    std::string line;
-    while (std::getline(lines, line)) {
-      const size_t comma = line.rfind(';');
-      if (comma != std::string::npos)
-        regrets_[line.substr(0, comma)] = std::stod(line.substr(comma + 1));
+SearchConfig settings(const Strategy& strategy, int proxies) {
+  SearchConfig config;
+  config.candidates = 20000;  // of the paper's 200,000, for time
+  config.propose_from = config.average_of = 128;
+  config.front = 0;
+  config.objective = "deviation";
+  config.constraints.max_times_prior = 0;
+  config.acquisition.candidates = 2000;
+  config.predictors.gaussian_process.threads = 1;
+  config.predictors.lightgbm.threads = 1;
+  strategy.set(config, proxies);
+  return config;
+}
+
+SearchProblem problem_on(const std::vector<std::string>& datasets, size_t metrics, uint64_t seed) {
+  SearchProblem problem{.composition = Composition::anchored(datasets, datasets.front(), 0),
+                        .metrics = {},
+                        .prior = std::vector<double>(datasets.size(), 1),
+                        .dataset_tokens = {},
+                        .target_tokens = 0,
+                        .seed = seed};
+  for (size_t d = 0; d < metrics; ++d)
+    problem.metrics.push_back({fmt::format("m{}", d), fmt::format("m{}", d), true});
+  return problem;
+}
+
+double regret_on_landscape(const Landscape& truth,
+                           const SearchConfig& config,
+                           uint64_t seed,
+                           double noise) {
+  Rng rng = Rng(seed).stream("noise");
+  const SearchProblem problem = problem_on(truth.datasets, truth.deviations.size(), seed);
+  const auto found = search_mixture(config, problem, [&](std::span<const Mixture> batch) {
+    Points points(truth.datasets.size());
+    for (const Mixture& mixture : batch) points.add(mixture.weights);
+    const auto scores = truth.scores(points);
+    std::vector<Measurements> measured(batch.size());
+    for (size_t i = 0; i < batch.size(); ++i) {
+      for (size_t d = 0; d < scores.size(); ++d) {
+        const double error = noise * truth.deviations[d];
+        measured[i][problem.metrics[d].name] = {scores[d][i] + error * rng.normal(), error};
+      }
+    }
+    return measured;
+  });
+  return truth.regret(found.merge_weights);
+}
+
+// Measured runs, and surrogates of them.
+struct Pool {
+  Swarm swarm;
+  std::vector<double> goal;  // of the runs, as Landscape::goal
+  std::vector<Landscape> surrogates;
+
+  explicit Pool(Swarm given, int threads) : swarm(std::move(given)) {
+    goal.assign(swarm.runs.size(), 0);
+    for (const auto& scores : swarm.scores) {
+      for (size_t i = 0; i < goal.size(); ++i)
+        goal[i] -= scores[i] / standard_deviation(scores) / static_cast<double>(scores.size());
+    }
+    for (const char* name : {"lightgbm", "gaussian_process"}) {
+      surrogates.push_back(fitted_landscape(swarm, name, threads));
+      surrogates.back().measure(swarm.mixtures);
     }
   }
-  const double* find(const std::string& key) const {
-    const auto found = regrets_.find(key);
-    return found == regrets_.end() ? nullptr : &found->second;
-  }
-  void add(const std::string& key, double regret) {
-    if (file_.empty()) return;
-    const std::lock_guard lock(mutex_);
-    std::ofstream(file_, std::ios::app) << key << fmt::format(";{:.17g}\n", regret);
-  }
 
- private:
-  std::string file_;
-  std::map<std::string, double> regrets_;
-  std::mutex mutex_;
-};
-
-std::vector<double> search_regrets(const Strategy& strategy,
-                                   int proxies,
-                                   const std::vector<Landscape>& landscapes,
-                                   const Options& options,
-                                   Kept& kept) {
-  std::vector<double> regrets(static_cast<size_t>(options.seeds));
-  parallel_for(regrets.size(), options.threads, [&](size_t seed) {
-    const std::string key = fmt::format("{} of {};{:g};{};{};{}",
-                                        options.landscape,
-                                        landscapes[0].centres.size(),
-                                        options.noise,
-                                        strategy.name,
-                                        proxies,
-                                        seed + 1);
-    if (const double* known = kept.find(key)) {
-      regrets[seed] = *known;
-      return;
+  std::vector<double> regrets(const SearchConfig& config, uint64_t seed) const {
+    SearchProblem problem = problem_on(swarm.datasets, swarm.metrics.size(), seed);
+    std::map<std::vector<double>, size_t> place;
+    for (size_t i = 0; i < swarm.mixtures.rows(); ++i) {
+      const auto row = swarm.mixtures.row(i);
+      problem.pool.emplace_back(row.begin(), row.end());
+      place[problem.pool.back()] = i;
     }
-    const Landscape& truth = landscapes[landscapes.size() == 1 ? 0 : seed];
-    SearchConfig config;
-    config.candidates = 20000;  // of the paper's 200,000, for time
-    config.propose_from = config.average_of = 128;
-    config.front = 0;
-    config.objective = "deviation";
-    config.constraints.max_times_prior = 0;
-    config.acquisition.candidates = 2000;
-    config.predictors.gaussian_process.threads = 1;
-    config.predictors.lightgbm.threads = 1;
-    strategy.set(config, proxies);
-    SearchProblem problem{
-        .composition = Composition::anchored(truth.datasets, truth.datasets.front(), 0),
-        .metrics = {},
-        .prior = std::vector<double>(truth.datasets.size(), 1),
-        .dataset_tokens = {},
-        .target_tokens = 0,
-        .seed = seed + 1};
-    for (size_t d = 0; d < truth.deviations.size(); ++d)
-      problem.metrics.push_back({fmt::format("m{}", d), fmt::format("m{}", d), true});
-    Rng noise = Rng(seed + 1).stream("noise");
     const auto found = search_mixture(config, problem, [&](std::span<const Mixture> batch) {
-      Points points(truth.datasets.size());
-      for (const Mixture& mixture : batch) points.add(mixture.weights);
-      const auto scores = truth.scores(points);
       std::vector<Measurements> measured(batch.size());
       for (size_t i = 0; i < batch.size(); ++i) {
-        for (size_t d = 0; d < scores.size(); ++d) {
-          const double error = options.noise * truth.deviations[d];
-          measured[i][fmt::format("m{}", d)] = {scores[d][i] + error * noise.normal(), error};
-        }
+        for (size_t d = 0; d < swarm.metrics.size(); ++d)
+          measured[i][problem.metrics[d].name] = {-swarm.scores[d][place.at(batch[i].weights)], 0};
       }
       return measured;
     });
-    regrets[seed] = truth.regret(found.merge_weights);
-    kept.add(key, regrets[seed]);
-  });
-  return regrets;
-}
-
-struct Interval {
-  double mean, low, high;
+    const double best = *std::max_element(goal.begin(), goal.end());
+    std::vector<double> result = {(best - goal[place.at(problem.pool[*found.best_of_pool])]) /
+                                  standard_deviation(goal)};
+    for (const Landscape& surrogate : surrogates)
+      result.push_back(surrogate.regret(found.merge_weights));
+    return result;
+  }
 };
 
-Interval bootstrap(const std::vector<double>& values) {
-  Rng rng(7);
-  std::vector<double> means;
-  for (int b = 0; b < 2000; ++b) {
-    double sum = 0;
-    for (size_t i = 0; i < values.size(); ++i) sum += values[rng.below(values.size())];
-    means.push_back(sum / static_cast<double>(values.size()));
+// By seed, then by kind of regret.
+using Regrets = std::function<std::vector<double>(const SearchConfig&, size_t seed)>;
+
+std::vector<std::vector<double>> search_regrets(const Strategy& strategy,
+                                                int proxies,
+                                                const std::string& landscape,
+                                                const Regrets& regrets,
+                                                const Options& options,
+                                                Kept& kept) {
+  std::vector<std::vector<double>> all(static_cast<size_t>(options.seeds));
+  parallel_for(all.size(), options.threads, [&](size_t seed) {
+    const std::string key =
+        fmt::format("{};{:g};{};{};{}", landscape, options.noise, strategy.name, proxies, seed + 1);
+    if (const auto* known = kept.find(key)) {
+      all[seed] = *known;
+      return;
+    }
+    all[seed] = regrets(settings(strategy, proxies), seed + 1);
+    kept.add(key, all[seed]);
+  });
+  return all;
+}
+
+Swarm all_runs(const Options& options) {
+  if (options.mixtures.empty() || options.mixtures.size() != options.scores.size())
+    throw Error("{}: expected as many --mixtures as --scores", options.landscape);
+  Swarm all;
+  for (size_t k = 0; k < options.mixtures.size(); ++k) {
+    Swarm swarm = read_swarm(options.mixtures[k], options.scores[k]);
+    if (k == 0) {
+      all = std::move(swarm);
+      continue;
+    }
+    if (swarm.datasets != all.datasets || swarm.metrics != all.metrics)
+      throw Error("{}: other columns than {}", options.mixtures[k], options.mixtures[0]);
+    for (size_t i = 0; i < swarm.runs.size(); ++i) {
+      all.runs.push_back(swarm.runs[i]);
+      all.mixtures.add(swarm.mixtures.row(i));
+      for (size_t m = 0; m < all.scores.size(); ++m) all.scores[m].push_back(swarm.scores[m][i]);
+    }
   }
-  std::sort(means.begin(), means.end());
-  return {mean(values), means[50], means[1949]};
+  if (options.metrics > 0) {
+    all.metrics.resize(std::min(options.metrics, all.metrics.size()));
+    all.scores.resize(all.metrics.size());
+  }
+  return all;
+}
+
+void print_row(const std::string& name,
+               int proxies,
+               const std::vector<std::vector<double>>& regrets,
+               const std::vector<std::vector<double>>& reference) {
+  std::string line = fmt::format("| {} | {} |", name, proxies);
+  for (size_t kind = 0; kind < regrets[0].size(); ++kind) {
+    std::vector<double> ours, theirs;
+    for (size_t i = 0; i < regrets.size(); ++i) {
+      ours.push_back(regrets[i][kind]);
+      theirs.push_back(reference[i][kind]);
+    }
+    const Interval own = bootstrap(ours), less = paired(ours, theirs);
+    line += fmt::format(" {:.3f} [{:.3f}, {:.3f}] | {:+.3f} [{:+.3f}, {:+.3f}] |",
+                        own.mean,
+                        own.low,
+                        own.high,
+                        less.mean,
+                        less.low,
+                        less.high);
+  }
+  fmt::print("{}\n", line);
+  std::fflush(stdout);
 }
 
 void run(const Options& options) {
   std::vector<Landscape> landscapes;
-  if (options.landscape.starts_with("regmix_")) {
-    const std::string kind = options.landscape.substr(7);
-    landscapes.push_back(from_swarm(options, kind == "gp" ? "gaussian_process" : kind));
+  std::unique_ptr<Pool> pool;
+  if (options.landscape == "pool") {
+    pool = std::make_unique<Pool>(all_runs(options), options.threads);
+  } else if (options.landscape.starts_with("swarm_")) {
+    const std::string kind = options.landscape.substr(6);
+    landscapes.push_back(fitted_landscape(
+        all_runs(options), kind == "gp" ? "gaussian_process" : kind, options.threads));
   } else if (options.landscape.starts_with("smooth_")) {
     const size_t datasets = std::stoul(options.landscape.substr(7));
     for (int seed = 1; seed <= options.seeds; ++seed)
-      landscapes.push_back(smooth(datasets, static_cast<uint64_t>(seed)));
+      landscapes.push_back(smooth_landscape(datasets, static_cast<uint64_t>(seed)));
   } else {
     throw Error("there is no landscape '{}'", options.landscape);
   }
-  for (Landscape& landscape : landscapes) add_slope(landscape);
-  parallel_for(landscapes.size(), options.threads, [&](size_t i) { landscapes[i].measure(); });
-
-  fmt::print("{}, noise {:g}, {} seeds: mean regret [95 %], and less that of the first at 224\n",
-             options.landscape,
-             options.noise,
-             options.seeds);
-  Kept kept(options.keep);
-  std::vector<double> reference;
-  const auto all = strategies(options.predictor);
-  reference = search_regrets(all[0], 224, landscapes, options, kept);
-  const auto print = [&](const std::string& name, int proxies, const std::vector<double>& regrets) {
-    std::vector<double> differences;
-    for (size_t i = 0; i < regrets.size(); ++i) differences.push_back(regrets[i] - reference[i]);
-    const Interval own = bootstrap(regrets), less = bootstrap(differences);
-    fmt::print("| {:<44} | {:>3} | {:.3f} [{:.3f}, {:.3f}] | {:+.3f} [{:+.3f}, {:+.3f}] |\n",
-               name,
-               proxies,
-               own.mean,
-               own.low,
-               own.high,
-               less.mean,
-               less.low,
-               less.high);
-    std::fflush(stdout);
+  parallel_for(landscapes.size(), options.threads, [&](size_t i) {
+    landscapes[i].measure(random_mixtures(landscapes[i].datasets.size()));
+  });
+  const Regrets regrets = [&](const SearchConfig& config, size_t seed) -> std::vector<double> {
+    if (pool) return pool->regrets(config, seed);
+    const Landscape& truth = landscapes[landscapes.size() == 1 ? 0 : seed - 1];
+    return {regret_on_landscape(truth, config, seed, options.noise)};
   };
-  print(all[0].name, 224, reference);
+  const size_t domains = pool ? pool->swarm.metrics.size() : landscapes[0].centres.size();
+  const std::string name = fmt::format("{} of {}", options.landscape, domains);
+
+  fmt::print("{}, noise {:g}, {} seeds: mean regret [95 %], and less that of the first at 224{}\n",
+             name,
+             options.noise,
+             options.seeds,
+             pool ? "; of the chosen run, by LightGBM, by Gaussian process" : "");
+  Kept kept(options.keep);
+  const auto all = strategies(options);
+  const auto reference = search_regrets(all[0], 224, name, regrets, options, kept);
+  print_row(all[0].name, 224, reference, reference);
   for (size_t k = 0; k < all.size(); ++k) {
     const bool wanted =
-        options.only.empty() ||
-        std::any_of(options.only.begin(), options.only.end(), [&](const std::string& part) {
-          return all[k].name.find(part) != std::string::npos;
-        });
+        k + options.tries.size() >= all.size() ||
+        (options.only.empty() ? options.tries.empty()
+                              : std::find(options.only.begin(), options.only.end(), all[k].name) !=
+                                    options.only.end());
     if (!wanted) continue;
     for (int proxies : options.proxies) {
       if (k == 0 && proxies == 224) continue;
-      print(all[k].name, proxies, search_regrets(all[k], proxies, landscapes, options, kept));
+      print_row(all[k].name,
+                proxies,
+                search_regrets(all[k], proxies, name, regrets, options, kept),
+                reference);
     }
   }
 }
@@ -411,9 +368,9 @@ Options read_options(const std::vector<std::string>& arguments) {
   for (size_t i = 1; i + 1 < arguments.size(); i += 2) {
     const std::string &key = arguments[i], &value = arguments[i + 1];
     if (key == "--mixtures") {
-      options.mixtures = value;
+      options.mixtures = split(value);
     } else if (key == "--scores") {
-      options.scores = value;
+      options.scores = split(value);
     } else if (key == "--predictor") {
       options.predictor = value;
     } else if (key == "--seeds") {
@@ -426,6 +383,8 @@ Options read_options(const std::vector<std::string>& arguments) {
       options.noise = std::stod(value);
     } else if (key == "--keep") {
       options.keep = value;
+    } else if (key == "--try") {
+      options.tries.push_back(value);
     } else if (key == "--only") {
       options.only = split(value);
     } else if (key == "--proxies") {

@@ -74,7 +74,13 @@ class Search {
         root_(Rng(problem.seed).stream("search")),
         evaluated_points_(problem.composition.components().size()),
         candidates_(problem.composition.components().size()),
-        starts_(problem.composition.components().size()) {
+        starts_(problem.composition.components().size()),
+        pool_(problem.composition.components().size()) {
+    for (const auto& merge_weights : problem.pool) {
+      if (!feasible_.contains(merge_weights))
+        throw Error("pool: mixture {} does not meet the constraints", pool_.rows() + 1);
+      pool_.add(merge_weights);
+    }
     result_.components = problem.composition.components();
     result_.datasets = problem.composition.datasets();
     result_.domains = objective_.domains();
@@ -83,6 +89,7 @@ class Search {
   // Round 0 comes from the samplers; later rounds are chosen by what the proxies so far say.
   Points propose(int round, int64_t count) {
     Rng rng = root_.stream("propose", round);
+    if (pool_.rows() > 0) return from_pool(round, static_cast<size_t>(count), rng);
     if (round == 0)
       return first_design(config_, prior_, feasible_, static_cast<size_t>(count), rng);
     return config_.adaptive() ? by_acquisition(static_cast<size_t>(count), rng)
@@ -118,6 +125,28 @@ class Search {
       count = std::min(count, most);
     }
     return count;
+  }
+
+  // Of the pool, what was not measured yet: at random in round 0, then what is predicted best or
+  // expected to improve most.
+  Points from_pool(int round, size_t count, Rng& rng) {
+    Points left(pool_.columns()), proposals(pool_.columns());
+    for (size_t i : distinct_rows(pool_, config_.sampler.duplicate_l1, &evaluated_points_))
+      left.add(pool_.row(i));
+    std::vector<size_t> order(left.rows());
+    std::iota(order.begin(), order.end(), size_t{0});
+    if (round == 0) {
+      rng.shuffle(std::span<size_t>(order));
+    } else if (config_.adaptive()) {
+      order = choose_batch(
+          config_.acquisition, left, limited_forecasts(left), best_forecast_, count, 0);
+    } else {
+      const auto values = goal_.values(left);
+      std::stable_sort(
+          order.begin(), order.end(), [&](size_t a, size_t b) { return values[a] > values[b]; });
+    }
+    for (size_t i = 0; i < std::min(count, order.size()); ++i) proposals.add(left.row(order[i]));
+    return proposals;
   }
 
   // The predicted optimum, then what is expected to improve on it most.
@@ -228,6 +257,10 @@ class Search {
     draw_front();
     warn_of_weak_evidence();
     warn_of_extrapolation();
+    if (pool_.rows() > 0) {
+      const auto values = goal_.values(pool_);
+      result_.best_of_pool = std::max_element(values.begin(), values.end()) - values.begin();
+    }
     if (result_.stopped.empty()) result_.stopped = "all rounds are done";
     return std::move(result_);
   }
@@ -615,6 +648,7 @@ class Search {
   std::vector<GoalTerm> terms_;
   Goal goal_;
   Points starts_;  // of climbs
+  Points pool_;    // the problem's
   std::vector<double> decided_;
   double best_forecast_ = 0;  // of the goal, there
   SearchResult result_;

@@ -129,6 +129,9 @@ struct SearchProblem {
   std::function<Spent(int round)> spent = {};
   // Mixtures that are to be predicted beside the found one: name and merge weights.
   std::vector<std::pair<std::string, std::vector<double>>> baselines = {};
+  // Merge weights of the only mixtures that can be measured, such as models that exist already.
+  // Empty: any mixture. What is found may still be any that the constraints allow.
+  std::vector<std::vector<double>> pool = {};
 };
 
 // One proxy, in the order in which they were evaluated.
@@ -168,9 +171,10 @@ struct Foretold {
 
 struct SearchResult {
   std::vector<std::string> components, datasets, domains;
-  std::vector<double> merge_weights;                                     // α of the found mixture
-  std::vector<double> data_shares;                                       // p = αᵀC
-  std::vector<Prediction> predicted;                                     // by metric
+  std::vector<double> merge_weights;   // α of the found mixture
+  std::vector<double> data_shares;     // p = αᵀC
+  std::optional<size_t> best_of_pool;  // the place in the problem's pool of the best prediction
+  std::vector<Prediction> predicted;   // by metric
   std::vector<double> predicted_domain_scores, predicted_domain_errors;  // oriented
   std::vector<Foretold> foretold;    // of the problem's baselines
   std::vector<Tolerance> tolerance;  // by component, for a fall by goal_error
