@@ -86,6 +86,7 @@ struct Scorer::Plan {
   int64_t answer_rows = 0;
   int64_t rows_wanted = 0;
   std::string hash;
+  std::map<std::string, std::string> task_hashes;
 
   Plan(const Decoder& model, const Tokenizer& its_tokenizer, AnswerPlan its_answers)
       : answers(std::move(its_answers)), tokenizer(its_tokenizer), decoder(model) {}
@@ -337,13 +338,22 @@ Scorer::Scorer(std::vector<Task> tasks,
   plan_->rows_wanted = config.tokens_per_pass;
   plan_->generate = config.generate;
 
-  Hasher hasher;
-  hasher.field(kScoringVersion).field(tokenizer.fingerprint()).field(plan_->max_length);
-  hasher.field(int64_t{start_token(tokenizer).value_or(-1)});
+  const auto begun = [&] {
+    Hasher common;
+    common.field(kScoringVersion).field(tokenizer.fingerprint()).field(plan_->max_length);
+    common.field(int64_t{start_token(tokenizer).value_or(-1)});
+    return common;
+  };
+  Hasher hasher = begun();
   std::set<std::string> names;
+  std::vector<std::string> generating;
   for (Task& task : tasks) {
     if (!names.insert(task.name).second) throw Error("task {} is named twice", task.name);
     hasher.field(task.hash);
+    Hasher alone = begun();
+    alone.field(task.hash);
+    if (task.generation) generating.push_back(task.name);
+    plan_->task_hashes[task.name] = alone.hex();
     plan_->add_task(std::move(task));
   }
   for (const HeldOut& text : held_out) {
@@ -356,9 +366,17 @@ Scorer::Scorer(std::vector<Task> tasks,
           text.shard.vocabulary_size(),
           architecture.vocabulary);
     hasher.field(text.dataset).field(text.shard.hash()).field(text.max_tokens);
+    plan_->task_hashes["held_out/" + text.dataset] =
+        begun().field(text.shard.hash()).field(text.max_tokens).hex();
     plan_->add_text(text);
   }
   plan_->answers.add_to(hasher);
+  for (const std::string& name : generating) {
+    Hasher alone;
+    alone.field(plan_->task_hashes.at(name));
+    plan_->answers.add_to(alone);
+    plan_->task_hashes[name] = alone.hex();
+  }
   plan_->hash = hasher.hex();
 }
 
@@ -460,6 +478,8 @@ double Scorer::flops() const {
 }
 
 const std::string& Scorer::hash() const { return plan_->hash; }
+
+const std::map<std::string, std::string>& Scorer::task_hashes() const { return plan_->task_hashes; }
 
 int64_t Scorer::items() const {
   int64_t count = 0;

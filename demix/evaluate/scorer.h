@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -75,6 +76,9 @@ class Scorer {
   // Identifies tasks, held-out text, tokenizer and scoring version: with weights_hash the key of a
   // score.
   const std::string& hash() const;
+  // The same of each task and held-out text alone: equal hashes under one name are equal scores of
+  // equal weights, whatever else is scored beside them.
+  const std::map<std::string, std::string>& task_hashes() const;
   // Items per task, for cost accounting.
   int64_t items() const;
 

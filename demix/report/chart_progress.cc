@@ -9,10 +9,14 @@ namespace {
 constexpr int kTicks = 5;
 constexpr int kRoundColours = 4;  // later rounds share the last one
 
+std::string round_name(int64_t round) {
+  return round < 0 ? "other runs" : fmt::format("round {}", round + 1);
+}
+
 std::string tip_of(const RunResult& r, size_t i) {
   const SearchedProxy& proxy = r.search[i];
   std::string tip = fmt::format(
-      "proxy {}, round {}\nobjective {}", i + 1, proxy.round + 1, show(proxy.objective, 3));
+      "proxy {}, {}\nobjective {}", i + 1, round_name(proxy.round), show(proxy.objective, 3));
   if (std::isfinite(proxy.predicted_objective)) {
     tip += fmt::format(" (predicted {})", show(proxy.predicted_objective, 3));
   }
@@ -54,7 +58,7 @@ Html progress_chart(const RunResult& r) {
       if (i > 0) rounds += line(left, 0, left, 100, "round");
       rounds += html(R"(<text x="{:.2f}%" y="100%" dy="18" class="tick">{}</text>)",
                      (left + 100 * static_cast<double>(end) / n) / 2,
-                     fmt::format("round {} · {}", proxy.round + 1, end - i));
+                     fmt::format("{} · {}", round_name(proxy.round), end - i));
     }
     const double x = x_at(i), level = y.percent(proxy.objective);
     dots += line(x, y.percent(proxy.predicted_objective), x, level, "missed");
@@ -70,7 +74,7 @@ Html progress_chart(const RunResult& r) {
           R"(</circle></svg>)",
           x,
           level,
-          std::min<int64_t>(proxy.round, kRoundColours - 1),
+          std::clamp<int64_t>(proxy.round, 0, kRoundColours - 1),
           tip_of(r, i));
     }
     if (proxy.objective > best) {

@@ -135,7 +135,7 @@ struct Fidelity {
 
 // One proxy of the search, in the order in which they were scored.
 struct SearchedProxy {
-  int64_t round = 0;  // from 0
+  int64_t round = 0;  // from 0; -1: from another run
   std::vector<double> mixture;
   std::vector<double> merge_weights;
   std::vector<Score> domains;

@@ -76,7 +76,7 @@ Html proxies_table(const RunResult& r) {
         R"(<tr><th scope="row" class="num">{}</th><td class="num">{}</td><td class="num strong">{}</td>)"
         R"(<td class="num">{}</td>{}</tr>)",
         i + 1,
-        proxy.round + 1,
+        proxy.round < 0 ? "other runs" : std::to_string(proxy.round + 1),
         show(proxy.objective, 3),
         show(proxy.predicted_objective, 3),
         cells);

@@ -19,13 +19,25 @@
 #include "demix/run/metrics.h"
 
 namespace demix {
-namespace {
-
-Json journal_value(const Scores& scores, int64_t items, bool merged) {
-  return {{"scores", scores}, {"items", items}, {"merged", merged}};
+void to_json(Json& json, const ProxySetup& setup) {
+  json = {{"base", setup.base},
+          {"components", setup.components},
+          {"names", setup.names},
+          {"merge", setup.merge},
+          {"sum_of_models", setup.sum_of_models},
+          {"dtype", setup.dtype},
+          {"tasks", setup.tasks}};
 }
 
-}  // namespace
+void from_json(const Json& json, ProxySetup& setup) {
+  json.at("base").get_to(setup.base);
+  json.at("components").get_to(setup.components);
+  json.at("names").get_to(setup.names);
+  json.at("merge").get_to(setup.merge);
+  json.at("sum_of_models").get_to(setup.sum_of_models);
+  json.at("dtype").get_to(setup.dtype);
+  json.at("tasks").get_to(setup.tasks);
+}
 
 Proxies::Proxies(Workspace& workspace,
                  const Models& models,
@@ -72,16 +84,26 @@ void Proxies::load_components(const Models& models,
   const RunConfig& config = workspace_.config();
   std::vector<ComponentFolder> folders;
   Hasher hasher;
-  hasher.field(models.base_facts().weights_hash);
+  setup_ = {.base = models.base_facts().weights_hash,
+            .dtype = config.evaluate.dtype,
+            .tasks = scorer_->task_hashes()};
+  for (const auto& [task, metric] : external_.wanted) setup_.tasks[task] = evaluation_hash_;
+  hasher.field(setup_.base);
   for (const ModelFacts& component : components) {
     folders.push_back({component.name, component.folder});
     hasher.field(component.weights_hash);
+    setup_.components.push_back(component.weights_hash);
+    setup_.names.push_back(component.name);
   }
   components_hash_ = hasher.hex();
   const ProxyMethod method(merge, components.size(), config.seed);
-  method_key_ = method.key();
+  setup_.merge = method.key();
+  const std::vector<double> equal(components.size(), 1.0 / static_cast<double>(components.size()));
+  setup_.sum_of_models = method.factors(equal).has_value();
   // Rounded components give other proxies; where they lie makes no difference.
-  if (merge.dtype == "bfloat16") method_key_ += ", of components in bfloat16";
+  if (merge.dtype == "bfloat16") setup_.merge += ", of components in bfloat16";
+  for (const ProxyKind kind : {ProxyKind::kMerged, ProxyKind::kEnsemble})
+    workspace_.journal().put("setup", setup_key(kind), "", Json(setup(kind)));
   const ProxyTarget target{resolve_device(config.device),
                            resolve_dtype(config.evaluate.dtype, "evaluate.dtype"),
                            workspace_.folder()};
@@ -110,7 +132,7 @@ Scores Proxies::score_model(const Models& models, const ModelFacts& facts, Terms
   const auto of_model = [&](TermsByMetric* all, ScoreJournal& items) {
     return score(scored_weights(models, facts), facts.name, all, items);
   };
-  return kept_or(of_model, key, facts.name, Origin::kModel, terms);
+  return kept_or(of_model, key, facts.name, Origin{}, terms);
 }
 
 Scores Proxies::score(const Weights& weights,
@@ -147,9 +169,20 @@ Weights Proxies::scored_weights(const Models& models, const ModelFacts& facts) c
                                  resolve_dtype(config.evaluate.dtype, "evaluate.dtype")));
 }
 
+ProxySetup Proxies::setup(ProxyKind kind) const {
+  ProxySetup setup = setup_;
+  if (kind == ProxyKind::kEnsemble) {
+    setup.merge = "ensemble";
+    setup.sum_of_models = true;
+  }
+  return setup;
+}
+
+std::string Proxies::setup_key(ProxyKind kind) const { return sha256(Json(setup(kind)).dump()); }
+
 std::string Proxies::proxy_key(ProxyKind kind, const MergeRequest& request) const {
   Hasher hasher;
-  hasher.field(kind == ProxyKind::kMerged ? method_key_ : "ensemble").field(components_hash_);
+  hasher.field(setup(kind).merge).field(components_hash_);
   for (const double weight : request.merge_weights) hasher.field(weight);
   return hasher.field(workspace_.config().evaluate.dtype).field(evaluation_hash_).hex();
 }
@@ -185,7 +218,7 @@ std::vector<Scores> Proxies::score_merges(std::span<const MergeRequest> requests
     scores.push_back(kept_or(of_merge,
                              keys[i],
                              requests[i].name,
-                             Origin::kMerged,
+                             Origin{ProxyKind::kMerged, &requests[i]},
                              requests[i].terms,
                              requests[i].selection));
     done();
@@ -223,7 +256,7 @@ std::vector<Scores> Proxies::score_ensembles(std::span<const MergeRequest> reque
     scores.push_back(kept_or(of_ensemble,
                              proxy_key(ProxyKind::kEnsemble, request),
                              request.name,
-                             Origin::kEnsemble,
+                             Origin{ProxyKind::kEnsemble, &request},
                              request.terms,
                              request.selection));
     done();
@@ -246,7 +279,7 @@ bool Proxies::is_kept(const std::string& key, bool with_terms, bool with_selecti
 Scores Proxies::kept_or(const std::function<Scores(TermsByMetric*, ScoreJournal&)>& score,
                         const std::string& key,
                         const std::string& name,
-                        Origin origin,
+                        const Origin& origin,
                         TermsByMetric* terms,
                         Scores* selection) {
   Journal& journal = workspace_.journal();
@@ -274,8 +307,15 @@ Scores Proxies::kept_or(const std::function<Scores(TermsByMetric*, ScoreJournal&
     journal.put("terms", key, name, *terms);
   }
   // Of an ensemble no model reads an item.
-  const int64_t read = origin == Origin::kEnsemble ? 0 : scorer_->items();
-  journal.put("score", key, name, journal_value(scores, read, origin != Origin::kModel));
+  const bool reads = !origin.proxy || origin.kind == ProxyKind::kMerged;
+  Json entry = {{"scores", scores},
+                {"items", reads ? scorer_->items() : 0},
+                {"merged", origin.proxy != nullptr}};
+  if (origin.proxy && !origin.proxy->of_reference) {
+    entry["setup"] = setup_key(origin.kind);
+    entry["merge_weights"] = origin.proxy->merge_weights;
+  }
+  journal.put("score", key, name, entry);
   items.drop();
   return scores;
 }

@@ -32,7 +32,22 @@ struct MergeRequest {
   TermsByMetric* terms = nullptr;
   // Receives, if not null, the scores on the half of the items that the search selects by.
   Scores* selection = nullptr;
+  // The mixture of a reference, which no search may have seen, one that starts from here included.
+  bool of_reference = false;
 };
+
+// What, beside its merge weights, the scores of a proxy depend on; all by content.
+struct ProxySetup {
+  std::string base;                     // hash of its weights
+  std::vector<std::string> components;  // the same, in the order of the merge weights
+  std::vector<std::string> names;       // of the components
+  std::string merge;                    // the method with its parameters
+  bool sum_of_models = false;           // by this method components without weight have no part
+  std::string dtype;
+  std::map<std::string, std::string> tasks;  // Scorer::task_hashes
+};
+void to_json(Json& json, const ProxySetup& setup);
+void from_json(const Json& json, ProxySetup& setup);
 
 // Everything is journaled under content keys: hashes of weights, merge weights, tasks, held-out
 // text and scoring version. So weights that changed under an old name never get old scores.
@@ -69,6 +84,7 @@ class Proxies {
   const Scorer& scorer() const { return *scorer_; }
   // Which items are in which half.
   const ItemHalves& halves() const { return halves_; }
+  ProxySetup setup(ProxyKind kind) const;
   // Identifies proxies merged by these weights, in this order, and what they are scored on.
   std::string key_of(ProxyKind kind, std::span<const MergeRequest> requests) const;
   // Distinct proxies and models scored in this run folder, and their items.
@@ -76,6 +92,7 @@ class Proxies {
   int64_t items_scored() const;
 
  private:
+  std::string setup_key(ProxyKind kind) const;  // of its entry in the journal
   std::string proxy_key(ProxyKind kind, const MergeRequest& request) const;
   std::vector<Scores> score_merges(std::span<const MergeRequest> requests,
                                    const std::function<void()>& done);
@@ -85,7 +102,11 @@ class Proxies {
   const Experts& experts();
   // Whether the journal has all that is asked for under this key.
   bool is_kept(const std::string& key, bool with_terms, bool with_selection) const;
-  enum class Origin { kModel, kMerged, kEnsemble };
+  // What scores are of: a proxy, or else a model.
+  struct Origin {
+    ProxyKind kind = ProxyKind::kMerged;
+    const MergeRequest* proxy = nullptr;
+  };
   // By our scorer and the configured command.
   Scores score(const Weights& weights,
                const std::string& name,
@@ -97,7 +118,7 @@ class Proxies {
   Scores kept_or(const std::function<Scores(TermsByMetric*, ScoreJournal&)>& score,
                  const std::string& key,
                  const std::string& name,
-                 Origin origin,
+                 const Origin& origin,
                  TermsByMetric* terms,
                  Scores* selection = nullptr);
 
@@ -111,7 +132,7 @@ class Proxies {
   std::function<Weights(size_t)> component_weights_;  // one of the loaded ones, as it is scored
   std::unique_ptr<Experts> experts_;
   std::string components_hash_;
-  std::string method_key_;
+  ProxySetup setup_;              // of merged proxies
   std::vector<Weights> proxies_;  // to merge into, as many as were needed at once
 };
 

@@ -22,6 +22,7 @@
 #include "demix/run/models.h"
 #include "demix/run/proxies.h"
 #include "demix/run/references.h"
+#include "demix/run/warm_start.h"
 #include "demix/run/workspace.h"
 #include "demix/search/search.h"
 #include "demix/validate/gauge.h"
@@ -354,6 +355,8 @@ void Loop::search() {
   for (const MixtureFacts& facts : baselines_)
     problem.baselines.emplace_back(facts.name, facts.merge_weights);
 
+  problem.known = warm_start(workspace_, *proxies_, kind(), metrics_);
+
   const SearchResult found =
       search_mixture(config_.search, problem, [&](std::span<const Mixture> mixtures) {
         return score_batch(mixtures, clock);
@@ -565,8 +568,10 @@ Rng Loop::reference_rng() const { return Rng(config_.seed).stream("references");
 void Loop::foretell_references() {
   std::vector<MergeRequest> requests;
   for (const MixtureFacts& facts : references_) {
-    if (!facts.merge_weights.empty())
+    if (!facts.merge_weights.empty()) {
       requests.push_back({facts.merge_weights, "proxy of " + facts.name});
+      requests.back().of_reference = true;
+    }
   }
   const std::vector<Scores> scores = proxies_->score_proxies(kind(), requests);
   std::vector<Scores> others;

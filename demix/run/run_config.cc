@@ -211,6 +211,7 @@ void resolve_paths(RunConfig& config, const fs::path& path) {
   }
   resolve(config.evaluate.data, folder);
   resolve(config.evaluate.tasks_folder, folder);
+  for (fs::path& run : config.search.warm_start) resolve(run, folder);
 }
 
 RunConfig load_run_config(const fs::path& path) {

@@ -393,18 +393,18 @@ TEST_F(Run, AnEvaluationCommandThatFailsStopsTheRunByName) {
   commanded.evaluate.domains["norms"] = {"norm:sqares"};
   commanded.evaluate.lower_is_better = {};
   EXPECT_MENTIONS(error_of(commanded, "a"),
-                  "components/letters: the scores of the evaluation command cannot be used");
+                  "components/digits: the scores of the evaluation command cannot be used");
   EXPECT_MENTIONS(error_of(commanded, "a"), "no score norm:sqares");
   commanded.evaluate.command = "echo {model} > {output}; echo out of luck; exit 4";
-  const std::string error = error_of(commanded, "a");
+  const std::string error = error_of(commanded, "b");
   EXPECT_MENTIONS(error, "ended with exit status 4");
   EXPECT_MENTIONS(error, "out of luck");
   commanded.evaluate.lower_is_better = {"loss"};
-  EXPECT_MENTIONS(error_of(commanded, "b"),
+  EXPECT_MENTIONS(error_of(commanded, "c"),
                   "no score of the command under domains has metric 'loss'");
   commanded.evaluate.lower_is_better = {};
   commanded.evaluate.domains["norms"] = {"norm"};
-  EXPECT_MENTIONS(error_of(commanded, "b"), "write TASK:METRIC");
+  EXPECT_MENTIONS(error_of(commanded, "d"), "write TASK:METRIC");
 }
 
 TEST_F(Run, APlanCountsTheAnswersThatAModelWillGenerate) {
@@ -425,7 +425,86 @@ TEST_F(Run, APlanCountsTheAnswersThatAModelWillGenerate) {
   RunConfig likely = answering;
   likely.evaluate.domains["math"] = {"gsm8k:bpb"};
   EXPECT_EQ(make_plan(likely).answers, 0);
-  EXPECT_LT(make_plan(likely).stages[3].flops, plan.stages[3].flops);
+  EXPECT_LT(make_plan(likely).stages.back().flops, plan.stages.back().flops);
+}
+
+TEST_F(Run, AWarmStartTakesWhatTheSameComponentsScoredInOtherRuns) {
+  const RunResult first = run_stages(config(), out("a"), Stage::kSearch);
+  // A run with the same models under other names, and one dataset more.
+  write_random_words(folder_.path(), "more", "ABCDEFGH", 4);
+  RunConfig warm = config();
+  warm.datasets["capitals"].paths = {folder_ / "more.jsonl"};
+  warm.base = {};
+  warm.base.import = out("a") / "base";
+  for (const char* name : {"letters", "digits", "signs"})
+    warm.components.import[name] = out("a") / "components" / name;
+  warm.search.warm_start = {out("a")};
+  const RunResult second = run_stages(warm, out("b"), Stage::kSearch);
+  // 6 proxies of the search, the found mixture and the baselines.
+  const auto known = static_cast<size_t>(
+      std::count_if(second.search.begin(), second.search.end(), [](const SearchedProxy& proxy) {
+        return proxy.round < 0;
+      }));
+  ASSERT_GE(known, 8u);
+  EXPECT_EQ(second.search.size() - known, 1u + 2u);  // a quarter of the components is new
+  EXPECT_MENTIONS(second.search_end.decision, "came from other runs");
+  for (size_t i = 0; i < 6; ++i) {
+    // capitals, digits, letters, signs
+    const std::vector<double>&theirs = first.search[i].merge_weights,
+          &ours = second.search[i].merge_weights;
+    EXPECT_EQ(ours, (std::vector<double>{0, theirs[0], theirs[1], theirs[2]}));
+    for (size_t d = 0; d < 2; ++d)
+      EXPECT_EQ(second.search[i].domains[d].value, first.search[i].domains[d].value);
+  }
+  // Resumed, it needs the other folder no more.
+  fs::rename(out("a") / "journal.sqlite", out("a") / "gone");
+  const Json once = result_of("b");
+  run_stages(warm, out("b"), Stage::kSearch);
+  EXPECT_EQ(result_of("b"), once);
+  fs::rename(out("a") / "gone", out("a") / "journal.sqlite");
+
+  // A dataset dropped: what had no weight on it stays valid.
+  RunConfig without = warm;
+  without.search.warm_start.clear();
+  without.search.constraints.max_share["capitals"] = 0;
+  run_stages(without, out("c"), Stage::kSearch);
+  RunConfig fewer = warm;
+  fewer.datasets.erase("capitals");
+  fewer.search.warm_start = {out("c")};
+  const RunResult third = run_stages(fewer, out("d"), Stage::kSearch);
+  EXPECT_GE(std::count_if(third.search.begin(),
+                          third.search.end(),
+                          [](const SearchedProxy& proxy) { return proxy.round < 0; }),
+            6);
+}
+
+TEST_F(Run, AWarmStartFromWhatDoesNotFitSaysWhy) {
+  run_stages(config(), out("a"), Stage::kSearch);
+  RunConfig warm = config();
+  warm.search.warm_start = {out("nowhere")};
+  EXPECT_MENTIONS(error_of(warm, "b"), "holds no journal.sqlite");
+  warm.search.warm_start = {out("c")};
+  EXPECT_MENTIONS(error_of(warm, "c"), "own folder");
+  run_stages(config(), out("trained"), Stage::kTrain);
+  warm.search.warm_start = {out("trained")};
+  EXPECT_MENTIONS(error_of(warm, "d"), "has scored no proxy yet");
+
+  warm.search.warm_start = {out("a")};
+  RunConfig other = warm;
+  other.seed = 8;
+  EXPECT_MENTIONS(error_of(other, "e"), "their base is another model");
+  other = warm;
+  other.merge.parameters = {{"lambda", "0.5"}};
+  EXPECT_MENTIONS(error_of(other, "f"), "theirs is 'merge by linear");
+  other = warm;
+  other.evaluate.dtype = "bfloat16";
+  EXPECT_MENTIONS(error_of(other, "g"), "here evaluate.dtype is bfloat16");
+  other = warm;
+  other.evaluate.held_out_tokens = 500;
+  EXPECT_MENTIONS(error_of(other, "h"), "their held_out/");
+  other = warm;
+  other.components.tokens = 2048;
+  EXPECT_MENTIONS(error_of(other, "i"), "whose weights are no component here");
 }
 
 TEST_F(Run, ModelsThatDoNotBelongTogetherAreRefused) {

@@ -17,14 +17,17 @@ Points first_design(const SearchConfig& config,
                     std::span<const double> prior,
                     const FeasibleSet& feasible,
                     size_t count,
+                    const Points& known,
                     Rng& rng) {
-  Points design(prior.size());
+  Points all = known, design(prior.size());
   const size_t parts = config.start.size();
   for (size_t k = 0; k < parts; ++k) {
     const size_t wanted = (count - design.rows()) / (parts - k);
-    const SampleRequest request{config.sampler, prior, feasible, wanted, &design, {}, 0};
+    const SampleRequest request{config.sampler, prior, feasible, wanted, &all, {}, 0};
     Rng own = parts == 1 ? rng : rng.stream(config.start[k], static_cast<int64_t>(k));
-    append(sample_by(config.start[k], request, own), design);
+    const Points drawn = sample_by(config.start[k], request, own);
+    append(drawn, design);
+    append(drawn, all);
   }
   return design;
 }

@@ -11,11 +11,13 @@ namespace demix {
 
 // `prior`, and `centre` below, are merge weights. Fewer mixtures where the set holds no more.
 
-// Round 0: equal parts of each of config.start; what an exhausted sampler leaves falls to the next.
+// Round 0: equal parts of each of config.start, none of them `known`; what an exhausted sampler
+// leaves falls to the next.
 Points first_design(const SearchConfig& config,
                     std::span<const double> prior,
                     const FeasibleSet& feasible,
                     size_t count,
+                    const Points& known,
                     Rng& rng);
 
 // The paper's draws around the prior; of an adaptive search fewer, and half of them flat, which

@@ -86,12 +86,28 @@ class Search {
     result_.domains = objective_.domains();
   }
 
+  // Learns from the proxies that were known before. Returns how many are left of the `count` of the
+  // first round.
+  int64_t take_known(int64_t count) {
+    std::vector<bool> seen(evaluated_points_.columns());
+    for (size_t i = 0; i < problem_.known.size(); ++i) {
+      const KnownProxy& known = problem_.known[i];
+      add(-1, {result_.components, known.merge_weights}, known.metrics, i, {});
+      for (size_t k = 0; k < seen.size(); ++k) seen[k] = seen[k] || known.merge_weights[k] > 0;
+    }
+    const auto unseen = std::count(seen.begin(), seen.end(), false);
+    const auto all = static_cast<int64_t>(seen.size());
+    return std::max(count - static_cast<int64_t>(problem_.known.size()),
+                    (count * unseen + all - 1) / all);
+  }
+
   // Round 0 comes from the samplers; later rounds are chosen by what the proxies so far say.
   Points propose(int round, int64_t count) {
     Rng rng = root_.stream("propose", round);
     if (pool_.rows() > 0) return from_pool(round, static_cast<size_t>(count), rng);
     if (round == 0)
-      return first_design(config_, prior_, feasible_, static_cast<size_t>(count), rng);
+      return first_design(
+          config_, prior_, feasible_, static_cast<size_t>(count), evaluated_points_, rng);
     return config_.adaptive() ? by_acquisition(static_cast<size_t>(count), rng)
                               : from_best_candidates(count, rng);
   }
@@ -99,7 +115,6 @@ class Search {
   // As many proxies as the budget leaves of the `count` of this round; says so where it ends the
   // search.
   int64_t affordable(int round, int64_t count) {
-    if (round == 0) return count;
     const BudgetConfig& budget = config_.budget;
     if (budget.regret > 0 && result_.next_gain && *result_.next_gain < budget.regret) {
       return end_search(
@@ -116,7 +131,8 @@ class Search {
     }
     if (budget.items) {
       const auto each =
-          static_cast<double>(spent.items) / static_cast<double>(result_.evaluated.size());
+          static_cast<double>(spent.items) /
+          std::max(1.0, static_cast<double>(result_.evaluated.size() - problem_.known.size()));
       const auto most = static_cast<int64_t>(
           std::floor(static_cast<double>(*budget.items - spent.items) / std::max(each, 1.0)));
       if (most < 1) {
@@ -260,6 +276,11 @@ class Search {
     if (pool_.rows() > 0) {
       const auto values = goal_.values(pool_);
       result_.best_of_pool = std::max_element(values.begin(), values.end()) - values.begin();
+    }
+    if (!problem_.known.empty()) {
+      result_.decision += fmt::format("; {} of the {} proxies came from other runs",
+                                      problem_.known.size(),
+                                      result_.evaluated.size());
     }
     if (result_.stopped.empty()) result_.stopped = "all rounds are done";
     return std::move(result_);
@@ -428,7 +449,8 @@ class Search {
     proxy.round = round;
     proxy.merge_weights = mixture.weights;
     proxy.data_shares = problem_.composition.data_shares(mixture.weights);
-    const std::string name = fmt::format("proxy {} of round {}", place + 1, round + 1);
+    const std::string name = round < 0 ? fmt::format("known proxy {}", place + 1)
+                                       : fmt::format("proxy {} of round {}", place + 1, round + 1);
     proxy.domain_scores = objective_.domain_scores(objective_.oriented(measured, name));
     proxy.domain_errors = objective_.domain_errors(measured);
     for (const Metric& metric : objective_.metrics())
@@ -663,10 +685,10 @@ SearchResult search_mixture(const SearchConfig& config,
   Search search(config, problem);
   const auto counts = config.proxies_per_round();
   for (int round = 0; round < static_cast<int>(counts.size()); ++round) {
-    const int64_t count = search.affordable(round, counts[static_cast<size_t>(round)]);
-    if (count == 0) break;
-    const Points proposals = search.propose(round, count);
-    search.evaluate(round, count, proposals, evaluate);
+    int64_t count = counts[static_cast<size_t>(round)];
+    count = round == 0 ? search.take_known(count) : search.affordable(round, count);
+    if (count == 0 && round > 0) break;
+    if (count > 0) search.evaluate(round, count, search.propose(round, count), evaluate);
     search.fit(round);
     search.narrow(round);
   }

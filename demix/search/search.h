@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
@@ -65,6 +66,9 @@ struct SearchConfig {
   // Used by a run: proxies are chosen by their scores on one half of the items, gains over
   // baselines are reported on the other, so that they are not luck that was selected.
   bool select_on_half = true;
+  // Used by a run: folders of other runs whose proxies become observations, where merge method,
+  // components (by content) and scoring are the same. Read once; a resumed run keeps what it got.
+  std::vector<std::filesystem::path> warm_start;
   int front = 12;  // mixtures of the Pareto front over domains; 0: none
   BudgetConfig budget;
   AcquisitionConfig acquisition;
@@ -91,6 +95,7 @@ struct SearchConfig {
     v("floors", floors);
     v("current", current);
     v("select_on_half", select_on_half);
+    v("warm_start", warm_start);
     v("front", front);
     v("budget", budget);
     v("acquisition", acquisition);
@@ -116,6 +121,12 @@ struct Spent {
   double seconds = 0;
 };
 
+// A proxy that was measured before the search, in a run with the same components and scores.
+struct KnownProxy {
+  std::vector<double> merge_weights;
+  Measurements metrics;
+};
+
 struct SearchProblem {
   Composition composition;
   std::vector<Metric> metrics;
@@ -132,11 +143,14 @@ struct SearchProblem {
   // Merge weights of the only mixtures that can be measured, such as models that exist already.
   // Empty: any mixture. What is found may still be any that the constraints allow.
   std::vector<std::vector<double>> pool = {};
+  // Observations from the start. They take places of the first round: all of them, but for the part
+  // of the components that no known proxy has weight on.
+  std::vector<KnownProxy> known = {};
 };
 
 // One proxy, in the order in which they were evaluated.
 struct EvaluatedMixture {
-  int round = 0;  // from 0
+  int round = 0;  // from 0; -1: known before the search
   std::vector<double> merge_weights, data_shares;
   std::vector<Measurement> metrics;                  // as measured, in the problem's order
   std::vector<double> domain_scores, domain_errors;  // oriented; by domain

@@ -269,6 +269,90 @@ TEST(Search, BudgetsEndItAndSayWhy) {
   EXPECT_THROW(search_mixture(config, problem(), measure), Error);
 }
 
+TEST(Search, KnownProxiesTakeThePlacesOfTheFirstRound) {
+  auto warm = problem();
+  for (size_t i = 0; i < 16; ++i) {
+    const auto& proxy = quick_result().evaluated[i];
+    warm.known.push_back({proxy.merge_weights, landscape(proxy.merge_weights)});
+  }
+  std::vector<size_t> batches;
+  const auto result = search_mixture(quick(), warm, [&](std::span<const Mixture> batch) {
+    batches.push_back(batch.size());
+    return measure(batch);
+  });
+  EXPECT_EQ(batches, (std::vector<size_t>{8, 4}));
+  ASSERT_EQ(result.evaluated.size(), 28u);
+  EXPECT_EQ(result.evaluated[0].round, -1);
+  EXPECT_EQ(result.evaluated[15].merge_weights, quick_result().evaluated[15].merge_weights);
+  EXPECT_EQ(result.evaluated[16].round, 1);
+  EXPECT_NE(result.decision.find("16 of the 28 proxies came from other runs"), std::string::npos);
+}
+
+TEST(Search, AComponentWithoutWeightInKnownProxiesKeepsItsPartOfTheFirstRound) {
+  auto warm = problem();
+  for (int i = 0; i < 20; ++i) {
+    const double share = 0.1 + 0.04 * i;
+    warm.known.push_back({{share, 1 - share, 0, 0}, {}});
+    warm.known.back().metrics = landscape(warm.known.back().merge_weights);
+  }
+  std::vector<std::vector<Mixture>> batches;
+  search_mixture(quick(), warm, [&](std::span<const Mixture> batch) {
+    batches.emplace_back(batch.begin(), batch.end());
+    return measure(batch);
+  });
+  // Two of four are new: a half of 16.
+  ASSERT_EQ(batches[0].size(), 8u);
+  EXPECT_TRUE(std::any_of(batches[0].begin(), batches[0].end(), [](const Mixture& mixture) {
+    return mixture.weights[2] > 0;
+  }));
+}
+
+TEST(Search, KnownProxiesAloneCanDecide) {
+  auto warm = problem();
+  for (const auto& proxy : quick_result().evaluated)
+    warm.known.push_back({proxy.merge_weights, landscape(proxy.merge_weights)});
+  auto config = quick();
+  config.rounds = 1;
+  config.decide = "optimum";
+  const auto result = search_mixture(config, warm, [](std::span<const Mixture>) {
+    ADD_FAILURE() << "nothing was left to measure";
+    return std::vector<Measurements>{};
+  });
+  EXPECT_EQ(result.evaluated.size(), 28u);
+  EXPECT_LT(result.merge_weights[3], 0.1);  // poor
+}
+
+TEST(Search, OfAPoolNothingElseIsMeasuredAndItsBestIsNamed) {
+  auto pooled = problem();
+  for (int i = 0; i < 60; ++i) {
+    const double a = (i % 8 + 0.5) / 8, b = (1 - a) * ((i / 8) % 8 + 0.5) / 8;
+    pooled.pool.push_back({a, b, (1 - a - b) * 0.75, (1 - a - b) * 0.25});
+  }
+  for (const char* scheme : {"paper", "adaptive"}) {
+    auto config = quick();
+    config.scheme = scheme;
+    config.constraints.max_times_prior = 0;
+    std::vector<std::vector<double>> measured;
+    const auto result = search_mixture(config, pooled, [&](std::span<const Mixture> batch) {
+      for (const Mixture& mixture : batch) measured.push_back(mixture.weights);
+      return measure(batch);
+    });
+    EXPECT_EQ(measured.size(), 28u);
+    for (const auto& weights : measured) {
+      EXPECT_EQ(std::count(measured.begin(), measured.end(), weights), 1);
+      EXPECT_EQ(std::count(pooled.pool.begin(), pooled.pool.end(), weights), 1);
+    }
+    const auto value = [](const std::vector<double>& a) {
+      return std::sqrt(a[0]) + std::sqrt(a[1]) + std::sqrt(a[2]);
+    };
+    const auto& best = pooled.pool[result.best_of_pool.value()];
+    const auto better = std::count_if(pooled.pool.begin(), pooled.pool.end(), [&](const auto& a) {
+      return value(a) > value(best);
+    });
+    EXPECT_LE(better, 6) << scheme;
+  }
+}
+
 TEST(Search, BaselinesAreForetoldBesideTheFoundMixture) {
   auto input = problem();
   input.baselines = {{"uniform", {0.25, 0.25, 0.25, 0.25}}};

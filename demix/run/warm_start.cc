@@ -1,0 +1,203 @@
+#include "demix/run/warm_start.h"
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "demix/core/error.h"
+#include "demix/core/hash.h"
+#include "demix/core/progress.h"
+
+namespace demix {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A proxy of another run in terms of this one.
+struct Adopted {
+  std::vector<double> merge_weights;
+  Scores scores;
+};
+
+void to_json(Json& json, const Adopted& proxy) {
+  json = {{"merge_weights", proxy.merge_weights}, {"scores", proxy.scores}};
+}
+
+void from_json(const Json& json, Adopted& proxy) {
+  json.at("merge_weights").get_to(proxy.merge_weights);
+  json.at("scores").get_to(proxy.scores);
+}
+
+// Reads one other run's journal and counts why proxies cannot be used.
+class OtherRun {
+ public:
+  OtherRun(const fs::path& folder,
+           const Proxies& proxies,
+           ProxyKind kind,
+           const std::vector<ScoredMetric>& metrics,
+           bool on_half)
+      : folder_(folder),
+        journal_(opened(folder)),
+        proxies_(proxies),
+        setup_(proxies.setup(kind)),
+        metrics_(metrics),
+        on_half_(on_half) {}
+
+  std::vector<Adopted> adopt() {
+    std::vector<Adopted> adopted;
+    for (const JournalEntry& entry : journal_.all("score")) {
+      if (!entry.value.at("merged").get<bool>()) continue;
+      ++count_;
+      if (auto proxy = adopt(entry)) adopted.push_back(std::move(*proxy));
+    }
+    if (count_ == 0) throw Error("search.warm_start: {} has scored no proxy yet", folder_.string());
+    if (adopted.empty()) {
+      throw Error("search.warm_start: none of the {} proxies in {} can be used here: {}",
+                  count_,
+                  folder_.string(),
+                  reasons());
+    }
+    const std::string left_out = reasons();
+    say(fmt::format("search: {} of {} proxies came from {}{}",
+                    adopted.size(),
+                    count_,
+                    folder_.string(),
+                    left_out.empty() ? "" : "; left out: " + left_out));
+    return adopted;
+  }
+
+ private:
+  static Journal opened(const fs::path& folder) {
+    const fs::path file = folder / "journal.sqlite";
+    if (!fs::exists(file)) {
+      throw Error(
+          "search.warm_start: {} holds no journal.sqlite; name the folder of a run that has scored "
+          "proxies",
+          folder.string());
+    }
+    return Journal(file);
+  }
+
+  std::optional<Adopted> adopt(const JournalEntry& entry) {
+    const auto key = entry.value.find("setup");
+    if (key == entry.value.end()) {
+      return refuse(
+          "they stand for its references, or were scored before journals held merge weights");
+    }
+    const auto found = journal_.find("setup", key->get<std::string>());
+    if (!found) return refuse("the journal does not say how they were merged");
+    const auto theirs = found->get<ProxySetup>();
+    const ProxySetup& ours = setup_;
+    if (theirs.base != ours.base) return refuse("their base is another model");
+    if (theirs.merge != ours.merge)
+      return refuse("theirs is '{}', here it is '{}'", theirs.merge, ours.merge);
+    if (theirs.dtype != ours.dtype)
+      return refuse(
+          "theirs were scored in {}, here evaluate.dtype is {}", theirs.dtype, ours.dtype);
+    for (const ScoredMetric& metric : metrics_) {
+      const auto task = theirs.tasks.find(metric.task);
+      if (task == theirs.tasks.end()) return refuse("they have no scores of {}", metric.task);
+      if (task->second != ours.tasks.at(metric.task))
+        return refuse("their {} has other items, prompts or tokenizer", metric.task);
+    }
+    Adopted proxy;
+    const auto weights = entry.value.at("merge_weights").get<std::vector<double>>();
+    if (!place(theirs, weights, proxy.merge_weights)) return std::nullopt;
+    const auto scores = scores_of(entry);
+    if (!scores) return refuse("they have no scores of half of the items (search.select_on_half)");
+    proxy.scores = *scores;
+    return proxy;
+  }
+
+  template <typename... Args>
+  std::nullopt_t refuse(fmt::format_string<Args...> pattern, Args&&... args) {
+    ++reasons_[fmt::format(pattern, std::forward<Args>(args)...)];
+    return std::nullopt;
+  }
+
+  std::string reasons() const {
+    std::string text;
+    for (const auto& [reason, count] : reasons_) {
+      if (!text.empty()) text += "; ";
+      text += count == count_ ? reason : fmt::format("of {}, {}", count, reason);
+    }
+    return text;
+  }
+
+  // Their weights in the order of our components, by content.
+  bool place(const ProxySetup& theirs,
+             const std::vector<double>& weights,
+             std::vector<double>& placed) {
+    const ProxySetup& ours = setup_;
+    if (!ours.sum_of_models && theirs.components != ours.components) {
+      refuse(
+          "their components are others, and by this merge method those without weight may have a "
+          "part");
+      return false;
+    }
+    placed.assign(ours.components.size(), 0);
+    std::vector<bool> taken(ours.components.size());
+    for (size_t k = 0; k < weights.size(); ++k) {
+      size_t at = 0;
+      while (at < taken.size() && (taken[at] || ours.components[at] != theirs.components[k])) ++at;
+      if (at < taken.size()) {
+        taken[at] = true;
+        placed[at] = weights[k];
+      } else if (weights[k] != 0) {
+        refuse("they have weight on {}, whose weights are no component here", theirs.names[k]);
+        return false;
+      }
+    }
+    return true;
+  }
+
+  // As this run's search sees them.
+  std::optional<Scores> scores_of(const JournalEntry& entry) const {
+    const auto all = entry.value.at("scores").get<Scores>();
+    if (!on_half_) return all;
+    if (const auto kept = journal_.find("selection", entry.key)) return kept->get<Scores>();
+    const auto terms = journal_.find("terms", entry.key);
+    if (!terms) return std::nullopt;
+    return proxies_.halves().scores_of(terms->get<TermsByMetric>(), Half::kSelection, all);
+  }
+
+  const fs::path& folder_;
+  const Journal journal_;
+  const Proxies& proxies_;
+  const ProxySetup setup_;
+  const std::vector<ScoredMetric>& metrics_;
+  const bool on_half_;
+  int count_ = 0;
+  std::map<std::string, int> reasons_;
+};
+
+}  // namespace
+
+std::vector<KnownProxy> warm_start(Workspace& workspace,
+                                   const Proxies& proxies,
+                                   ProxyKind kind,
+                                   const std::vector<ScoredMetric>& metrics) {
+  const SearchConfig& config = workspace.config().search;
+  std::vector<KnownProxy> known;
+  std::set<std::vector<double>> seen;
+  for (const fs::path& folder : config.warm_start) {
+    if (fs::weakly_canonical(folder) == fs::weakly_canonical(workspace.folder()))
+      throw Error("search.warm_start: {} is this run's own folder", folder.string());
+    const std::string key =
+        Hasher().field(folder.string()).field(Json(proxies.setup(kind)).dump()).hex();
+    std::vector<Adopted> adopted;
+    if (const auto kept = workspace.journal().find("warm start", key)) {
+      adopted = kept->get<std::vector<Adopted>>();
+    } else {
+      adopted = OtherRun(folder, proxies, kind, metrics, config.select_on_half).adopt();
+      workspace.journal().put("warm start", key, folder.string(), adopted);
+    }
+    for (Adopted& proxy : adopted) {
+      if (!seen.insert(proxy.merge_weights).second) continue;
+      auto measured = measurements_of(proxy.scores, metrics, "a proxy of " + folder.string());
+      known.push_back({std::move(proxy.merge_weights), std::move(measured)});
+    }
+  }
+  return known;
+}
+
+}  // namespace demix

@@ -1,0 +1,24 @@
+// Proxies that other runs scored, as observations of this run's search.
+#pragma once
+
+#include <vector>
+
+#include "demix/run/metrics.h"
+#include "demix/run/proxies.h"
+#include "demix/search/search.h"
+
+namespace demix {
+
+// Those in the journals of config.search.warm_start that the same merge here would score the same:
+// same kind of proxy, base, merge method, number type, and tasks of all `metrics`; components are
+// matched by the content of their weights. Components that are new here have weight 0; those that
+// are gone must have had weight 0, and the method must be a sum of models. The mixtures of
+// references are left out. How many come is said on standard error and recorded, with their scores,
+// in this run's journal, which a resumed run reads instead. Call after Proxies::load_components.
+// Throws Error where a folder holds no journal, or no proxy that can be used, with the reasons.
+std::vector<KnownProxy> warm_start(Workspace& workspace,
+                                   const Proxies& proxies,
+                                   ProxyKind kind,
+                                   const std::vector<ScoredMetric>& metrics);
+
+}  // namespace demix
