@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "demix/core/error.h"
 #include "demix/core/ranks.h"
 #include "demix/core/rng.h"
 

@@ -1,0 +1,315 @@
+// What do fewer items per proxy cost a search, and what do races save?
+//
+//     cmake --build --preset release --target bench_race
+//     build/release/bench_race TABLE.items.jsonl [--seeds 20] [--budget 28]
+//
+// TABLE is of bench_proxies: what each item of each metric adds for many real proxies. Goal of a
+// proxy: mean over domains of the standardised domain score on all items; regret: how far the
+// chosen proxy's goal lies below the best, in deviations of the goal over all proxies. Each seed
+// draws the proxies and the items. Three questions:
+//
+// 1. Choosing the best of all proxies by their scores on a share of the items: at random, or those
+//    with the most signal over noise across 8 proxies that stand for components.
+// 2. The same by successive halving: all proxies on an eighth of the items, the better half on
+//    twice as many, and so on; always the same items for all.
+// 3. A predictor (Gaussian process per domain) learns from as many proxies as --budget proxies with
+//    all items cost, each on a share of the items; chosen is the best prediction of all proxies.
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "bench/paired.h"
+#include "demix/core/error.h"
+#include "demix/core/json.h"
+#include "demix/core/parallel_for.h"
+#include "demix/search/predictor.h"
+
+namespace demix {
+namespace {
+
+struct MetricItems {
+  std::string domain;
+  double sign;
+  std::vector<double> y;               // by item, the same for all proxies
+  std::vector<std::vector<double>> x;  // by proxy, then item
+};
+
+struct Table {
+  Points mixtures{1};
+  std::vector<MetricItems> metrics;
+  std::vector<std::string> domains;
+  size_t proxies() const { return mixtures.rows(); }
+};
+
+// Items of each metric, in the order in which they are used.
+using Order = std::vector<std::vector<size_t>>;
+
+Table read_table(const std::string& file) {
+  std::ifstream in(file);
+  Table table;
+  std::set<std::string> domains;
+  for (std::string text; std::getline(in, text);) {
+    const Json line = Json::parse(text);
+    const auto weights = line.at("weights").get<std::vector<double>>();
+    if (table.metrics.empty()) {
+      table.mixtures = Points(weights.size());
+      for (const Json& metric : line.at("metrics")) {
+        table.metrics.push_back({metric.at("domain"),
+                                 metric.at("higher_is_better").get<bool>() ? 1.0 : -1.0,
+                                 metric.at("terms").at("y"),
+                                 {}});
+        domains.insert(table.metrics.back().domain);
+      }
+    }
+    table.mixtures.add(weights);
+    for (size_t m = 0; m < table.metrics.size(); ++m)
+      table.metrics[m].x.push_back(line.at("metrics")[m].at("terms").at("x"));
+  }
+  if (table.metrics.empty()) throw Error("{}: cannot be read, or is empty", file);
+  table.domains.assign(domains.begin(), domains.end());
+  return table;
+}
+
+double score(const MetricItems& metric,
+             size_t proxy,
+             const std::vector<size_t>& items,
+             double share) {
+  const auto count = std::max<size_t>(
+      1, static_cast<size_t>(std::lround(share * static_cast<double>(items.size()))));
+  double x = 0, y = 0;
+  for (size_t k = 0; k < count; ++k) {
+    x += metric.x[proxy][items[k]];
+    y += metric.y.empty() ? 1 : metric.y[items[k]];
+  }
+  return metric.sign * x / y;
+}
+
+// By domain, then proxy.
+std::vector<std::vector<double>> domain_scores(const Table& table,
+                                               const Order& order,
+                                               double share) {
+  std::vector<std::vector<double>> scores(table.domains.size(),
+                                          std::vector<double>(table.proxies()));
+  for (size_t d = 0; d < table.domains.size(); ++d) {
+    double count = 0;
+    for (const MetricItems& metric : table.metrics) count += metric.domain == table.domains[d];
+    for (size_t m = 0; m < table.metrics.size(); ++m) {
+      if (table.metrics[m].domain != table.domains[d]) continue;
+      for (size_t i = 0; i < table.proxies(); ++i)
+        scores[d][i] += score(table.metrics[m], i, order[m], share) / count;
+    }
+  }
+  return scores;
+}
+
+std::vector<double> goal_of(const std::vector<std::vector<double>>& domains) {
+  std::vector<double> goal(domains[0].size());
+  for (const auto& scores : domains) {
+    const double centre = mean(scores), spread = standard_deviation(scores);
+    for (size_t i = 0; i < goal.size(); ++i)
+      goal[i] += (scores[i] - centre) / spread / static_cast<double>(domains.size());
+  }
+  return goal;
+}
+
+Order at_random(const Table& table, Rng& rng) {
+  Order order;
+  for (const MetricItems& metric : table.metrics) {
+    order.emplace_back(metric.x[0].size());
+    std::iota(order.back().begin(), order.back().end(), size_t{0});
+    rng.shuffle(std::span<size_t>(order.back()));
+  }
+  return order;
+}
+
+// First the items whose terms follow the whole score best, over what they do besides, across the
+// proxies `known`.
+Order by_information(const Table& table, const std::vector<size_t>& known) {
+  Order order;
+  for (const MetricItems& metric : table.metrics) {
+    const size_t items = metric.x[0].size();
+    std::vector<size_t> all(items);
+    std::iota(all.begin(), all.end(), size_t{0});
+    std::vector<double> whole;
+    for (size_t p : known) whole.push_back(score(metric, p, all, 1) * metric.sign);
+    const double whole_mean = mean(whole);
+    std::vector<double> information(items);
+    for (size_t i = 0; i < items; ++i) {
+      double own = 0, product = 0, square = 0, total = 0;
+      for (size_t p : known) own += metric.x[p][i] / static_cast<double>(known.size());
+      for (size_t k = 0; k < known.size(); ++k) {
+        const double a = metric.x[known[k]][i] - own, b = whole[k] - whole_mean;
+        product += a * b;
+        square += b * b;
+        total += a * a;
+      }
+      const double slope = square > 0 ? product / square : 0;
+      const double rest = std::max(total - slope * product, 1e-12 * (1 + total));
+      information[i] = slope * std::sqrt(square / rest);
+    }
+    std::stable_sort(all.begin(), all.end(), [&](size_t a, size_t b) {
+      return information[a] > information[b];
+    });
+    order.push_back(std::move(all));
+  }
+  return order;
+}
+
+double regret_of(const std::vector<double>& goal, size_t chosen) {
+  return (*std::max_element(goal.begin(), goal.end()) - goal[chosen]) / standard_deviation(goal);
+}
+
+size_t best_of(const std::vector<double>& values, const std::vector<size_t>& among) {
+  return *std::max_element(
+      among.begin(), among.end(), [&](size_t a, size_t b) { return values[a] < values[b]; });
+}
+
+struct Study {
+  Table table;
+  std::vector<double> goal;
+  int seeds = 20, threads = 0;
+
+  void print(const std::string& what,
+             double cost,
+             const std::function<double(Rng&)>& regret_by) const {
+    std::vector<double> regrets(static_cast<size_t>(seeds));
+    parallel_for(regrets.size(), threads, [&](size_t seed) {
+      Rng rng = Rng(seed + 1).stream("race");
+      regrets[seed] = regret_by(rng);
+    });
+    const Interval interval = bootstrap(regrets);
+    fmt::print("| {} | {:.2f} | {:.3f} [{:.3f}, {:.3f}] |\n",
+               what,
+               cost,
+               interval.mean,
+               interval.low,
+               interval.high);
+    std::fflush(stdout);
+  }
+
+  std::vector<size_t> shuffled(Rng& rng) const {
+    std::vector<size_t> all(table.proxies());
+    std::iota(all.begin(), all.end(), size_t{0});
+    rng.shuffle(std::span<size_t>(all));
+    return all;
+  }
+
+  void subsets() const {
+    for (double share : {0.06, 0.125, 0.25, 0.5}) {
+      print(fmt::format("{:g} of the items, random", share), share, [&](Rng& rng) {
+        return regret_of(
+            goal,
+            best_of(goal_of(domain_scores(table, at_random(table, rng), share)), shuffled(rng)));
+      });
+      print(fmt::format("{:g} of the items, by information", share), share, [&](Rng& rng) {
+        auto known = shuffled(rng);
+        known.resize(8);
+        const auto order = by_information(table, known);
+        return regret_of(goal, best_of(goal_of(domain_scores(table, order, share)), shuffled(rng)));
+      });
+    }
+  }
+
+  void halving() const {
+    double cost = 0, left = 1;
+    for (double share = 0.125, before = 0; share <= 1; before = share, share *= 2, left /= 2)
+      cost += left * (share - before);
+    print("successive halving from an eighth of the items", cost, [&](Rng& rng) {
+      const Order order = at_random(table, rng);
+      auto alive = shuffled(rng);
+      for (double share = 0.125; share <= 1; share *= 2) {
+        const auto values = goal_of(domain_scores(table, order, share));
+        std::stable_sort(
+            alive.begin(), alive.end(), [&](size_t a, size_t b) { return values[a] > values[b]; });
+        if (share < 1) alive.resize((alive.size() + 1) / 2);
+      }
+      return regret_of(goal, alive[0]);
+    });
+  }
+
+  void predictors(size_t budget) const {
+    for (double share : {1.0, 0.5, 0.25, 0.125}) {
+      const auto rows = static_cast<size_t>(static_cast<double>(budget) / share);
+      if (rows > table.proxies()) continue;
+      for (const bool informed : {false, true}) {
+        if (informed && share == 1) continue;
+        print(fmt::format("{} proxies on {:g} of the items{}",
+                          rows,
+                          share,
+                          informed ? " by information" : ""),
+              static_cast<double>(rows) * share,
+              [&](Rng& rng) { return learned(rows, share, informed, rng); });
+      }
+    }
+    for (double share : {0.5, 0.25, 0.125}) {
+      print(fmt::format("{} proxies on {:g} of the items", budget, share),
+            static_cast<double>(budget) * share,
+            [&](Rng& rng) { return learned(budget, share, false, rng); });
+    }
+  }
+
+  double learned(size_t rows, double share, bool informed, Rng& rng) const {
+    auto order = shuffled(rng);
+    const std::vector<size_t> known(order.begin(), order.begin() + 8);
+    const auto scores = domain_scores(
+        table, informed ? by_information(table, known) : at_random(table, rng), share);
+    std::vector<double> values(table.proxies());
+    Points seen(table.mixtures.columns());
+    for (size_t i = 0; i < rows; ++i) seen.add(table.mixtures.row(order[i]));
+    for (const auto& domain : scores) {
+      std::vector<double> learned_from;
+      for (size_t i = 0; i < rows; ++i) learned_from.push_back(domain[order[i]]);
+      PredictorConfig config;
+      config.gaussian_process.threads = 1;
+      const auto predictor = make_predictor("gaussian_process", config);
+      predictor->fit(seen, learned_from);
+      const auto predicted = predictor->predict(table.mixtures);
+      for (size_t i = 0; i < values.size(); ++i)
+        values[i] += predicted[i] / standard_deviation(learned_from);
+    }
+    // Any proxy may be chosen, measured or not: what is chosen is a mixture.
+    return regret_of(goal, best_of(values, order));
+  }
+};
+
+}  // namespace
+}  // namespace demix
+
+int main(int argc, char** argv) {
+  try {
+    const std::vector<std::string> arguments(argv + 1, argv + argc);
+    if (arguments.empty()) throw demix::Error("usage: bench_race TABLE.items.jsonl [OPTIONS]");
+    demix::Study study{.table = demix::read_table(arguments[0]), .goal = {}};
+    size_t budget = 28;
+    for (size_t i = 1; i + 1 < arguments.size(); i += 2) {
+      if (arguments[i] == "--seeds") {
+        study.seeds = std::stoi(arguments[i + 1]);
+      } else if (arguments[i] == "--threads") {
+        study.threads = std::stoi(arguments[i + 1]);
+      } else if (arguments[i] == "--budget") {
+        budget = std::stoul(arguments[i + 1]);
+      } else {
+        throw demix::Error("there is no option '{}'", arguments[i]);
+      }
+    }
+    demix::Rng rng(1);
+    study.goal =
+        demix::goal_of(demix::domain_scores(study.table, demix::at_random(study.table, rng), 1));
+    fmt::print(
+        "{} proxies, {} metrics: what, cost in proxies with all items (per proxy above), "
+        "regret [95 %]\n",
+        study.table.proxies(),
+        study.table.metrics.size());
+    study.subsets();
+    study.halving();
+    study.predictors(budget);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "bench_race: {}\n", demix::error_chain(error));
+    return 1;
+  }
+}
