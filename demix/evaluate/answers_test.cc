@@ -6,6 +6,7 @@
 
 #include "demix/core/progress.h"
 #include "demix/corpus/tokenizer.h"
+#include "demix/evaluate/plan.h"
 
 namespace demix {
 namespace {
@@ -51,7 +52,7 @@ TEST(AnswerPlan, KeepsThePromptsEndAndSaysWhatItCuts) {
   EXPECT_EQ(cut.prompt, std::vector<int32_t>(all.end() - 12, all.end()));
   EXPECT_EQ(cut.max_tokens, 12);
   const auto& whole = plan.requests()[0];
-  EXPECT_EQ(whole.prompt, tokenizer.encode("Short."));
+  EXPECT_EQ(whole.prompt, tokenize_prompt(tokenizer, "Short.", 24, ""));
   EXPECT_EQ(whole.max_tokens, 24 - static_cast<int64_t>(whole.prompt.size()));
   const auto said = warnings();
   ASSERT_GE(said.size(), 2u);

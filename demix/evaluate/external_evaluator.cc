@@ -62,7 +62,7 @@ std::optional<int> run_shell(const std::string& command,
   bool ended = false;
   {
     // While the shell is not waited for, nothing else can have its number.
-    const AtEnd killing("kill -KILL -- \"-$1\"", {std::to_string(child)});
+    const AtEnd killing("kill -s KILL -- \"-$1\"", {std::to_string(child)});
     const auto start = std::chrono::steady_clock::now();
     const std::chrono::duration<double> most(seconds);
     while (!ended && std::chrono::steady_clock::now() - start < most) {

@@ -182,8 +182,15 @@ std::vector<Task> scored_and_answered() {
   std::vector<Task> tasks = {
       load_task("arc_easy", tasks_folder, data, {}),
       load_task("gsm8k", tasks_folder, data, {.generate = true, .answers = 3, .temperature = 1.0})};
-  if (sandbox_problem().empty())
-    tasks.push_back(load_task("humaneval", tasks_folder, data, {.generate = true}));
+  if (sandbox_problem().empty()) {
+    const TemporaryFolder folder;
+    folder.write("programs.yaml",
+                 "domain: code\ndata: rows\ncontext: '{q}'\nanswer: '{a}'\ngeneration: {judge: "
+                 "program, program: '#', reference: '\n'}\nmetrics: [bpb, pass@1]\nprimary_metric: "
+                 "bpb\n");
+    folder.write("rows.jsonl", "{\"q\": \"One\", \"a\": \"1\"}\n{\"q\": \"Two\", \"a\": \"2\"}\n");
+    tasks.push_back(load_task("programs", folder.path(), folder.path(), {.generate = true}));
+  }
   for (Task& task : tasks)
     if (task.generation) task.generation->max_tokens = 12;
   return tasks;
@@ -220,7 +227,7 @@ TEST(Scorer, AnInterruptedEvaluationGoesOnWhereItWasAndGivesTheSame) {
   const auto pieces = journal.all("items of the model");
   size_t expected = 0;  // likelihoods, answers, and verdicts on programs
   for (const Task& task : scored_and_answered())
-    expected += task.items.size() * (task.name == "gsm8k" ? 4 : task.name == "humaneval" ? 3 : 1);
+    expected += task.items.size() * (task.name == "gsm8k" ? 4 : task.name == "programs" ? 3 : 1);
   EXPECT_EQ(pieces.size(), expected);
   for (const size_t finished : {size_t{1}, pieces.size() / 2, pieces.size()}) {
     Journal half(folder / fmt::format("half_{}.sqlite", finished));

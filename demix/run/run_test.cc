@@ -384,8 +384,12 @@ TEST_F(Run, AnEvaluationCommandThatGivesItemsHasPairedGains) {
   RunConfig commanded = with_command(config(), folder_ / "count.py", "True");
   const RunResult result = run_stages(commanded, out("a"), Stage::kSearch);
   EXPECT_EQ(result.tasks[0].items, 10);
-  for (const std::string& warning : result.warnings)
-    EXPECT_EQ(warning.find("norm:squares without single items"), std::string::npos);
+  // Of unpaired scores it would be this.
+  ASSERT_EQ(result.natural.found_gain_proxy.tasks.size(), 2u);
+  EXPECT_GT(std::abs(result.natural.found_gain_proxy.tasks[0].standard_error -
+                     std::hypot(result.natural.proxy.tasks[0].standard_error,
+                                result.found.proxy.tasks[0].standard_error)),
+            1e-6);
 }
 
 TEST_F(Run, AnEvaluationCommandThatFailsStopsTheRunByName) {
