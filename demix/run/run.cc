@@ -30,6 +30,9 @@
 namespace demix {
 namespace {
 
+// Times the components' tokens from which references are much longer than them.
+constexpr int64_t kLongReference = 8;
+
 // The run while it goes through its stages. Each stage fills its part of `result_`.
 class Loop {
  public:
@@ -612,6 +615,14 @@ void Loop::validate() {
         "No reference was trained (validate.references: 0), so nothing says how far the proxies "
         "can be trusted.");
     return;
+  }
+  const int64_t tokens = config_.validate.tokens.value_or(config_.components.tokens);
+  if (tokens >= kLongReference * config_.components.tokens && config_.components.tokens > 0) {
+    warn(
+        fmt::format("The references are trained {:.1f} times as long as the components: proxies of "
+                    "such short components have ranked mixtures no better than plain data shares "
+                    "do (docs/fidelity.md). Look at what the references say before the mixture.",
+                    static_cast<double>(tokens) / static_cast<double>(config_.components.tokens)));
   }
   import_references();
   train_references();

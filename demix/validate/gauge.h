@@ -5,8 +5,9 @@
 // proxies' spread that is not noise. Merging and interpolating err in different ways: where they
 // rank mixtures alike, both are likely to rank them as training does, and where they do not, at
 // least one of them is wrong; and no ranking can agree with anything better than with itself.
-// docs/fidelity.md has what it foretold: over ways of training components, from good ones to one
-// made to fail, the macro Spearman with references rises with it.
+// It sees a merge that breaks (components far from the base, or from one another); it does not see
+// components that were trained too little to show where their data leads. docs/fidelity.md has what
+// it foretold.
 #pragma once
 
 #include <optional>
