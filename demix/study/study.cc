@@ -17,6 +17,8 @@ namespace {
 
 // Of the data that two mixtures differ in: below it they are the same.
 constexpr double kSameMixture = 1e-6;
+// References that a user may well afford.
+constexpr size_t kFew = 8;
 
 // A mixture that is really trained.
 struct Reference {
@@ -165,31 +167,18 @@ void Study::add_calibrated(const std::string& experiment) {
     auto scores = estimates_of(experiment, chooser);
     for (size_t d = 0; d < scores.size(); ++d) estimates[d].push_back(std::move(scores[d]));
   }
-  constexpr size_t kFew = 8;
-  Experiment::DomainScores by_all(count, std::vector<Score>(trained.size())), by_few = by_all;
+  Experiment::DomainScores by_all(count, std::vector<Score>(trained.size()));
+  Experiment::DomainScores by_few = by_all;
   for (size_t d = 0; d < trained.size(); ++d) {
-    const std::vector<double> expected = calibrated_by_others(estimates[d], trained[d]);
-    for (size_t i = 0; i < count; ++i) by_all[i][d].value = expected[i];
-    // In groups, each by the one before it.
+    const std::vector<double> all = calibrated_by_others(estimates[d], trained[d]);
+    const std::vector<double> few = calibrated_by_few(estimates[d], trained[d], kFew);
     for (size_t i = 0; i < count; ++i) {
-      const size_t group = i / kFew, groups = count / kFew;
-      const size_t first = (group + groups - 1) % std::max<size_t>(groups, 1) * kFew;
-      if (groups < 2) break;
-      std::vector<std::vector<double>> few;
-      std::vector<double> own;
-      for (const auto& values : estimates[d]) {
-        few.emplace_back(values.begin() + static_cast<std::ptrdiff_t>(first),
-                         values.begin() + static_cast<std::ptrdiff_t>(first + kFew));
-        own.push_back(values[i]);
-      }
-      const std::vector<double> few_trained(
-          trained[d].begin() + static_cast<std::ptrdiff_t>(first),
-          trained[d].begin() + static_cast<std::ptrdiff_t>(first + kFew));
-      by_few[i][d].value = Calibration(few, few_trained).expected(own);
+      by_all[i][d].value = all[i];
+      if (!few.empty()) by_few[i][d].value = few[i];
     }
   }
   add(experiment, "calibrated", by_all);
-  if (count >= 2 * kFew) add(experiment, "calibrated_8", by_few);
+  add(experiment, fmt::format("calibrated_{}", kFew), by_few);
 }
 
 // Each domain in standard deviations of the references from their mean, averaged.

@@ -1,8 +1,10 @@
 #include "demix/validate/calibration.h"
 
 #include <Eigen/Dense>
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "demix/core/error.h"
 #include "demix/core/ranks.h"
@@ -69,20 +71,51 @@ double Calibration::expected(std::span<const double> estimates) const {
   return value;
 }
 
+namespace {
+
+// What the references `taught` lead to expect of reference `of`.
+double expected_from(std::span<const std::vector<double>> estimates,
+                     std::span<const double> trained,
+                     std::span<const size_t> taught,
+                     size_t of) {
+  std::vector<std::vector<double>> known(estimates.size());
+  std::vector<double> own, known_trained;
+  for (size_t f = 0; f < estimates.size(); ++f) {
+    own.push_back(estimates[f][of]);
+    for (const size_t reference : taught) known[f].push_back(estimates[f][reference]);
+  }
+  for (const size_t reference : taught) known_trained.push_back(trained[reference]);
+  return Calibration(known, known_trained).expected(own);
+}
+
+}  // namespace
+
 std::vector<double> calibrated_by_others(std::span<const std::vector<double>> estimates,
                                          std::span<const double> trained) {
   DEMIX_CHECK(trained.size() >= 4);
   std::vector<double> expected;
   for (size_t i = 0; i < trained.size(); ++i) {
-    std::vector<std::vector<double>> others;
-    std::vector<double> own, others_trained(trained.begin(), trained.end());
-    for (const std::vector<double>& values : estimates) {
-      own.push_back(values[i]);
-      others.push_back(values);
-      others.back().erase(others.back().begin() + static_cast<std::ptrdiff_t>(i));
-    }
-    others_trained.erase(others_trained.begin() + static_cast<std::ptrdiff_t>(i));
-    expected.push_back(Calibration(others, others_trained).expected(own));
+    std::vector<size_t> others;
+    for (size_t other = 0; other < trained.size(); ++other)
+      if (other != i) others.push_back(other);
+    expected.push_back(expected_from(estimates, trained, others, i));
+  }
+  return expected;
+}
+
+std::vector<double> calibrated_by_few(std::span<const std::vector<double>> estimates,
+                                      std::span<const double> trained,
+                                      size_t few) {
+  DEMIX_CHECK(few >= 3);
+  const size_t groups = trained.size() / few;
+  std::vector<double> expected;
+  if (groups < 2) return expected;
+  for (size_t i = 0; i < trained.size(); ++i) {
+    // Those behind the last whole group are foretold by it.
+    const size_t before = (std::min(i / few, groups) + groups - 1) % groups;
+    std::vector<size_t> taught(few);
+    std::iota(taught.begin(), taught.end(), before * few);
+    expected.push_back(expected_from(estimates, trained, taught, i));
   }
   return expected;
 }

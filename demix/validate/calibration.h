@@ -29,4 +29,10 @@ class Calibration {
 std::vector<double> calibrated_by_others(std::span<const std::vector<double>> estimates,
                                          std::span<const double> trained);
 
+// The same by `few` others: in groups of that many, in order, each by the group before it. What few
+// references are worth. `few` at least three; nothing where there are fewer than two groups.
+std::vector<double> calibrated_by_few(std::span<const std::vector<double>> estimates,
+                                      std::span<const double> trained,
+                                      size_t few);
+
 }  // namespace demix

@@ -42,6 +42,23 @@ TEST(Calibration, NoiseThatIsAnEstimateDoesNotForetellTheReferenceLeftOut) {
   EXPECT_LT(*spearman(calibrated_by_others(noise, trained), trained), 0.4);
 }
 
+TEST(Calibration, FewReferencesTeachThoseOfTheNextGroupOnly) {
+  // In each group of three the truth is the estimate plus a number of the group's own.
+  std::vector<double> estimate, trained;
+  for (int i = 0; i < 10; ++i) {
+    estimate.push_back(i % 3 + 0.1 * i);
+    trained.push_back(estimate.back() + 100 * (i / 3));
+  }
+  const std::vector<std::vector<double>> estimates = {estimate};
+  const std::vector<double> expected = calibrated_by_few(estimates, trained, 3);
+  ASSERT_EQ(expected.size(), 10u);
+  for (size_t i = 0; i < 10; ++i) {
+    const double taught = i < 3 ? 200 : 100.0 * (static_cast<double>(i / 3) - 1);
+    EXPECT_NEAR(expected[i], estimate[i] + taught, 0.1) << i;
+  }
+  EXPECT_TRUE(calibrated_by_few(estimates, trained, 6).empty());
+}
+
 TEST(Calibration, AConstantEstimateGetsNoWeight) {
   const std::vector<std::vector<double>> estimates = {{1, 2, 3, 4}, {7, 7, 7, 7}};
   const std::vector<double> trained = {1, 2, 3, 4};
