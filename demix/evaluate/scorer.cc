@@ -153,12 +153,17 @@ void Scorer::Plan::add_task(Task task) {
 void Scorer::Plan::add_text(const HeldOut& held_out) {
   const Shard& shard = held_out.shard;
   Text text{held_out.dataset, {}};
+  int64_t number = -1;
   for (int64_t document = 0; document < shard.documents(); ++document) {
     if (static_cast<int64_t>(shard.offsets()[static_cast<size_t>(document) + 1]) >
         held_out.max_tokens)
       break;
     auto windows = document_windows(shard, document, max_length);
     if (windows.empty()) continue;
+    ++number;
+    if (!held_out.only.empty() &&
+        !std::binary_search(held_out.only.begin(), held_out.only.end(), number))
+      continue;
     text.documents.push_back({{slots, static_cast<int64_t>(windows.size())},
                               static_cast<double>(shard.text_bytes(document))});
     for (Sequence& window : windows) {
@@ -366,8 +371,13 @@ Scorer::Scorer(std::vector<Task> tasks,
           text.shard.vocabulary_size(),
           architecture.vocabulary);
     hasher.field(text.dataset).field(text.shard.hash()).field(text.max_tokens);
-    plan_->task_hashes["held_out/" + text.dataset] =
-        begun().field(text.shard.hash()).field(text.max_tokens).hex();
+    Hasher alone = begun();
+    alone.field(text.shard.hash()).field(text.max_tokens);
+    for (const int64_t document : text.only) {
+      hasher.field(document);
+      alone.field(document);
+    }
+    plan_->task_hashes["held_out/" + text.dataset] = alone.hex();
     plan_->add_text(text);
   }
   plan_->answers.add_to(hasher);
@@ -475,6 +485,13 @@ double Scorer::flops() const {
   return body * static_cast<double>(plan_->rows) +
          (forward_flops_per_token(architecture, true) - body) *
              static_cast<double>(plan_->answer_rows);
+}
+
+int64_t Scorer::documents(const std::string& dataset) const {
+  for (const Plan::Text& text : plan_->texts) {
+    if (text.dataset == dataset) return static_cast<int64_t>(text.documents.size());
+  }
+  return 0;
 }
 
 const std::string& Scorer::hash() const { return plan_->hash; }

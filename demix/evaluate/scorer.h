@@ -41,6 +41,8 @@ class Scorer {
     std::string dataset;
     Shard shard;
     int64_t max_tokens;  // documents from the start of the shard up to this many tokens
+    // Of these the only ones wanted, by number, ascending; empty: all.
+    std::vector<int64_t> only = {};
   };
   Scorer(std::vector<Task> tasks,
          std::vector<HeldOut> held_out,
@@ -81,6 +83,8 @@ class Scorer {
   const std::map<std::string, std::string>& task_hashes() const;
   // Items per task, for cost accounting.
   int64_t items() const;
+  // Documents of a dataset's held-out text.
+  int64_t documents(const std::string& dataset) const;
 
  private:
   struct Plan;

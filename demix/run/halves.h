@@ -30,6 +30,17 @@ class ItemHalves {
   // The tasks of `all` that are whole in both halves.
   std::vector<std::string> undivided(const TermsByMetric& all) const;
 
+  // The items, or of held-out text the first `count` documents, that a search scores its proxies
+  // on, ascending: this share of them, but at least 2 · kFewestInHalf where there are as many,
+  // those with the lowest hashes, so that a larger share keeps those of a smaller one. With
+  // `on_half` of the selection half only, where the task is divided.
+  std::vector<size_t> searched(const std::string& task,
+                               size_t count,
+                               double share,
+                               bool on_half) const;
+  // The task with the items that `searched` names. Of a group each member keeps at least one.
+  Task searched(Task task, double share, bool on_half) const;
+
   static Half half_of(std::string_view task, std::string_view item);
 
  private:
@@ -37,6 +48,7 @@ class ItemHalves {
   std::vector<Half> division(const std::string& task, size_t count) const;
 
   std::map<std::string, std::vector<Half>> halves_;  // by task and item
+  std::map<std::string, std::vector<std::string>> ids_;
 };
 
 }  // namespace demix

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -28,6 +29,50 @@ ItemTerms random_terms(size_t count, uint64_t seed) {
     terms.y.push_back(1 + rng.uniform());
   }
   return terms;
+}
+
+TEST(Halves, ASearchScoresTheSelectionHalfOrAShareThatGrowsInPlace) {
+  const Task task = task_of("a", 400);
+  const ItemHalves halves({task, task_of("few", 5)});
+  std::vector<size_t> selection;
+  for (size_t i = 0; i < 400; ++i) {
+    if (ItemHalves::half_of("a", task.items[i].id) == Half::kSelection) selection.push_back(i);
+  }
+  EXPECT_EQ(halves.searched("a", 400, 1, true), selection);
+  EXPECT_EQ(halves.searched("a", 400, 1, false).size(), 400u);
+  const auto tenth = halves.searched("a", 400, 0.1, true),
+             fifth = halves.searched("a", 400, 0.2, true);
+  EXPECT_EQ(tenth.size(), 40u);
+  EXPECT_EQ(fifth.size(), 80u);
+  EXPECT_TRUE(std::includes(fifth.begin(), fifth.end(), tenth.begin(), tenth.end()));
+  EXPECT_TRUE(std::includes(selection.begin(), selection.end(), fifth.begin(), fifth.end()));
+  EXPECT_EQ(halves.searched("a", 400, 0.001, true).size(), 2 * ItemHalves::kFewestInHalf);
+  EXPECT_EQ(halves.searched("few", 5, 0.1, true).size(), 5u);
+  EXPECT_EQ(halves.searched("held_out/x", 60, 0.2, true).size(), 12u);
+
+  Task whole = task;
+  whole.hash = "all";
+  EXPECT_EQ(halves.searched(whole, 1, false).hash, "all");
+  const Task part = halves.searched(whole, 0.1, true);
+  ASSERT_EQ(part.items.size(), 40u);
+  EXPECT_EQ(part.items[3].id, task.items[tenth[3]].id);
+  EXPECT_NE(part.hash, "all");
+  EXPECT_NE(part.hash, halves.searched(whole, 0.2, true).hash);
+}
+
+TEST(Halves, EachMemberOfAGroupKeepsAnItem) {
+  Task group = task_of("group", 100);
+  group.members = {{"one", 1}, {"large", 90}, {"small", 9}};
+  const ItemHalves halves({group});
+  const Task part = halves.searched(group, 0.1, true);
+  ASSERT_EQ(part.members.size(), 3u);
+  int64_t items = 0;
+  for (const Task::Member& member : part.members) {
+    EXPECT_GE(member.items, 1) << member.name;
+    items += member.items;
+  }
+  EXPECT_EQ(items, static_cast<int64_t>(part.items.size()));
+  EXPECT_EQ(part.members[0].items, 1);
 }
 
 TEST(Halves, TheTwoAreDisjointAndMakeTheWhole) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -365,14 +366,15 @@ Plan make_plan(const RunConfig& config) {
   plan.answers = answers.answers;
   plan.answer_seconds = answers.seconds;
   plan.score_seconds = scoring.seconds + answers.seconds;
-  const auto add_scoring = [&](const std::string& name, int64_t models) {
-    const auto count = static_cast<double>(models);
-    plan.stages.push_back(
-        {name,
-         models,
-         models * (scoring.tokens + answers.prompt_tokens + answers.answer_tokens),
-         count * (scoring.flops + answers.flops),
-         count * plan.score_seconds});
+  // `whole`: as many models as would take as long on all items.
+  const auto add_scoring = [&](const std::string& name, int64_t models, double whole) {
+    const auto tokens =
+        static_cast<double>(scoring.tokens + answers.prompt_tokens + answers.answer_tokens);
+    plan.stages.push_back({name,
+                           models,
+                           std::llround(whole * tokens),
+                           whole * (scoring.flops + answers.flops),
+                           whole * plan.score_seconds});
   };
   // Components, twice where ensembles are made of them; of merged proxies those of the rounds,
   // found and its baselines, and the references.
@@ -380,13 +382,17 @@ Plan make_plan(const RunConfig& config) {
   const int64_t random_references = std::max<int64_t>(0, config.validate.references - 3);
   const bool ensembles = beyond_ensembles(metrics, tasks) == nullptr;
   const bool merged = resolve_proxies(config.proxies, metrics, tasks) == "merged";
+  const int64_t on_all = datasets * (ensembles ? 2 : 1) +
+                         (merged ? baselines + random_references : config.validate.references);
+  // On the items that the search selects by.
+  const int64_t searched = merged ? config.search.total_proxies() + baselines : datasets;
+  const double share = std::min(config.search.item_share, config.search.select_on_half ? 0.5 : 1.0);
   add_scoring("search",
-              datasets * (ensembles ? 2 : 1) +
-                  (merged ? config.search.total_proxies() + baselines + random_references
-                          : config.validate.references));
+              on_all + searched,
+              static_cast<double>(on_all) + share * static_cast<double>(searched));
   add_training(
       "train references", references, config.validate.tokens.value_or(config.components.tokens));
-  add_scoring("validate", references);
+  add_scoring("validate", references, static_cast<double>(references));
 
   for (const PlanStage& stage : plan.stages) plan.seconds += stage.seconds;
   const int64_t model_bytes = 4 * plan.parameters,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "demix/core/error.h"
 #include "demix/core/hash.h"
@@ -64,15 +65,28 @@ Proxies::Proxies(Workspace& workspace,
   ScorerConfig scorer;
   scorer.tokens_per_pass = config.evaluate.tokens_per_pass;
   if (!config.base.import.empty()) scorer.end_tokens = end_tokens(config.base.import);
-  scorer_ =
-      std::make_unique<Scorer>(std::move(tasks), std::move(held_out), tokenizer, *decoder_, scorer);
-  evaluation_hash_ = scorer_->hash();
-  if (!external_.command.empty()) {
-    Hasher hasher;
-    hasher.field(scorer_->hash()).field(external_.command);
-    for (const auto& [task, metric] : external_.wanted) hasher.field(task).field(metric);
-    evaluation_hash_ = hasher.hex();
+  scorer_ = std::make_unique<Scorer>(tasks, held_out, tokenizer, *decoder_, scorer);
+  const double share = config.search.item_share;
+  const bool on_half = config.search.select_on_half;
+  if (!on_half && share == 1) return;
+  for (Task& task : tasks) task = halves_.searched(std::move(task), share, on_half);
+  for (Scorer::HeldOut& text : held_out) {
+    const auto documents = static_cast<size_t>(scorer_->documents(text.dataset));
+    for (const size_t i : halves_.searched("held_out/" + text.dataset, documents, share, on_half))
+      text.only.push_back(static_cast<int64_t>(i));
   }
+  searcher_ =
+      std::make_unique<Scorer>(std::move(tasks), std::move(held_out), tokenizer, *decoder_, scorer);
+}
+
+std::string Proxies::evaluation_hash(bool searched) const {
+  const std::string& ours = (searched ? searcher() : *scorer_).hash();
+  if (external_.command.empty()) return ours;
+  Hasher hasher;
+  hasher.field(ours).field(external_.command);
+  if (searched) hasher.field("on the half that a search selects by");
+  for (const auto& [task, metric] : external_.wanted) hasher.field(task).field(metric);
+  return hasher.hex();
 }
 
 Proxies::~Proxies() = default;
@@ -86,8 +100,8 @@ void Proxies::load_components(const Models& models,
   Hasher hasher;
   setup_ = {.base = models.base_facts().weights_hash,
             .dtype = config.evaluate.dtype,
-            .tasks = scorer_->task_hashes()};
-  for (const auto& [task, metric] : external_.wanted) setup_.tasks[task] = evaluation_hash_;
+            .tasks = searcher().task_hashes()};
+  for (const auto& [task, metric] : external_.wanted) setup_.tasks[task] = evaluation_hash(true);
   hasher.field(setup_.base);
   for (const ModelFacts& component : components) {
     folders.push_back({component.name, component.folder});
@@ -119,6 +133,7 @@ void Proxies::release_components() {
   proxies_.clear();
   components_.reset();
   experts_.reset();
+  searched_experts_.reset();
 }
 
 Scores Proxies::score_model(const Models& models, const ModelFacts& facts, TermsByMetric* terms) {
@@ -127,21 +142,22 @@ Scores Proxies::score_model(const Models& models, const ModelFacts& facts, Terms
                               .field("model")
                               .field(facts.weights_hash)
                               .field(config.evaluate.dtype)
-                              .field(evaluation_hash_)
+                              .field(evaluation_hash(false))
                               .hex();
   const auto of_model = [&](TermsByMetric* all, ScoreJournal& items) {
-    return score(scored_weights(models, facts), facts.name, all, items);
+    return score(scored_weights(models, facts), facts.name, /*searched=*/false, all, items);
   };
   return kept_or(of_model, key, facts.name, Origin{}, terms);
 }
 
 Scores Proxies::score(const Weights& weights,
                       const std::string& name,
+                      bool searched,
                       TermsByMetric* terms,
                       ScoreJournal& items) const {
   Scores scores;
-  if (scorer_->tokens() > 0)
-    scores = scorer_->score(weights, /*live=*/false, nullptr, terms, &items);
+  const Scorer& scorer = searched ? searcher() : *scorer_;
+  if (scorer.tokens() > 0) scores = scorer.score(weights, /*live=*/false, nullptr, terms, &items);
   if (external_.command.empty()) return scores;
   const RunConfig& config = workspace_.config();
   const at::ScalarType dtype = resolve_dtype(config.evaluate.dtype, "evaluate.dtype");
@@ -158,6 +174,8 @@ Scores Proxies::score(const Weights& weights,
     if (terms && known != external.terms.end() && known->second.contains(metric))
       (*terms)[task][metric] = known->second.at(metric);
   }
+  if (searched && config.search.select_on_half)
+    return halves_.scores_of(external.terms, Half::kSelection, std::move(scores));
   return scores;
 }
 
@@ -184,7 +202,9 @@ std::string Proxies::proxy_key(ProxyKind kind, const MergeRequest& request) cons
   Hasher hasher;
   hasher.field(setup(kind).merge).field(components_hash_);
   for (const double weight : request.merge_weights) hasher.field(weight);
-  return hasher.field(workspace_.config().evaluate.dtype).field(evaluation_hash_).hex();
+  return hasher.field(workspace_.config().evaluate.dtype)
+      .field(evaluation_hash(request.searched))
+      .hex();
 }
 
 std::vector<Scores> Proxies::score_merges(std::span<const MergeRequest> requests,
@@ -201,7 +221,7 @@ std::vector<Scores> Proxies::score_merges(std::span<const MergeRequest> requests
     std::vector<std::vector<double>> mixtures;
     merged.clear();
     for (size_t i = first; i < requests.size() && mixtures.size() < at_once; ++i) {
-      if (i > first && is_kept(keys[i], requests[i].terms, requests[i].selection)) continue;
+      if (i > first && is_kept(keys[i], requests[i].terms)) continue;
       merged[i] = mixtures.size();
       mixtures.push_back(requests[i].merge_weights);
     }
@@ -211,16 +231,13 @@ std::vector<Scores> Proxies::score_merges(std::span<const MergeRequest> requests
 
   std::vector<Scores> scores;
   for (size_t i = 0; i < requests.size(); ++i) {
+    const MergeRequest& request = requests[i];
     const auto of_merge = [&](TermsByMetric* all, ScoreJournal& items) {
       if (!merged.contains(i)) merge_from(i);
-      return score(proxies_[merged.at(i)], requests[i].name, all, items);
+      return score(proxies_[merged.at(i)], request.name, request.searched, all, items);
     };
-    scores.push_back(kept_or(of_merge,
-                             keys[i],
-                             requests[i].name,
-                             Origin{ProxyKind::kMerged, &requests[i]},
-                             requests[i].terms,
-                             requests[i].selection));
+    scores.push_back(kept_or(
+        of_merge, keys[i], request.name, Origin{ProxyKind::kMerged, &request}, request.terms));
     done();
   }
   return scores;
@@ -233,17 +250,19 @@ std::vector<Scores> Proxies::score_proxies(ProxyKind kind,
                                     : score_ensembles(requests, done);
 }
 
-const Experts& Proxies::experts() {
-  if (experts_) return *experts_;
+const Experts& Proxies::experts(bool searched) {
+  std::unique_ptr<Experts>& experts = searched && searcher_ ? searched_experts_ : experts_;
+  if (experts) return *experts;
   DEMIX_CHECK(components_ != nullptr);
   std::vector<std::vector<float>> tokens;
   Progress progress("read components", static_cast<int64_t>(components_->size()), "models");
   for (size_t k = 0; k < components_->size(); ++k) {
-    tokens.push_back(scorer_->token_log_likelihoods(component_weights_(k)));
+    tokens.push_back(
+        (searched ? searcher() : *scorer_).token_log_likelihoods(component_weights_(k)));
     progress.add(1);
   }
-  experts_ = std::make_unique<Experts>(tokens, components_->names());
-  return *experts_;
+  experts = std::make_unique<Experts>(tokens, components_->names());
+  return *experts;
 }
 
 std::vector<Scores> Proxies::score_ensembles(std::span<const MergeRequest> requests,
@@ -251,14 +270,14 @@ std::vector<Scores> Proxies::score_ensembles(std::span<const MergeRequest> reque
   std::vector<Scores> scores;
   for (const MergeRequest& request : requests) {
     const auto of_ensemble = [&](TermsByMetric* all, ScoreJournal&) {
-      return scorer_->mixed_score(experts(), request.merge_weights, all);
+      const Scorer& scorer = request.searched ? searcher() : *scorer_;
+      return scorer.mixed_score(experts(request.searched), request.merge_weights, all);
     };
     scores.push_back(kept_or(of_ensemble,
                              proxy_key(ProxyKind::kEnsemble, request),
                              request.name,
                              Origin{ProxyKind::kEnsemble, &request},
-                             request.terms,
-                             request.selection));
+                             request.terms));
     done();
   }
   return scores;
@@ -270,62 +289,53 @@ std::string Proxies::key_of(ProxyKind kind, std::span<const MergeRequest> reques
   return hasher.hex();
 }
 
-bool Proxies::is_kept(const std::string& key, bool with_terms, bool with_selection) const {
+bool Proxies::is_kept(const std::string& key, bool with_terms) const {
   const Journal& journal = workspace_.journal();
-  return journal.find("score", key) && (!with_terms || journal.find("terms", key)) &&
-         (!with_selection || journal.find("selection", key));
+  return journal.find("score", key) && (!with_terms || journal.find("terms", key));
 }
 
 Scores Proxies::kept_or(const std::function<Scores(TermsByMetric*, ScoreJournal&)>& score,
                         const std::string& key,
                         const std::string& name,
                         const Origin& origin,
-                        TermsByMetric* terms,
-                        Scores* selection) {
+                        TermsByMetric* terms) {
   Journal& journal = workspace_.journal();
-  if (is_kept(key, terms, selection)) {
+  if (is_kept(key, terms)) {
     if (terms) *terms = journal.find("terms", key)->get<TermsByMetric>();
-    if (selection) *selection = journal.find("selection", key)->get<Scores>();
     return journal.find("score", key)->at("scores").get<Scores>();
   }
-  // The items of every proxy of a search would fill the journal; the scores of a half do not.
-  TermsByMetric all;
+  // The items of every proxy of a search would fill the journal.
   ScoreJournal items(journal, key);
   const Scores scores = [&] {
     try {
-      return score(terms || selection ? &all : nullptr, items);
+      return score(terms, items);
     } catch (const std::exception&) {
       std::throw_with_nested(Error("{} cannot be scored", name));
     }
   }();
-  if (selection) {
-    *selection = halves_.scores_of(all, Half::kSelection, scores);
-    journal.put("selection", key, name, *selection);
-  }
-  if (terms) {
-    *terms = std::move(all);
-    journal.put("terms", key, name, *terms);
-  }
+  if (terms) journal.put("terms", key, name, *terms);
   // Of an ensemble no model reads an item.
   const bool reads = !origin.proxy || origin.kind == ProxyKind::kMerged;
+  const bool searched = origin.proxy && origin.proxy->searched;
   Json entry = {{"scores", scores},
-                {"items", reads ? scorer_->items() : 0},
+                {"items", reads ? (searched ? searcher() : *scorer_).items() : 0},
                 {"merged", origin.proxy != nullptr}};
-  if (origin.proxy && !origin.proxy->of_reference) {
-    entry["setup"] = setup_key(origin.kind);
-    entry["merge_weights"] = origin.proxy->merge_weights;
-  }
+  if (origin.proxy) entry["merge_weights"] = origin.proxy->merge_weights;
+  if (searched) entry["setup"] = setup_key(origin.kind);
   journal.put("score", key, name, entry);
   items.drop();
   return scores;
 }
 
 int64_t Proxies::proxies_scored() const {
-  int64_t count = 0;
+  // One that was scored on the search's items and on all is one proxy.
+  std::set<std::string> distinct;
   for (const JournalEntry& entry : workspace_.journal().all("score")) {
-    count += entry.value.at("merged").get<bool>();
+    if (!entry.value.at("merged").get<bool>()) continue;
+    const auto weights = entry.value.find("merge_weights");
+    distinct.insert(weights == entry.value.end() ? entry.key : weights->dump());
   }
-  return count;
+  return static_cast<int64_t>(distinct.size());
 }
 
 int64_t Proxies::items_scored() const {

@@ -30,10 +30,8 @@ struct MergeRequest {
   std::string name;
   // Receives, if not null, what each item adds to each metric, for paired differences.
   TermsByMetric* terms = nullptr;
-  // Receives, if not null, the scores on the half of the items that the search selects by.
-  Scores* selection = nullptr;
-  // The mixture of a reference, which no search may have seen, one that starts from here included.
-  bool of_reference = false;
+  // Scored on the items that the search selects by. Other searches may start from these.
+  bool searched = false;
 };
 
 // What, beside its merge weights, the scores of a proxy depend on; all by content.
@@ -82,8 +80,11 @@ class Proxies {
       const std::function<void()>& done = [] {});
 
   const Scorer& scorer() const { return *scorer_; }
+  // Of the items that the search selects by; the same object where these are all.
+  const Scorer& searcher() const { return searcher_ ? *searcher_ : *scorer_; }
   // Which items are in which half.
   const ItemHalves& halves() const { return halves_; }
+  // Of proxies of the search.
   ProxySetup setup(ProxyKind kind) const;
   // Identifies proxies merged by these weights, in this order, and what they are scored on.
   std::string key_of(ProxyKind kind, std::span<const MergeRequest> requests) const;
@@ -92,6 +93,8 @@ class Proxies {
   int64_t items_scored() const;
 
  private:
+  // Of all that scores depend on beside the weights.
+  std::string evaluation_hash(bool searched) const;
   std::string setup_key(ProxyKind kind) const;  // of its entry in the journal
   std::string proxy_key(ProxyKind kind, const MergeRequest& request) const;
   std::vector<Scores> score_merges(std::span<const MergeRequest> requests,
@@ -99,9 +102,9 @@ class Proxies {
   std::vector<Scores> score_ensembles(std::span<const MergeRequest> requests,
                                       const std::function<void()>& done);
   // Of the loaded components; each is run once, when they are first needed.
-  const Experts& experts();
+  const Experts& experts(bool searched);
   // Whether the journal has all that is asked for under this key.
-  bool is_kept(const std::string& key, bool with_terms, bool with_selection) const;
+  bool is_kept(const std::string& key, bool with_terms) const;
   // What scores are of: a proxy, or else a model.
   struct Origin {
     ProxyKind kind = ProxyKind::kMerged;
@@ -110,6 +113,7 @@ class Proxies {
   // By our scorer and the configured command.
   Scores score(const Weights& weights,
                const std::string& name,
+               bool searched,
                TermsByMetric* terms,
                ScoreJournal& items) const;
   // The journal's scores under this key (and what else is asked for), else those of `score`,
@@ -119,18 +123,16 @@ class Proxies {
                  const std::string& key,
                  const std::string& name,
                  const Origin& origin,
-                 TermsByMetric* terms,
-                 Scores* selection = nullptr);
+                 TermsByMetric* terms);
 
   Workspace& workspace_;
   ItemHalves halves_;
   std::unique_ptr<Decoder> decoder_;
-  std::unique_ptr<Scorer> scorer_;
+  std::unique_ptr<Scorer> scorer_, searcher_;
   ExternalEvaluation external_;  // with an empty command where there is none
-  std::string evaluation_hash_;  // of all that scores depend on beside the weights
   std::unique_ptr<Components> components_;
   std::function<Weights(size_t)> component_weights_;  // one of the loaded ones, as it is scored
-  std::unique_ptr<Experts> experts_;
+  std::unique_ptr<Experts> experts_, searched_experts_;
   std::string components_hash_;
   ProxySetup setup_;              // of merged proxies
   std::vector<Weights> proxies_;  // to merge into, as many as were needed at once

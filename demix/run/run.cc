@@ -359,6 +359,10 @@ void Loop::search() {
     problem.baselines.emplace_back(facts.name, facts.merge_weights);
 
   problem.known = warm_start(workspace_, *proxies_, kind(), metrics_);
+  if (kind() == ProxyKind::kMerged)
+    say(fmt::format("search: a proxy is scored on {} of {} tokens",
+                    proxies_->searcher().tokens(),
+                    proxies_->scorer().tokens()));
 
   const SearchResult found =
       search_mixture(config_.search, problem, [&](std::span<const Mixture> mixtures) {
@@ -385,22 +389,19 @@ void Loop::search() {
 std::vector<Measurements> Loop::score_batch(std::span<const Mixture> mixtures, StageClock& clock) {
   Progress progress("score proxies", static_cast<int64_t>(mixtures.size()), "proxies");
   std::vector<MergeRequest> requests;
-  std::vector<Scores> selections(mixtures.size());
   for (const Mixture& mixture : mixtures) {
     requests.push_back(
         {mixture.weights, fmt::format("proxy {}", searched_.size() + requests.size() + 1)});
+    requests.back().searched = true;
   }
   searched_.insert(searched_.end(), requests.begin(), requests.end());
-  for (size_t i = 0; i < requests.size() && config_.search.select_on_half; ++i)
-    requests[i].selection = &selections[i];
   const std::vector<Scores> scores = proxies_->score_proxies(kind(), requests, [&] {
     progress.add(1);
     clock.lap();
   });
   std::vector<Measurements> measured;
   for (size_t i = 0; i < scores.size(); ++i) {
-    measured.push_back(measurements_of(
-        config_.search.select_on_half ? selections[i] : scores[i], metrics_, requests[i].name));
+    measured.push_back(measurements_of(scores[i], metrics_, requests[i].name));
   }
   return measured;
 }
@@ -410,7 +411,7 @@ Spent Loop::spent(int round) {
   Journal& journal = workspace_.journal();
   if (const auto found = journal.find("spent", key))
     return {found->at("items").get<int64_t>(), found->at("seconds").get<double>()};
-  const int64_t items = kind() == ProxyKind::kMerged ? proxies_->scorer().items() : 0;
+  const int64_t items = kind() == ProxyKind::kMerged ? proxies_->searcher().items() : 0;
   const Spent spent{static_cast<int64_t>(searched_.size()) * items, journal.seconds("search")};
   journal.put("spent",
               key,
@@ -481,20 +482,20 @@ void Loop::verify_found(const SearchResult& found) {
   foretold.push_back(
       {"found", found.predicted, found.predicted_domain_scores, found.predicted_domain_errors});
   std::map<std::string, TermsByMetric> terms;
-  std::vector<MergeRequest> requests;
+  std::vector<MergeRequest> requests, searched;
   for (const MixtureFacts& facts : baselines_) {
     requests.push_back({facts.merge_weights, "proxy of " + facts.name, &terms[facts.name]});
+    searched.push_back({facts.merge_weights, requests.back().name});
+    searched.back().searched = true;
   }
   const std::vector<Scores> scores = proxies_->score_proxies(kind(), requests);
+  // On the items of the predictions.
+  const std::vector<Scores> measured = proxies_->score_proxies(kind(), searched);
   for (size_t i = 0; i < baselines_.size(); ++i) {
     MixtureFacts& facts = baselines_[i];
     const std::string name = "the proxy of " + facts.name;
     facts.proxy = model_scores(scores[i], name);
-    facts.measured = config_.search.select_on_half
-                         ? model_scores(proxies_->halves().scores_of(
-                                            terms.at(facts.name), Half::kSelection, scores[i]),
-                                        name)
-                         : facts.proxy;
+    facts.measured = model_scores(measured[i], name);
     facts.interpolation = interpolated_scores(facts.merge_weights, component_scores_);
     facts.own_share = own_shares(facts.mixture, result_.datasets, result_.domains);
     for (size_t d = 0; d < result_.domains.size(); ++d) {
@@ -571,10 +572,8 @@ Rng Loop::reference_rng() const { return Rng(config_.seed).stream("references");
 void Loop::foretell_references() {
   std::vector<MergeRequest> requests;
   for (const MixtureFacts& facts : references_) {
-    if (!facts.merge_weights.empty()) {
+    if (!facts.merge_weights.empty())
       requests.push_back({facts.merge_weights, "proxy of " + facts.name});
-      requests.back().of_reference = true;
-    }
   }
   const std::vector<Scores> scores = proxies_->score_proxies(kind(), requests);
   std::vector<Scores> others;

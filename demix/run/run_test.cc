@@ -210,6 +210,26 @@ TEST_F(Run, WhatIsFoundIsMergedMeasuredAndSetAgainstTheBaselines) {
   EXPECT_MENTIONS(error_of(misspelt, "b"), "did you mean 'numbers'?");
 }
 
+TEST_F(Run, ProxiesOfTheSearchAreScoredOnAShareOfTheItems) {
+  RunConfig half = config();
+  half.corpus.held_out = 0.5;  // documents for a share of a half
+  half.evaluate.held_out_tokens = 4000;
+  const RunResult on_half = run_stages(half, out("a"), Stage::kSearch);
+  RunConfig quarter = half;
+  quarter.search.item_share = 0.25;
+  const RunResult fewer = run_stages(quarter, out("b"), Stage::kSearch);
+  EXPECT_EQ(fewer.cost.proxies, on_half.cost.proxies);
+  EXPECT_EQ(fewer.search[0].merge_weights, on_half.search[0].merge_weights);
+  EXPECT_NE(fewer.search[0].domains[0].value, on_half.search[0].domains[0].value);
+  // Predictions are compared with the items that they are of, gains are those of other items.
+  EXPECT_EQ(fewer.natural.measured.domains.size(), 2u);
+  EXPECT_NE(fewer.natural.measured.domains[0].value, fewer.natural.proxy.domains[0].value);
+  EXPECT_EQ(fewer.natural.proxy.domains[0].value, on_half.natural.proxy.domains[0].value);
+
+  quarter.search.warm_start = {out("a")};
+  EXPECT_MENTIONS(error_of(quarter, "c"), "search.item_share");
+}
+
 TEST_F(Run, ABudgetOfTimeEndsTheSearchTheSameWayWhenResumed) {
   RunConfig budget = config();
   budget.search.budget.seconds = 1e-9;

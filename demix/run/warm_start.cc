@@ -33,23 +33,21 @@ class OtherRun {
   OtherRun(const fs::path& folder,
            const Proxies& proxies,
            ProxyKind kind,
-           const std::vector<ScoredMetric>& metrics,
-           bool on_half)
-      : folder_(folder),
-        journal_(opened(folder)),
-        proxies_(proxies),
-        setup_(proxies.setup(kind)),
-        metrics_(metrics),
-        on_half_(on_half) {}
+           const std::vector<ScoredMetric>& metrics)
+      : folder_(folder), journal_(opened(folder)), setup_(proxies.setup(kind)), metrics_(metrics) {}
 
   std::vector<Adopted> adopt() {
     std::vector<Adopted> adopted;
     for (const JournalEntry& entry : journal_.all("score")) {
-      if (!entry.value.at("merged").get<bool>()) continue;
+      if (!entry.value.contains("setup")) continue;  // models, references
       ++count_;
       if (auto proxy = adopt(entry)) adopted.push_back(std::move(*proxy));
     }
-    if (count_ == 0) throw Error("search.warm_start: {} has scored no proxy yet", folder_.string());
+    if (count_ == 0)
+      throw Error(
+          "search.warm_start: {} has scored no proxy yet, or did so before journals held merge "
+          "weights",
+          folder_.string());
     if (adopted.empty()) {
       throw Error("search.warm_start: none of the {} proxies in {} can be used here: {}",
                   count_,
@@ -78,12 +76,7 @@ class OtherRun {
   }
 
   std::optional<Adopted> adopt(const JournalEntry& entry) {
-    const auto key = entry.value.find("setup");
-    if (key == entry.value.end()) {
-      return refuse(
-          "they stand for its references, or were scored before journals held merge weights");
-    }
-    const auto found = journal_.find("setup", key->get<std::string>());
+    const auto found = journal_.find("setup", entry.value.at("setup").get<std::string>());
     if (!found) return refuse("the journal does not say how they were merged");
     const auto theirs = found->get<ProxySetup>();
     const ProxySetup& ours = setup_;
@@ -97,14 +90,15 @@ class OtherRun {
       const auto task = theirs.tasks.find(metric.task);
       if (task == theirs.tasks.end()) return refuse("they have no scores of {}", metric.task);
       if (task->second != ours.tasks.at(metric.task))
-        return refuse("their {} has other items, prompts or tokenizer", metric.task);
+        return refuse(
+            "their {} has other items, prompts or tokenizer, or another half or share of the items "
+            "(search.select_on_half, search.item_share)",
+            metric.task);
     }
     Adopted proxy;
     const auto weights = entry.value.at("merge_weights").get<std::vector<double>>();
     if (!place(theirs, weights, proxy.merge_weights)) return std::nullopt;
-    const auto scores = scores_of(entry);
-    if (!scores) return refuse("they have no scores of half of the items (search.select_on_half)");
-    proxy.scores = *scores;
+    entry.value.at("scores").get_to(proxy.scores);
     return proxy;
   }
 
@@ -150,22 +144,10 @@ class OtherRun {
     return true;
   }
 
-  // As this run's search sees them.
-  std::optional<Scores> scores_of(const JournalEntry& entry) const {
-    const auto all = entry.value.at("scores").get<Scores>();
-    if (!on_half_) return all;
-    if (const auto kept = journal_.find("selection", entry.key)) return kept->get<Scores>();
-    const auto terms = journal_.find("terms", entry.key);
-    if (!terms) return std::nullopt;
-    return proxies_.halves().scores_of(terms->get<TermsByMetric>(), Half::kSelection, all);
-  }
-
   const fs::path& folder_;
   const Journal journal_;
-  const Proxies& proxies_;
   const ProxySetup setup_;
   const std::vector<ScoredMetric>& metrics_;
-  const bool on_half_;
   int count_ = 0;
   std::map<std::string, int> reasons_;
 };
@@ -188,7 +170,7 @@ std::vector<KnownProxy> warm_start(Workspace& workspace,
     if (const auto kept = workspace.journal().find("warm start", key)) {
       adopted = kept->get<std::vector<Adopted>>();
     } else {
-      adopted = OtherRun(folder, proxies, kind, metrics, config.select_on_half).adopt();
+      adopted = OtherRun(folder, proxies, kind, metrics).adopt();
       workspace.journal().put("warm start", key, folder.string(), adopted);
     }
     for (Adopted& proxy : adopted) {

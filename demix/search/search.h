@@ -66,6 +66,10 @@ struct SearchConfig {
   // Used by a run: proxies are chosen by their scores on one half of the items, gains over
   // baselines are reported on the other, so that they are not luck that was selected.
   bool select_on_half = true;
+  // Used by a run: share of each task's items and held-out documents that the proxies of the search
+  // are scored on, the same ones for all; half of them at most with select_on_half. What is found
+  // and the baselines are measured on all.
+  double item_share = 1;
   // Used by a run: folders of other runs whose proxies become observations, where merge method,
   // components (by content) and scoring are the same. Read once; a resumed run keeps what it got.
   std::vector<std::filesystem::path> warm_start;
@@ -95,6 +99,7 @@ struct SearchConfig {
     v("floors", floors);
     v("current", current);
     v("select_on_half", select_on_half);
+    v("item_share", item_share);
     v("warm_start", warm_start);
     v("front", front);
     v("budget", budget);
