@@ -9,7 +9,8 @@
 #include <vector>
 
 #include "demix/core/error.h"
-#include "demix/model/simd.h"
+#include "demix/core/simd.h"
+#include "demix/train/part_vectors.h"
 
 namespace demix {
 
@@ -24,56 +25,82 @@ constexpr int64_t kQueryBlock = 256;
 // First keys are rounded down to this, so that few shapes of products occur.
 constexpr int64_t kKeyStep = 64;
 
-// Scores of one query in place to probabilities; [first, last) are the keys it may see. Returns the
-// log of the normaliser.
-template <typename T>
-DEMIX_INLINE float softmax_row(T* row, int64_t keys, int64_t first, int64_t last, float scale) {
-  float top = to_float(row[first]);
-#pragma omp simd reduction(max : top)
-  for (int64_t j = first; j < last; ++j) top = to_float(row[j]) > top ? to_float(row[j]) : top;
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t j = first; j < last; ++j) sum += exp_float((to_float(row[j]) - top) * scale);
-  const float normaliser = top * scale + std::log(sum);
-  for (int64_t j = 0; j < first; ++j) store(row[j], 0);
-#pragma omp simd
-  for (int64_t j = first; j < last; ++j)
-    store(row[j], exp_float(to_float(row[j]) * scale - normaliser));
-  for (int64_t j = last; j < keys; ++j) store(row[j], 0);
-  return normaliser;
+// The keys [first, last) of `keys` that a query may see.
+struct Seen {
+  int64_t keys, first, last;
+  // Where the first vector with such a key begins.
+  int64_t begin() const { return first / kLanes * kLanes; }
+};
+
+// Calls f(j, x) for the vectors with keys that are seen, which leaves in x what becomes of them;
+// the others become zero.
+template <typename Isa, typename T, typename F>
+DEMIX_INLINE void replace_seen(T* row, const Seen& seen, F&& f) {
+  for (int64_t j = 0; j < seen.keys; j += kLanes) {
+    Floats x = {};
+    if (j >= seen.begin() && j < seen.last) {
+      f(j, x);
+      keep_between(x, j, seen.first, seen.last, 0);
+    }
+    store_first<Isa>(x, seen.keys - j, row + j);
+  }
+}
+
+// Scores of one query in place to probabilities. `exps` is scratch for the keys, rounded up to
+// whole vectors. Returns the log of the normaliser.
+template <typename Isa, typename T>
+DEMIX_INLINE float softmax_row(T* row, const Seen& seen, float scale, float* exps) {
+  Floats largest = Floats{} - INFINITY, sums = {}, y;
+  for (int64_t j = seen.begin(); j < seen.last; j += kLanes) {
+    load_first<Isa>(row + j, seen.keys - j, y);
+    keep_between(y, j, seen.first, seen.last, -INFINITY);
+    largest = y > largest ? y : largest;
+  }
+  const float top = largest_of(largest);
+  for (int64_t j = seen.begin(); j < seen.last; j += kLanes) {
+    load_first<Isa>(row + j, seen.keys - j, y);
+    y = (y - top) * scale;
+    Isa::exponentiate(y);
+    keep_between(y, j, seen.first, seen.last, 0);
+    sums += y;
+    store(y, exps + j);
+  }
+  const float sum = sum_of(sums), share = 1 / sum;
+  replace_seen<Isa>(row, seen, [&](int64_t j, Floats& x) __attribute__((always_inline)) {
+    load(exps + j, x);
+    x *= share;
+  });
+  return top * scale + std::log(sum);
 }
 
 // Scores to the probabilities of the forward pass.
-template <typename T>
-DEMIX_INLINE void softmax_row_again(
-    T* row, int64_t keys, int64_t first, int64_t last, float scale, float normaliser) {
-  for (int64_t j = 0; j < first; ++j) store(row[j], 0);
-#pragma omp simd
-  for (int64_t j = first; j < last; ++j)
-    store(row[j], exp_float(to_float(row[j]) * scale - normaliser));
-  for (int64_t j = last; j < keys; ++j) store(row[j], 0);
+template <typename Isa, typename T>
+DEMIX_INLINE void softmax_row_again(T* row, const Seen& seen, float scale, float normaliser) {
+  replace_seen<Isa>(row, seen, [&](int64_t j, Floats& x) __attribute__((always_inline)) {
+    load_first<Isa>(row + j, seen.keys - j, x);
+    x = x * scale - normaliser;
+    Isa::exponentiate(x);
+  });
 }
 
 // Gradient of the probabilities in place to the gradient of the unscaled scores: p (dp - Σ p dp)
 // scale, where Σ p dp = Σ_d out d_out.
-template <typename T>
-DEMIX_INLINE void softmax_row_backward(T* dp,
-                                       const T* p,
-                                       const T* out,
-                                       const T* d_out,
-                                       int64_t D,
-                                       int64_t keys,
-                                       int64_t first,
-                                       int64_t last,
-                                       float scale) {
-  float mean = 0;
-#pragma omp simd reduction(+ : mean)
-  for (int64_t d = 0; d < D; ++d) mean += to_float(out[d]) * to_float(d_out[d]);
-  for (int64_t j = 0; j < first; ++j) store(dp[j], 0);
-#pragma omp simd
-  for (int64_t j = first; j < last; ++j)
-    store(dp[j], to_float(p[j]) * (to_float(dp[j]) - mean) * scale);
-  for (int64_t j = last; j < keys; ++j) store(dp[j], 0);
+template <typename Isa, typename T>
+DEMIX_INLINE void softmax_row_backward(
+    T* dp, const T* p, const T* out, const T* d_out, int64_t D, const Seen& seen, float scale) {
+  Floats products = {}, a, b;
+  for (int64_t d = 0; d < D; d += kLanes) {
+    load_first<Isa>(out + d, D - d, a);
+    load_first<Isa>(d_out + d, D - d, b);
+    products += a * b;
+  }
+  const float mean = sum_of(products);
+  replace_seen<Isa>(dp, seen, [&](int64_t j, Floats& x) __attribute__((always_inline)) {
+    Floats probability;
+    load_first<Isa>(p + j, seen.keys - j, probability);
+    load_first<Isa>(dp + j, seen.keys - j, x);
+    x = probability * (x - mean) * scale;
+  });
 }
 
 // One block: queries [begin, end) of a row against keys [first_key, end) of it.
@@ -83,95 +110,79 @@ struct Block {
   int64_t keys() const { return end - first_key; }
 };
 
-// All rows of scores of a block are ordered (head, query): one group's heads form one product.
-template <typename T>
-DEMIX_INLINE void softmax_block(T* scores,
-                                float* normalisers,
-                                const int32_t* begins,
-                                const Block& b,
-                                int64_t heads,
-                                float scale) {
-  for (int64_t h = 0; h < heads; ++h)
-    for (int64_t i = b.begin; i < b.end; ++i, scores += b.keys())
-      normalisers[i * heads + h] =
-          softmax_row(scores, b.keys(), begins[i] - b.first_key, i + 1 - b.first_key, scale);
+// What the rows of one block need to know; all its rows of scores are ordered (head, query), so
+// that one group's heads form one product.
+struct BlockRows {
+  const int32_t* begins;
+  const Block& block;
+  int64_t heads;
+  float scale;
+
+  Seen seen(int64_t query) const {
+    return {block.keys(), begins[query] - block.first_key, query + 1 - block.first_key};
+  }
+};
+
+template <typename Isa, typename T>
+DEMIX_INLINE void soften_for(T* scores, float* normalisers, const BlockRows& rows, float* exps) {
+  for (int64_t h = 0; h < rows.heads; ++h)
+    for (int64_t i = rows.block.begin; i < rows.block.end; ++i, scores += rows.block.keys())
+      normalisers[i * rows.heads + h] = softmax_row<Isa>(scores, rows.seen(i), rows.scale, exps);
 }
-template <typename T>
-DEMIX_INLINE void softmax_block_again(T* scores,
-                                      const float* normalisers,
-                                      const int32_t* begins,
-                                      const Block& b,
-                                      int64_t heads,
-                                      float scale) {
-  for (int64_t h = 0; h < heads; ++h)
-    for (int64_t i = b.begin; i < b.end; ++i, scores += b.keys())
-      softmax_row_again(scores,
-                        b.keys(),
-                        begins[i] - b.first_key,
-                        i + 1 - b.first_key,
-                        scale,
-                        normalisers[i * heads + h]);
+template <typename Isa, typename T>
+DEMIX_INLINE void soften_again_for(T* scores, const float* normalisers, const BlockRows& rows) {
+  for (int64_t h = 0; h < rows.heads; ++h)
+    for (int64_t i = rows.block.begin; i < rows.block.end; ++i, scores += rows.block.keys())
+      softmax_row_again<Isa>(scores, rows.seen(i), rows.scale, normalisers[i * rows.heads + h]);
 }
-template <typename T>
-DEMIX_INLINE void softmax_block_backward(T* dp,
-                                         const T* p,
-                                         const T* out,
-                                         const T* d_out,
-                                         const int32_t* begins,
-                                         const Block& b,
-                                         int64_t heads,
-                                         int64_t D,
-                                         float scale) {
-  for (int64_t h = 0; h < heads; ++h)
-    for (int64_t i = b.begin; i < b.end; ++i, dp += b.keys(), p += b.keys())
-      softmax_row_backward(dp,
-                           p,
-                           out + (i * heads + h) * D,
-                           d_out + (i * heads + h) * D,
-                           D,
-                           b.keys(),
-                           begins[i] - b.first_key,
-                           i + 1 - b.first_key,
-                           scale);
+template <typename Isa, typename T>
+DEMIX_INLINE void soften_backward_for(
+    T* dp, const T* p, const T* out, const T* d_out, int64_t D, const BlockRows& rows) {
+  const int64_t keys = rows.block.keys();
+  for (int64_t h = 0; h < rows.heads; ++h)
+    for (int64_t i = rows.block.begin; i < rows.block.end; ++i, dp += keys, p += keys)
+      softmax_row_backward<Isa>(dp,
+                                p,
+                                out + (i * rows.heads + h) * D,
+                                d_out + (i * rows.heads + h) * D,
+                                D,
+                                rows.seen(i),
+                                rows.scale);
+}
+template <typename Isa, typename T>
+DEMIX_INLINE void add_to_for(float* sum, const T* x, int64_t n) {
+  for (int64_t i = 0; i < n; i += kLanes) {
+    Floats a, b;
+    load_first<Isa>(x + i, n - i, b);
+    load_first<Isa>(sum + i, n - i, a);
+    store_first<Isa>(a + b, n - i, sum + i);
+  }
+}
+template <typename Isa, typename T>
+DEMIX_INLINE void round_to_for(T* to, const float* x, int64_t n) {
+  for (int64_t i = 0; i < n; i += kLanes) {
+    Floats a;
+    load_first<Isa>(x + i, n - i, a);
+    store_first<Isa>(a, n - i, to + i);
+  }
 }
 
-#define DEMIX_FOR_BOTH(T)                                                  \
-  DEMIX_CLONES void run_softmax(T* scores,                                 \
-                                float* normalisers,                        \
-                                const int32_t* begins,                     \
-                                const Block& b,                            \
-                                int64_t heads,                             \
-                                float scale) {                             \
-    softmax_block(scores, normalisers, begins, b, heads, scale);           \
-  }                                                                        \
-  DEMIX_CLONES void run_softmax_again(T* scores,                           \
-                                      const float* normalisers,            \
-                                      const int32_t* begins,               \
-                                      const Block& b,                      \
-                                      int64_t heads,                       \
-                                      float scale) {                       \
-    softmax_block_again(scores, normalisers, begins, b, heads, scale);     \
-  }                                                                        \
-  DEMIX_CLONES void run_softmax_backward(T* dp,                            \
-                                         const T* p,                       \
-                                         const T* out,                     \
-                                         const T* d_out,                   \
-                                         const int32_t* begins,            \
-                                         const Block& b,                   \
-                                         int64_t heads,                    \
-                                         int64_t D,                        \
-                                         float scale) {                    \
-    softmax_block_backward(dp, p, out, d_out, begins, b, heads, D, scale); \
-  }                                                                        \
-  DEMIX_CLONES void run_add(float* sum, const T* x, int64_t n) {           \
-    for (int64_t i = 0; i < n; ++i) sum[i] += to_float(x[i]);              \
-  }                                                                        \
-  DEMIX_CLONES void run_store(T* to, const float* x, int64_t n) {          \
-    for (int64_t i = 0; i < n; ++i) store(to[i], x[i]);                    \
-  }
-DEMIX_FOR_BOTH(float)
-DEMIX_FOR_BOTH(Bf16)
-#undef DEMIX_FOR_BOTH
+#define DEMIX_FOR(T)                                                                        \
+  DEMIX_KERNEL(soften,                                                                      \
+               (T * scores, float* normalisers, const BlockRows& rows, float* exps),        \
+               (scores, normalisers, rows, exps))                                           \
+  DEMIX_KERNEL(soften_again,                                                                \
+               (T * scores, const float* normalisers, const BlockRows& rows),               \
+               (scores, normalisers, rows))                                                 \
+  DEMIX_KERNEL(                                                                             \
+      soften_backward,                                                                      \
+      (T * dp, const T* p, const T* out, const T* d_out, int64_t D, const BlockRows& rows), \
+      (dp, p, out, d_out, D, rows))                                                         \
+  DEMIX_KERNEL(add_to, (float* sum, const T* x, int64_t n), (sum, x, n))                    \
+  DEMIX_KERNEL(round_to, (T * to, const float* x, int64_t n), (to, x, n))
+DEMIX_FOR(float)
+DEMIX_FOR(BFloat16)
+#undef DEMIX_FOR
 
 template <typename T>
 T* data(const Tensor& x) {
@@ -209,14 +220,17 @@ class Attention {
     result_ = at::empty({heads_ * std::max(block, length_) * dim_}, q.options());
     keys_ = at::empty({groups_, length_, dim_}, q.options());
     values_ = at::empty({groups_, length_, dim_}, q.options());
+    exps_.resize(static_cast<size_t>((length_ + kLanes - 1) / kLanes * kLanes));
   }
 
   // normalisers [N, H]
   void forward(const Tensor& out, const Tensor& normalisers) {
     for_each_block([&](int64_t row, const Block& b, const int32_t* begins) {
       const Tensor p = scores(b);
-      run_softmax(
-          data<T>(p), data<float>(normalisers) + row * length_ * heads_, begins, b, heads_, scale_);
+      soften(data<T>(p),
+             data<float>(normalisers) + row * length_ * heads_,
+             {begins, b, heads_, scale_},
+             exps_.data());
       const Tensor o = part(result_, {groups_, heads_ / groups_ * b.queries(), dim_});
       at::bmm_out(const_cast<Tensor&>(o), p, values(b));
       scatter(data<T>(out), o, row, b);
@@ -241,20 +255,18 @@ class Attention {
       }
       const int64_t from = row * length_ * heads_;
       const Tensor p = scores(b);
-      run_softmax_again(data<T>(p), data<float>(normalisers) + from, begins, b, heads_, scale_);
+      const BlockRows rows{begins, b, heads_, scale_};
+      soften_again(data<T>(p), data<float>(normalisers) + from, rows);
       const Tensor d_o = gather(d_out_block, data<T>(d_out), row, b);
       add_to_keys(dv_row, p, d_o, b);
       const Tensor ds = part(d_scores, {p.size(0), p.size(1), p.size(2)});
       at::bmm_out(const_cast<Tensor&>(ds), d_o, values(b).transpose(1, 2));
-      run_softmax_backward(data<T>(ds),
-                           data<T>(p),
-                           data<T>(out) + from * dim_,
-                           data<T>(d_out) + from * dim_,
-                           begins,
-                           b,
-                           heads_,
-                           dim_,
-                           scale_);
+      soften_backward(data<T>(ds),
+                      data<T>(p),
+                      data<T>(out) + from * dim_,
+                      data<T>(d_out) + from * dim_,
+                      dim_,
+                      rows);
       add_to_keys(dk_row, ds, queries(b), b);
       const Tensor d_q = part(result_, {groups_, heads_ / groups_ * b.queries(), dim_});
       at::bmm_out(const_cast<Tensor&>(d_q), ds, keys(b));
@@ -321,14 +333,14 @@ class Attention {
     Tensor product = part(result_, {groups_, b.keys(), dim_});
     at::bmm_out(product, weights.transpose(1, 2), x);
     for (int64_t g = 0; g < groups_; ++g)
-      run_add(data<float>(sum) + (g * length_ + b.first_key) * dim_,
-              data<T>(product) + g * b.keys() * dim_,
-              b.keys() * dim_);
+      add_to(data<float>(sum) + (g * length_ + b.first_key) * dim_,
+             data<T>(product) + g * b.keys() * dim_,
+             b.keys() * dim_);
   }
   void scatter_keys(T* x, const float* from, int64_t row) const {
     for (int64_t g = 0; g < groups_; ++g)
       for (int64_t t = 0; t < length_; ++t, from += dim_)
-        run_store(x + ((row * length_ + t) * groups_ + g) * dim_, from, dim_);
+        round_to(x + ((row * length_ + t) * groups_ + g) * dim_, from, dim_);
   }
 
   const PackedAttention::Rows& rows_;
@@ -336,12 +348,13 @@ class Attention {
   int64_t length_, heads_, groups_, dim_;
   float scale_;
   Tensor scores_, queries_, result_, keys_, values_;
+  std::vector<float> exps_;
 };
 
 template <typename F>
 void dispatch(const Tensor& x, F&& f) {
   if (x.scalar_type() == at::kBFloat16)
-    f(Bf16{});
+    f(BFloat16{});
   else
     f(float{});
 }

@@ -8,7 +8,8 @@
 #include <vector>
 
 #include "demix/core/error.h"
-#include "demix/model/simd.h"
+#include "demix/core/simd.h"
+#include "demix/train/part_vectors.h"
 
 namespace demix {
 
@@ -21,60 +22,82 @@ constexpr int64_t kBlockElements = int64_t{1} << 21;
 constexpr int64_t kMinBlockTokens = 128;
 
 // Logits in place to the gradient of scale * -ln p(target); returns -ln p(target). `exps` is
-// scratch.
-template <typename T>
+// scratch for V numbers, rounded up to whole vectors.
+template <typename Isa, typename T>
 DEMIX_INLINE double cross_entropy_row(T* row, float* exps, int64_t V, int64_t target, float scale) {
-  float top = to_float(row[0]);
-#pragma omp simd reduction(max : top)
-  for (int64_t v = 0; v < V; ++v) top = to_float(row[v]) > top ? to_float(row[v]) : top;
-  float sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t v = 0; v < V; ++v) {
-    exps[v] = exp_float(to_float(row[v]) - top);
-    sum += exps[v];
+  const Floats lowest = Floats{} - INFINITY;
+  Floats largest = lowest, sums = {}, x;
+  for (int64_t v = 0; v < V; v += kLanes) {
+    load_first<Isa>(row + v, V - v, x);
+    keep_between(x, v, 0, V, -INFINITY);
+    largest = x > largest ? x : largest;
   }
-  const double loss = std::log(static_cast<double>(sum)) + top - to_float(row[target]);
-  const float factor = scale / sum;
-#pragma omp simd
-  for (int64_t v = 0; v < V; ++v) store(row[v], exps[v] * factor);
-  store(row[target], exps[target] * factor - scale);
-  return loss;
+  const float top = largest_of(largest);
+  const double logit = to_float(row[target]);
+  for (int64_t v = 0; v < V; v += kLanes) {
+    load_first<Isa>(row + v, V - v, x);
+    x -= top;
+    Isa::exponentiate(x);
+    keep_between(x, v, 0, V, 0);
+    sums += x;
+    store(x, exps + v);
+  }
+  const float sum = sum_of(sums), factor = scale / sum;
+  for (int64_t v = 0; v < V; v += kLanes) {
+    load(exps + v, x);
+    x *= factor;
+    store_first<Isa>(x, V - v, row + v);
+  }
+  store_first<Isa>(Floats{} + (exps[target] * factor - scale), 1, row + target);
+  return std::log(static_cast<double>(sum)) + top - logit;
 }
 
-template <typename T>
-DEMIX_INLINE double cross_entropy_rows(T* logits,
-                                       float* exps,
-                                       const int32_t* targets,
-                                       const uint8_t* predicts,
-                                       int64_t rows,
-                                       int64_t V,
-                                       float scale) {
-  double loss = 0;
+// A pass's targets.
+struct Targets {
+  const int32_t* ids;
+  const uint8_t* predicts;
+};
+
+template <typename Isa, typename T>
+DEMIX_INLINE void cross_entropy_for(T* logits,
+                                    float* exps,
+                                    const Targets& targets,
+                                    int64_t rows,
+                                    int64_t V,
+                                    float scale,
+                                    double& loss) {
   for (int64_t r = 0; r < rows; ++r, logits += V) {
-    if (predicts[r])
-      loss += cross_entropy_row(logits, exps, V, targets[r], scale);
+    if (targets.predicts[r])
+      loss += cross_entropy_row<Isa>(logits, exps, V, targets.ids[r], scale);
     else
       std::fill(logits, logits + V, T{});
   }
-  return loss;
 }
 
-#define DEMIX_FOR_BOTH(T)                                                       \
-  DEMIX_CLONES double run_cross_entropy(T* logits,                              \
-                                        float* exps,                            \
-                                        const int32_t* targets,                 \
-                                        const uint8_t* predicts,                \
-                                        int64_t rows,                           \
-                                        int64_t V,                              \
-                                        float scale) {                          \
-    return cross_entropy_rows(logits, exps, targets, predicts, rows, V, scale); \
-  }                                                                             \
-  DEMIX_CLONES void run_add(float* sum, const T* x, int64_t n) {                \
-    for (int64_t i = 0; i < n; ++i) sum[i] += to_float(x[i]);                   \
+template <typename Isa, typename T>
+DEMIX_INLINE void add_to_for(float* sum, const T* x, int64_t n) {
+  for (int64_t i = 0; i < n; i += kLanes) {
+    Floats a, b;
+    load_first<Isa>(x + i, n - i, b);
+    load_first<Isa>(sum + i, n - i, a);
+    store_first<Isa>(a + b, n - i, sum + i);
   }
-DEMIX_FOR_BOTH(float)
-DEMIX_FOR_BOTH(Bf16)
-#undef DEMIX_FOR_BOTH
+}
+
+#define DEMIX_FOR(T)                                          \
+  DEMIX_KERNEL(cross_entropy,                                 \
+               (T * logits,                                   \
+                float* exps,                                  \
+                const Targets& targets,                       \
+                int64_t rows,                                 \
+                int64_t V,                                    \
+                float scale,                                  \
+                double& loss),                                \
+               (logits, exps, targets, rows, V, scale, loss)) \
+  DEMIX_KERNEL(add_to, (float* sum, const T* x, int64_t n), (sum, x, n))
+DEMIX_FOR(float)
+DEMIX_FOR(BFloat16)
+#undef DEMIX_FOR
 
 template <typename T>
 HeadLoss fused(const Tensor& hidden,
@@ -88,23 +111,25 @@ HeadLoss fused(const Tensor& hidden,
   HeadLoss result{.d_hidden_NC = at::empty_like(hidden)};
   const Tensor logits = at::empty({block, V}, hidden.options());
   Tensor product = at::empty_like(head);
-  std::vector<float> exps(V);
+  std::vector<float> exps((V + kLanes - 1) / kLanes * kLanes);
   for (int64_t begin = 0; begin < N; begin += block) {
     const int64_t rows = std::min(block, N - begin);
     const Tensor x = hidden.narrow(0, begin, rows);
     Tensor l = logits.narrow(0, 0, rows);
     at::mm_out(l, x, head.t());
-    result.sum += run_cross_entropy(static_cast<T*>(l.data_ptr()),
-                                    exps.data(),
-                                    targets.data() + begin,
-                                    predicts.data() + begin,
-                                    rows,
-                                    V,
-                                    static_cast<float>(scale));
+    double loss = 0;
+    cross_entropy(static_cast<T*>(l.data_ptr()),
+                  exps.data(),
+                  {targets.data() + begin, predicts.data() + begin},
+                  rows,
+                  V,
+                  static_cast<float>(scale),
+                  loss);
+    result.sum += loss;
     Tensor dx = result.d_hidden_NC.narrow(0, begin, rows);
     at::mm_out(dx, l, head);
     at::mm_out(product, l.t(), x);
-    run_add(d_head.data_ptr<float>(), static_cast<const T*>(product.data_ptr()), product.numel());
+    add_to(d_head.data_ptr<float>(), static_cast<const T*>(product.data_ptr()), product.numel());
   }
   return result;
 }
@@ -163,7 +188,7 @@ HeadLoss head_loss(const Tensor& hidden_NC,
   const at::NoGradGuard no_grad;
   const Tensor hidden = hidden_NC.detach().contiguous(), head = head_VC.detach();
   if (hidden.device().is_cpu() && hidden.scalar_type() == at::kBFloat16)
-    return fused<Bf16>(hidden, head, targets_N, predicts_N, scale, d_head_VC);
+    return fused<BFloat16>(hidden, head, targets_N, predicts_N, scale, d_head_VC);
   if (hidden.device().is_cpu() && hidden.scalar_type() == at::kFloat)
     return fused<float>(hidden, head, targets_N, predicts_N, scale, d_head_VC);
   return plain(hidden, head, targets_N, predicts_N, scale, d_head_VC);

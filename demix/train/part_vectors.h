@@ -1,0 +1,36 @@
+// Rows whose length is no multiple of a vector's, vector by vector. Isa: see core/simd.h.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "demix/core/simd.h"
+
+namespace demix {
+
+// The first `count` numbers, and zeros behind them where there are fewer than kLanes.
+template <typename Isa, typename T>
+DEMIX_INLINE void load_first(const T* from, int64_t count, Floats& to) {
+  if (count >= kLanes) return Isa::load(from, to);
+  T lanes[kLanes] = {};
+  std::copy_n(from, count, lanes);
+  Isa::load(lanes, to);
+}
+
+template <typename Isa, typename T>
+DEMIX_INLINE void store_first(const Floats& from, int64_t count, T* to) {
+  if (count >= kLanes) return Isa::store(from, to);
+  T lanes[kLanes];
+  Isa::store(from, lanes);
+  std::copy_n(lanes, count, to);
+}
+
+// x, whose first lane is number `place` of a row, with `other` outside [first, last).
+DEMIX_INLINE void keep_between(Floats& x, int64_t place, int64_t first, int64_t last, float other) {
+  constexpr Floats kLane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const Floats others = Floats{} + other;
+  if (place < first) x = kLane < static_cast<float>(first - place) ? others : x;
+  if (place + kLanes > last) x = kLane < static_cast<float>(last - place) ? x : others;
+}
+
+}  // namespace demix
