@@ -114,8 +114,11 @@ DEMIX_INLINE void merge_group(const Group<In>& group, float* sums, Out* const* o
           load(sums + m * kBlock + i + w * kLanes, sum[m][w]);
       }
     }
-#pragma GCC unroll 1  // else eight copies of what follows
-    for (size_t k = 0; k < group.K; ++k) {
+    // A load of its own for every model: some prefetchers learn strides by instruction, and see
+    // none where one instruction reads all models in turn.
+#pragma GCC unroll 8
+    for (size_t k = 0; k < kModelGroup; ++k) {
+      if (k == group.K) break;
       const In* from = group.models[k] + i;
       for (int64_t line = 0; line < step * int64_t{sizeof(In)}; line += 64) {
         __builtin_prefetch(reinterpret_cast<const char*>(from) + kPrefetchBytes + line);
@@ -198,10 +201,13 @@ DEMIX_INLINE void merge(std::span<const In* const> models,
   std::vector<Out*> to(M);
   std::vector<In> padded;
   std::vector<Out> merged;
+  // What is read once needs no blocks.
+  const bool once = K <= kModelGroup && (M == 1 || M == 2 || M == 4 || M == 8);
+  const int64_t block = once ? count : kBlock;
   for (int64_t begin = 0, size = 0; begin < count; begin += size) {
     const int64_t rest = count - begin;
     const bool whole = rest >= kStep;
-    size = whole ? std::min(kBlock, rest / kStep * kStep) : rest;
+    size = whole ? std::min(block, rest / kStep * kStep) : rest;
     for (size_t k = 0; k < K; ++k) from[k] = models[k] + begin;
     for (size_t m = 0; m < M; ++m) to[m] = outs[m] + begin;
     if (!whole) {  // the last numbers, with zeros behind them
