@@ -25,7 +25,7 @@ namespace demix {
 namespace {
 
 // Raised when the numbers that scoring gives change: scores of an older version are not reused.
-constexpr int64_t kScoringVersion = 2;
+constexpr int64_t kScoringVersion = 3;
 
 // With a journal, passes of at most so many operations: a few seconds.
 constexpr double kPassFlops = 1e12;

@@ -23,7 +23,7 @@ namespace demix {
 namespace {
 
 // Raised whenever training would give other weights from the same inputs.
-constexpr std::string_view kTrainingVersion = "training 1";
+constexpr std::string_view kTrainingVersion = "training 2";
 
 // Below this size one core per model beats several cores on one model's small products.
 constexpr int64_t kSmallModel = 20'000'000;
