@@ -25,7 +25,7 @@ constexpr std::pair<const char*, Statistic> kStatistics[] = {
     {"capability_recovery", capability_recovery},
     {"regret", regret},
 };
-constexpr const char* kFreeChoosers[] = {"interpolation", "own_share"};
+constexpr const char* kCompared[] = {"interpolation", "own_share", "merge"};
 
 std::vector<double> chosen(const std::vector<double>& values, std::span<const size_t> places) {
   std::vector<double> result;
@@ -195,18 +195,18 @@ void Agreements::add_choosers(const std::string& experiment,
                 }));
       }
     }
-    for (const char* free : kFreeChoosers) {
-      const auto other = estimates.find(free);
-      if (chooser == free || other == estimates.end()) continue;
+    for (const char* compared : kCompared) {
+      const auto other = estimates.find(compared);
+      if (chooser == compared || other == estimates.end()) continue;
       add(experiment,
           chooser,
           "macro",
-          fmt::format("spearman_lead.{}", free),
+          fmt::format("spearman_lead.{}", compared),
           difference(averaged(tables, macro_spearman), averaged(other->second, macro_spearman)));
       add(experiment,
           chooser,
           "macro",
-          fmt::format("regret_lead.{}", free),
+          fmt::format("regret_lead.{}", compared),
           difference(averaged(tables, macro_regret()), averaged(other->second, macro_regret())));
     }
   }

@@ -14,9 +14,9 @@ namespace demix {
 // arm: "quarter" is the mean of the statistic over the arm's experiments, "quarter.mean" the
 // statistic of the estimates' mean over them. `scope` is a domain, or "macro": the mean over
 // domains, and for regret that of the mean percentile rank over domains. Statistics are those of
-// AgreementEvidence, and for macro spearman_lead.CHOOSER and regret_lead.CHOOSER: what is above the
-// free chooser's, on the same references. Intervals are of the choice of references; all statistics
-// share the resamples.
+// AgreementEvidence, and for macro spearman_lead.CHOOSER and regret_lead.CHOOSER: what is above
+// that of interpolation, own_share or merge, on the same references. Intervals are of the choice of
+// references; all statistics share the resamples.
 struct AgreementRow {
   std::string experiment, chooser, scope, statistic;
   Evidence evidence;
