@@ -106,7 +106,8 @@ Html search_section(const RunResult& r) {
   return section(
       "search",
       "The search",
-      html("Every proxy is a merge of the components, scored without any training. Objective: {}.",
+      html("Every proxy is {} of the components, scored without any training. Objective: {}.",
+           r.proxies == "merged" ? "a merge" : "an ensemble",
            r.objective.empty() ? "not stated" : r.objective),
       body,
       "The search has not scored a proxy yet.");
