@@ -64,8 +64,8 @@ std::optional<GaugeReading> read_gauge(const GaugeSigns& signs) {
   reading.value = mean(reading.domains);
   if (reading.value >= kGaugeGood && weak.empty()) {
     reading.verdict =
-        "The proxies rank mixtures as the components' own scores do: where that was so, really "
-        "trained models ranked alike.";
+        "The proxies rank mixtures as the components' own scores do: nothing breaks in putting the "
+        "components together. Whether they were trained long enough, only references say.";
   } else if (reading.value >= kGaugeLimit) {
     reading.verdict =
         "The proxies and the components' own scores rank mixtures differently in part: only "

@@ -29,7 +29,7 @@ struct GaugeSigns {
 
 // Below it, what the proxies say is not to be acted on without references.
 inline constexpr double kGaugeLimit = 0.7;
-// From it on, proxies have ranked as training did.
+// From it on, nothing speaks against them.
 inline constexpr double kGaugeGood = 0.85;
 // A component that moved this many times as far from the base as the median one stands out.
 inline constexpr double kDriftOutlier = 3;
