@@ -260,7 +260,18 @@ MetricValue paired_difference(const ItemTerms& a, const ItemTerms& b) {
       ratio_b - ratio_a, error_of(residuals, y / static_cast<double>(n)), static_cast<int64_t>(n)};
 }
 
+bool is_of_mixtures(const Task& task, const std::string& metric) {
+  const bool chooses = !task.items.empty() && task.items[0].continuations.size() > 1;
+  return !needs_generation(metric) && (metric != "acc" || chooses);
+}
+
 std::map<std::string, MetricValue> task_metrics(const Task& task,
+                                                std::span<const ItemScore> scores) {
+  return task_metrics(task, task.metrics, scores);
+}
+
+std::map<std::string, MetricValue> task_metrics(const Task& task,
+                                                std::span<const std::string> names,
                                                 std::span<const ItemScore> scores) {
   DEMIX_CHECK(scores.size() == task.items.size());
   for (const ItemScore& score : scores)
@@ -273,7 +284,7 @@ std::map<std::string, MetricValue> task_metrics(const Task& task,
             score.id,
             loglikelihood);
   std::map<std::string, MetricValue> metrics;
-  for (const std::string& name : task.metrics) {
+  for (const std::string& name : names) {
     metrics[name] = metric_value(item_terms(task, name, scores));
     if (!task.members.empty()) metrics[name].stderr_ = error_within_members(task, name, scores);
   }

@@ -83,6 +83,9 @@ bool needs_generation(const std::string& metric);
 std::optional<int64_t> pass_k(std::string_view metric);
 bool is_metric(const std::string& name);
 // All of them, but of pass@k only pass@1.
+// Whether a mixture of models' token probabilities has this metric of the task: it does not
+// generate, and has no likeliest token where there are no choices.
+bool is_of_mixtures(const Task& task, const std::string& metric);
 std::vector<std::string> known_metrics();
 
 // The task's metrics over all of its items, in the order of task.items. Of a group: over all items
@@ -90,6 +93,10 @@ std::vector<std::string> known_metrics();
 // is that of items drawn within each member, as the harness has it. Throws Error naming task and
 // item when a log-likelihood is not finite.
 std::map<std::string, MetricValue> task_metrics(const Task& task,
+                                                std::span<const ItemScore> scores);
+// The same for some of its metrics.
+std::map<std::string, MetricValue> task_metrics(const Task& task,
+                                                std::span<const std::string> names,
                                                 std::span<const ItemScore> scores);
 
 // The metrics of each member of a group, by the member's name; nothing of other tasks.

@@ -455,17 +455,17 @@ Scores Scorer::mixed_score(const Experts& experts,
 
   Scores scores;
   for (size_t t = 0; t < plan.tasks.size(); ++t) {
-    Task task = plan.tasks[t];
+    const Task& task = plan.tasks[t];
     std::vector<ItemScore> items;
     for (size_t i = 0; i < task.items.size(); ++i) items.push_back(plan.item_score(t, i, slots));
-    std::erase_if(task.metrics, [&](const std::string& metric) {
-      const bool of_likeliest_token = metric == "acc" && task.items[0].continuations.size() == 1;
-      return needs_generation(metric) || of_likeliest_token;
-    });
-    task.generation.reset();
-    scores.tasks[task.name] = task_metrics(task, items);
+    std::vector<std::string> metrics;
+    std::copy_if(task.metrics.begin(),
+                 task.metrics.end(),
+                 std::back_inserter(metrics),
+                 [&](const std::string& metric) { return is_of_mixtures(task, metric); });
+    scores.tasks[task.name] = task_metrics(task, metrics, items);
     if (terms)
-      for (const std::string& metric : task.metrics)
+      for (const std::string& metric : metrics)
         (*terms)[task.name][metric] = item_terms(task, metric, items);
   }
   for (const Plan::Text& text : plan.texts) {

@@ -154,9 +154,7 @@ const ScoredMetric* beyond_ensembles(const std::vector<ScoredMetric>& metrics,
     if (scored.external) return &scored;
     const auto task = std::find_if(
         tasks.begin(), tasks.end(), [&](const Task& one) { return one.name == scored.task; });
-    if (task == tasks.end()) continue;
-    const bool chooses = !task->items.empty() && task->items[0].continuations.size() > 1;
-    if (needs_generation(scored.measure) || (scored.measure == "acc" && !chooses)) return &scored;
+    if (task != tasks.end() && !is_of_mixtures(*task, scored.measure)) return &scored;
   }
   return nullptr;
 }

@@ -48,9 +48,11 @@ class Loop {
     for (const std::string& name : names_) dataset_files(name, config_.datasets.at(name));
     check_names(config_.search, objective_, names_);
     // What is wrong with files from elsewhere is said before hours of work.
-    imported_references(config_.validate.import, composition_);
+    elsewhere_ = imported_references(config_.validate.import, composition_);
     if (config_.validate.scores)
-      scored_references(*config_.validate.scores, composition_, metrics_);
+      for (MixtureFacts& facts :
+           scored_references(*config_.validate.scores, composition_, metrics_))
+        elsewhere_.push_back(std::move(facts));
     resolve_device(config_.device);
     at::set_num_threads(resolve_threads(config_.threads));
     describe();
@@ -131,7 +133,8 @@ class Loop {
   std::vector<MergeRequest> searched_;                // proxies of the search, in order
   std::vector<MixtureFacts> baselines_;               // and found, last
   std::vector<MixtureFacts> references_;
-  size_t to_train_ = 0;  // the first of them; the others were trained elsewhere
+  size_t to_train_ = 0;                  // the first of them
+  std::vector<MixtureFacts> elsewhere_;  // the others, which were trained elsewhere
   RunResult result_;
 };
 
@@ -375,11 +378,7 @@ void Loop::search() {
   references_ = choose_references(
       config_.validate, composition_, dataset_tokens(), result_.merge_weights, reference_rng());
   to_train_ = references_.size();
-  for (MixtureFacts& facts : imported_references(config_.validate.import, composition_))
-    references_.push_back(std::move(facts));
-  if (config_.validate.scores)
-    for (MixtureFacts& facts : scored_references(*config_.validate.scores, composition_, metrics_))
-      references_.push_back(std::move(facts));
+  references_.insert(references_.end(), elsewhere_.begin(), elsewhere_.end());
   note_repetitions(references_);
   foretell_references();
   // Their memory serves the training of the references from here on.
@@ -540,15 +539,18 @@ void Loop::read_run_gauge() {
   GaugeSigns signs;
   signs.components = names_;
   signs.drifts = proxies_->components().drifts();
+  signs.merged.resize(result_.domains.size());
+  signs.interpolated.resize(result_.domains.size());
+  for (const SearchedProxy& proxy : result_.search) {
+    const std::vector<Score> interpolated =
+        interpolated_scores(proxy.merge_weights, component_scores_);
+    for (size_t d = 0; d < result_.domains.size(); ++d) {
+      signs.merged[d].push_back(proxy.domains[d].value);
+      signs.interpolated[d].push_back(interpolated[d].value);
+    }
+  }
   for (size_t d = 0; d < result_.domains.size(); ++d) {
     signs.domains.push_back(result_.domains[d].name);
-    signs.merged.emplace_back();
-    signs.interpolated.emplace_back();
-    for (const SearchedProxy& proxy : result_.search) {
-      signs.merged[d].push_back(proxy.domains[d].value);
-      signs.interpolated[d].push_back(
-          interpolated_scores(proxy.merge_weights, component_scores_)[d].value);
-    }
     // Of differences on the same items.
     double square = 0;
     int pairs = 0;

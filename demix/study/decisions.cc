@@ -120,19 +120,14 @@ class CalibratedScores {
  public:
   CalibratedScores(const StudyTables& tables, const Experiment& experiment) {
     const auto trained = trained_scores(tables);
+    std::vector<std::vector<std::vector<double>>> estimates(trained.size());  // [domain][chooser]
     for (const char* chooser : kCalibratedFrom) {
-      std::vector<const EstimateRow*> rows;
-      for (const EstimateRow& row : tables.estimates)
-        if (row.experiment == experiment.name() && row.chooser == chooser) rows.push_back(&row);
-      if (!rows.empty()) choosers_.push_back(chooser);
-      for (size_t d = 0; d < trained.size() && !rows.empty(); ++d) {
-        if (estimates_.size() <= d) estimates_.emplace_back();
-        estimates_[d].emplace_back();
-        for (const EstimateRow* row : rows) estimates_[d].back().push_back(row->scores[d]);
-      }
+      auto scores = estimates_of(tables, experiment.name(), chooser);
+      if (!scores.empty()) choosers_.push_back(chooser);
+      for (size_t d = 0; d < scores.size(); ++d) estimates[d].push_back(std::move(scores[d]));
     }
     for (size_t d = 0; d < trained.size(); ++d)
-      calibrations_.emplace_back(estimates_[d], trained[d]);
+      calibrations_.emplace_back(estimates[d], trained[d]);
   }
 
   Experiment::DomainScores operator()(Experiment& experiment, const MergeWeights& weights) const {
@@ -156,8 +151,7 @@ class CalibratedScores {
 
  private:
   std::vector<std::string> choosers_;
-  std::vector<std::vector<std::vector<double>>> estimates_;  // [domain][chooser][reference]
-  std::vector<Calibration> calibrations_;                    // by domain
+  std::vector<Calibration> calibrations_;  // by domain
 };
 
 }  // namespace

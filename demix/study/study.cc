@@ -62,11 +62,8 @@ class Study {
   void add(const std::string& experiment,
            const std::string& chooser,
            const Experiment::DomainScores& scores);
-  std::vector<std::vector<double>> estimates_of(const std::string& experiment,
-                                                const std::string& chooser) const;
   void add_gauge(const std::string& experiment, SignRow& signs) const;
   void add_calibrated(const std::string& experiment);
-  double aggregate(const std::vector<Score>& scores) const;
 
   StudyContext context_;
   const std::vector<Reference> references_;
@@ -133,23 +130,12 @@ void Study::estimate(const std::string& arm_name, const StudyArm& arm, uint64_t 
   add_gauge(name, tables_.signs.back());
 }
 
-// [domain][reference], empty where the chooser has no estimates of all references.
-std::vector<std::vector<double>> Study::estimates_of(const std::string& experiment,
-                                                     const std::string& chooser) const {
-  std::vector<std::vector<double>> scores(tables_.domains.size());
-  for (const EstimateRow& row : tables_.estimates) {
-    if (row.experiment != experiment || row.chooser != chooser) continue;
-    for (size_t d = 0; d < scores.size(); ++d) scores[d].push_back(row.scores[d]);
-  }
-  return scores[0].size() == references_.size() ? scores : std::vector<std::vector<double>>();
-}
-
 // The gauge over the references' mixtures, noise taken for zero.
 void Study::add_gauge(const std::string& experiment, SignRow& signs) const {
   GaugeSigns gauge;
   gauge.domains = tables_.domains;
-  gauge.merged = estimates_of(experiment, "merge");
-  gauge.interpolated = estimates_of(experiment, "interpolation");
+  gauge.merged = estimates_of(tables_, experiment, "merge");
+  gauge.interpolated = estimates_of(tables_, experiment, "interpolation");
   gauge.noise.assign(tables_.domains.size(), std::nan(""));
   const auto reading = read_gauge(gauge);
   if (!reading) return;
@@ -164,7 +150,7 @@ void Study::add_calibrated(const std::string& experiment) {
   const size_t count = references_.size();
   std::vector<std::vector<std::vector<double>>> estimates(trained.size());  // [domain][chooser]
   for (const char* chooser : kCalibratedFrom) {
-    auto scores = estimates_of(experiment, chooser);
+    auto scores = estimates_of(tables_, experiment, chooser);
     for (size_t d = 0; d < scores.size(); ++d) estimates[d].push_back(std::move(scores[d]));
   }
   Experiment::DomainScores by_all(count, std::vector<Score>(trained.size()));
@@ -182,9 +168,9 @@ void Study::add_calibrated(const std::string& experiment) {
 }
 
 // Each domain in standard deviations of the references from their mean, averaged.
-double Study::aggregate(const std::vector<Score>& scores) const {
+double aggregate(const std::vector<Score>& scores,
+                 const std::vector<std::vector<double>>& trained) {
   double sum = 0;
-  const auto trained = trained_scores(tables_);
   for (size_t d = 0; d < scores.size(); ++d)
     sum += (scores[d].value - mean(trained[d])) / standard_deviation(trained[d]);
   return sum / static_cast<double>(scores.size());
@@ -206,6 +192,7 @@ void Study::decide_and_train(const std::string& arm_name) {
     }
   }
   const std::vector<ModelFacts> trained = context_.models().train(requests, "decisions");
+  const auto references = trained_scores(tables_);
   for (size_t i = 0; i < trained.size(); ++i) {
     const Decision& decision = decisions[i / study.decisions.seeds.size()];
     const std::vector<Score> scores = context_.score_model(trained[i]);
@@ -215,7 +202,7 @@ void Study::decide_and_train(const std::string& arm_name) {
                                  decision.shares,
                                  values_of(scores),
                                  errors_of(scores),
-                                 aggregate(scores)});
+                                 aggregate(scores, references)});
   }
 }
 

@@ -66,6 +66,19 @@ std::vector<std::vector<double>> trained_scores(const StudyTables& tables,
   return sums;
 }
 
+std::vector<std::vector<double>> estimates_of(const StudyTables& tables,
+                                              const std::string& experiment,
+                                              const std::string& chooser) {
+  std::vector<std::vector<double>> scores(tables.domains.size());
+  for (const EstimateRow& row : tables.estimates) {
+    if (row.experiment != experiment || row.chooser != chooser) continue;
+    for (size_t d = 0; d < scores.size(); ++d) scores[d].push_back(row.scores[d]);
+  }
+  std::set<std::string> references;
+  for (const ReferenceRow& row : tables.references) references.insert(row.reference);
+  return scores[0].size() == references.size() ? scores : std::vector<std::vector<double>>();
+}
+
 void write_tables(const StudyTables& tables, const std::filesystem::path& folder) {
   std::string references = header("experiment,reference,seed", tables, true, true);
   for (const std::string& experiment : experiments_of(tables)) {

@@ -55,6 +55,11 @@ struct StudyTables {
 std::vector<std::vector<double>> trained_scores(const StudyTables& tables,
                                                 std::vector<std::string>* names = nullptr);
 
+// What a chooser foretold, [domain][reference]; empty where it did not foretell every reference.
+std::vector<std::vector<double>> estimates_of(const StudyTables& tables,
+                                              const std::string& experiment,
+                                              const std::string& chooser);
+
 // references.csv, estimates.csv, decisions.csv and signs.csv in `folder`, each whole or as it was.
 // The rows of references.csv are repeated for every experiment, so that the two tables join on
 // experiment and reference.

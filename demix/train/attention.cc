@@ -150,15 +150,6 @@ DEMIX_INLINE void soften_backward_for(
                                 rows.scale);
 }
 template <typename Isa, typename T>
-DEMIX_INLINE void add_to_for(float* sum, const T* x, int64_t n) {
-  for (int64_t i = 0; i < n; i += kLanes) {
-    Floats a, b;
-    load_first<Isa>(x + i, n - i, b);
-    load_first<Isa>(sum + i, n - i, a);
-    store_first<Isa>(a + b, n - i, sum + i);
-  }
-}
-template <typename Isa, typename T>
 DEMIX_INLINE void round_to_for(T* to, const float* x, int64_t n) {
   for (int64_t i = 0; i < n; i += kLanes) {
     Floats a;

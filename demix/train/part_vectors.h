@@ -25,6 +25,17 @@ DEMIX_INLINE void store_first(const Floats& from, int64_t count, T* to) {
   std::copy_n(lanes, count, to);
 }
 
+// sum[i] += x[i], in float32.
+template <typename Isa, typename T>
+DEMIX_INLINE void add_to_for(float* sum, const T* x, int64_t n) {
+  for (int64_t i = 0; i < n; i += kLanes) {
+    Floats a, b;
+    load_first<Isa>(x + i, n - i, b);
+    load_first<Isa>(sum + i, n - i, a);
+    store_first<Isa>(a + b, n - i, sum + i);
+  }
+}
+
 // x, whose first lane is number `place` of a row, with `other` outside [first, last).
 DEMIX_INLINE void keep_between(Floats& x, int64_t place, int64_t first, int64_t last, float other) {
   constexpr Floats kLane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
