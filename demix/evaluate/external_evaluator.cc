@@ -1,7 +1,5 @@
 #include "demix/evaluate/external_evaluator.h"
 
-#include <fcntl.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +17,7 @@
 #include "demix/core/at_end.h"
 #include "demix/core/error.h"
 #include "demix/core/json_file.h"
+#include "demix/core/shell.h"
 #include "demix/train/external.h"
 
 namespace demix {
@@ -40,25 +39,7 @@ std::vector<std::pair<std::string, std::string>> placeholders(const ExternalEval
 std::optional<int> run_shell(const std::string& command,
                              const std::filesystem::path& log,
                              double seconds) {
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(
-      &actions, STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-  std::string shell = "sh", flag = "-c", text = command;
-  char* arguments[] = {shell.data(), flag.data(), text.data(), nullptr};
-  pid_t child = 0;
-  const int failed = posix_spawn(&child, "/bin/sh", &actions, &attributes, arguments, environ);
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0)
-    throw Error("/bin/sh: cannot be started, or {} cannot be written: {}",
-                log.string(),
-                std::strerror(failed));
+  const pid_t child = start_shell(command, log, {.own_group = true});
   bool ended = false;
   {
     // While the shell is not waited for, nothing else can have its number.

@@ -1,7 +1,5 @@
 #include "demix/train/external.h"
 
-#include <fcntl.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,9 +11,8 @@
 
 #include "demix/core/error.h"
 #include "demix/core/files.h"
+#include "demix/core/shell.h"
 #include "demix/model/checkpoint_files.h"
-
-extern char** environ;
 
 namespace demix {
 
@@ -37,18 +34,7 @@ std::string shell_quoted(std::string_view text) {
 
 // The wait status of /bin/sh -c COMMAND with both outputs appended to `log`.
 int run_shell(const std::string& command, const std::filesystem::path& log) {
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_addopen(
-      &actions, STDOUT_FILENO, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-  posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO);
-  std::string shell = "sh", flag = "-c", text = command;
-  char* arguments[] = {shell.data(), flag.data(), text.data(), nullptr};
-  pid_t child = 0;
-  const int failed = posix_spawn(&child, "/bin/sh", &actions, nullptr, arguments, environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0) throw Error("/bin/sh: cannot be started: {}", std::strerror(failed));
+  const pid_t child = start_shell(command, log, {.append = true});
   int status = 0;
   while (::waitpid(child, &status, 0) < 0)
     if (errno != EINTR)
