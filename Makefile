@@ -33,8 +33,10 @@ smoke: build data
 	bin/demix run recipes/smoke.yaml --out runs/smoke
 	@echo "The page is $(CURDIR)/runs/smoke/report.html"
 
-# Format, layers, the targets without libtorch under the sanitizers, unit tests, some fuzzing, parity.
+# Format, layers, that benches and parity programs build, the targets without libtorch under the sanitizers,
+# unit tests, some fuzzing, parity.
 test: build check-format check-layers
+	cmake --build --preset release -j $(JOBS) --target demix_extras
 	cmake --preset asan
 	cmake --build --preset asan -j $(JOBS)
 	ctest --preset asan -j $(JOBS)

@@ -21,6 +21,7 @@
 #include "demix/core/error.h"
 #include "demix/core/progress.h"
 #include "demix/corpus/tokenizer.h"
+#include "demix/run/datasets.h"
 #include "demix/run/metrics.h"
 #include "demix/run/models.h"
 #include "demix/run/workspace.h"
@@ -80,16 +81,8 @@ void run(const fs::path& config_file,
   const auto names = config.dataset_names();
   const Tokenizer tokenizer = Tokenizer::load(config.tokenizer);
   const auto tasks = load_tasks(config.evaluate);
-  const auto metrics = resolve_metrics(config.evaluate.domains, tasks, names);
-  std::map<std::string, DatasetShards> datasets;
-  for (const std::string& name : names) {
-    const auto found = workspace.journal().find(
-        "dataset", dataset_key(name, config.datasets.at(name), config.corpus, tokenizer));
-    if (!found) throw Error("{}: dataset {} is not built", folder.string(), name);
-    datasets[name] = {found->get<DatasetSummary>(),
-                      Shard::open(folder / "corpus" / name / "train"),
-                      Shard::open(folder / "corpus" / name / "held_out")};
-  }
+  const auto metrics = metrics_of(config.evaluate, tasks, held_out_datasets(config));
+  const auto datasets = prepare_datasets(workspace, tokenizer);
   Models models(workspace, datasets, tokenizer.vocabulary_size());
   models.base();
   std::vector<ModelRequest> requests;
@@ -101,7 +94,7 @@ void run(const fs::path& config_file,
         {"components/" + names[i], composition.data_shares(only), config.components});
   }
   Proxies proxies(workspace, models, datasets, tasks, tokenizer);
-  proxies.load_components(models, models.train(requests, "components"));
+  proxies.load_components(models, models.train(requests, "components"), config.merge);
 
   const Points mixtures = mixtures_to_score(config, datasets, count);
   const size_t done = lines_of(table + ".items.jsonl");
@@ -120,7 +113,8 @@ void run(const fs::path& config_file,
     TermsByMetric terms;
     const std::vector<MergeRequest> request = {
         {{row.begin(), row.end()}, fmt::format("table {}", i + 1), &terms}};
-    const auto measured = measurements_of(proxies.score_merges(request)[0], metrics, "proxy");
+    const auto measured =
+        measurements_of(proxies.score_proxies(ProxyKind::kMerged, request)[0], metrics, "proxy");
     Json line = {{"weights", request[0].merge_weights}};
     scores << i + 1;
     for (const ScoredMetric& metric : metrics) {
