@@ -7,32 +7,51 @@
 
 #include "cli/commands.h"
 #include "cli/torch_commands.h"
+#include "demix/core/error.h"
 #include "demix/core/files.h"
 #include "demix/study/agreement.h"
+#include "demix/study/calibrated.h"
 
 namespace demix::cli {
 
 void add_study(CLI::App& app) {
   struct Options {
-    std::filesystem::path config, out;
+    std::filesystem::path config, out, tables;
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = add_torch_command(app, "study");
-  command->add_option("CONFIG", options->config, "YAML configuration of the study")->required();
+  CLI::Option* config =
+      command->add_option("CONFIG", options->config, "YAML configuration of the study");
   command->add_option(
       "--out", options->out, "its folder (default: runs/NAME of the configuration)");
+  command
+      ->add_option("--tables",
+                   options->tables,
+                   "trains nothing: computes calibrated estimates and agreement anew from the "
+                   "tables of an earlier study in this folder, and writes them there")
+      ->excludes(config);
   command->footer(
       "Example: demix study recipes/fidelity/ladder.yaml --out runs/ladder\nRun it again to resume "
       "where it stopped.");
   command->callback([options] {
-    const std::filesystem::path out = options->out.empty()
-                                          ? std::filesystem::path("runs") / options->config.stem()
-                                          : options->out;
-    StudyConfig config = load_study_config(options->config);
-    const Rng rng = Rng(config.seed).stream("bootstrap");
-    const int resamples = config.study.bootstrap;
-    const StudyTables tables = run_study(std::move(config), out);
-    const std::vector<AgreementRow> rows = agreement_of(tables, rng, {.resamples = resamples});
+    if (options->config.empty() && options->tables.empty())
+      throw Error("demix study: give a configuration, or the --tables of an earlier study");
+    StudyConfig config;
+    std::filesystem::path out = options->tables;
+    StudyTables tables;
+    if (!out.empty()) {
+      tables = read_tables(out);
+      for (const std::string& experiment : experiments_of(tables))
+        add_calibrated(tables, experiment);
+      write_tables(tables, out);
+    } else {
+      config = load_study_config(options->config);
+      out = options->out.empty() ? std::filesystem::path("runs") / options->config.stem()
+                                 : options->out;
+      tables = run_study(config, out);
+    }
+    const std::vector<AgreementRow> rows = agreement_of(
+        tables, Rng(config.seed).stream("bootstrap"), {.resamples = config.study.bootstrap});
     write_file_atomically(out / "agreement.csv", agreement_csv(rows));
     const std::string text = agreement_table(rows) + "\n" + decisions_table(tables) + "\n" +
                              (out / "agreement.csv").string() + "\n";

@@ -83,7 +83,7 @@ struct MixtureFacts {
   ModelScores predicted, measured;
   // What the found mixture scores above this one, paired on the same items, where the search
   // selects on one half on those of the other: of really trained models where there are any, else
-  // of the proxies. For the baselines only.
+  // of the proxies. For the baselines, and for what the search found where it is not handed over.
   ModelScores found_gain;
   // The same of the proxies, also where models were trained.
   ModelScores found_gain_proxy;
@@ -211,7 +211,10 @@ struct RunResult {
 
   Fidelity fidelity;
   GaugeFacts gauge;
-  MixtureFacts uniform, natural, found;
+  // `found` is handed over: what the search found, or a reference that was placed later and is
+  // expected to be better (validate.refine). Then `searched` is what the search found, with what
+  // `found` gains over it; else it has no name.
+  MixtureFacts uniform, natural, found, searched;
   MixtureFacts flattened, current;       // current has no merge weights where none was named
   std::vector<MixtureFacts> references;  // all, in the order of training
 

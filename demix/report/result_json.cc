@@ -338,6 +338,8 @@ void read_outcome(const Json& json, RunResult& result) {
   result.uniform = read_mixture(member(baselines, "uniform"), "uniform", names);
   result.natural = read_mixture(member(baselines, "natural"), "natural", names);
   result.found = read_mixture(member(baselines, "found"), "found", names);
+  if (const Json& searched = member(baselines, "searched"); !searched.is_null())
+    result.searched = read_mixture(searched, "searched", names);
   result.flattened = read_mixture(member(baselines, "flattened"), "flattened", names);
   result.current = read_mixture(member(baselines, "current"), "current", names);
   result.tolerance =
@@ -427,6 +429,8 @@ Json result_to_json(const RunResult& result) {
                 {{"uniform", mixture_to_json(result.uniform, names)},
                  {"natural", mixture_to_json(result.natural, names)},
                  {"found", mixture_to_json(result.found, names)},
+                 {"searched",
+                  result.searched.name.empty() ? Json() : mixture_to_json(result.searched, names)},
                  {"flattened", mixture_to_json(result.flattened, names)},
                  {"current", mixture_to_json(result.current, names)}}},
                {"tolerance", named(names.datasets, result.tolerance, tolerance_to_json)},

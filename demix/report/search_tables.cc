@@ -36,7 +36,8 @@ std::string range(const ShareTolerance& t) {
 }  // namespace
 
 Html verified_table(const RunResult& r) {
-  if (r.found.predicted.domains.empty() || r.domains.empty()) return {};
+  const MixtureFacts& found = r.searched.name.empty() ? r.found : r.searched;
+  if (found.predicted.domains.empty() || r.domains.empty()) return {};
   Html groups, head, rows;
   for (const DomainFacts& d : r.domains) {
     groups += html(R"(<th scope="colgroup" colspan="3">{}</th>)", d.name);
@@ -44,7 +45,7 @@ Html verified_table(const RunResult& r) {
         R"(<th scope="col" class="num">predicted</th><th scope="col" class="num">measured</th>)"
         R"(<th scope="col" class="num">found gains</th>)");
   }
-  for (const MixtureFacts* facts : {&r.found, &r.natural, &r.uniform, &r.flattened, &r.current}) {
+  for (const MixtureFacts* facts : {&found, &r.natural, &r.uniform, &r.flattened, &r.current}) {
     if (!facts->measured.domains.empty()) rows += verified_row(r, *facts);
   }
   return html(

@@ -173,6 +173,27 @@ Verdict gain_verdict(const RunResult& result) {
   return verdict;
 }
 
+// Of references that were placed by those before them.
+Verdict refined_verdict(const RunResult& result) {
+  Verdict verdict{Kind::kNoEvidence, "Is it better than what the search alone found?", ""};
+  int better = 0, worse = 0;
+  for (size_t d = 0; d < result.domains.size(); ++d) {
+    const Score& gain = score_at(result.searched.found_gain.domains, d);
+    better += direction(gain) > 0;
+    worse += direction(gain) < 0;
+    verdict.answer +=
+        fmt::format("{}{} {}", d == 0 ? "" : ", ", result.domains[d].name, show_score(gain));
+  }
+  verdict.answer = fmt::format(
+      "The references led to expect so, and it was trained like them: {}. By 95 % of the error "
+      "from "
+      "sampling the items, paired; one really trained model each, by whose scores it was chosen.",
+      verdict.answer);
+  if (better > 0) verdict.kind = worse > 0 ? Kind::kPartly : Kind::kYes;
+  if (better == 0 && worse > 0) verdict.kind = Kind::kNo;
+  return verdict;
+}
+
 }  // namespace
 
 bool at_chance(const TaskFacts& task, const std::vector<Score>& scores) {
@@ -192,10 +213,12 @@ const char* proxies_in_words(const RunResult& result) {
 }
 
 std::vector<Verdict> verdicts(const RunResult& result) {
-  return {agreement_verdict(result),
-          baseline_verdict(result),
-          gain_verdict(result),
-          gauge_verdict(result)};
+  std::vector<Verdict> all = {agreement_verdict(result),
+                              baseline_verdict(result),
+                              gain_verdict(result),
+                              gauge_verdict(result)};
+  if (!result.searched.name.empty()) all.insert(all.begin() + 3, refined_verdict(result));
+  return all;
 }
 
 }  // namespace demix

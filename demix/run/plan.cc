@@ -393,11 +393,21 @@ Plan make_plan(const RunConfig& config) {
   add_training(
       "train references", references, config.validate.tokens.value_or(config.components.tokens));
   add_scoring("validate", references, static_cast<double>(references));
+  if (const int64_t refined = config.validate.refine; refined > 0) {
+    // For each a search on the searched items, by components or proxies that are scored anew.
+    const int64_t proxies = merged ? config.search.total_proxies() : datasets;
+    add_training(
+        "train refined", refined, config.validate.tokens.value_or(config.components.tokens));
+    add_scoring("refine",
+                refined * (proxies + 1),
+                static_cast<double>(refined) * (1 + share * static_cast<double>(proxies)));
+  }
 
   for (const PlanStage& stage : plan.stages) plan.seconds += stage.seconds;
   const int64_t model_bytes = 4 * plan.parameters,
                 token_bytes = tokenizer.vocabulary_size() > 65536 ? 4 : 2;
-  const int64_t kept_models = (config.base.import.empty() ? 1 : 0) + components + references;
+  const int64_t kept_models =
+      (config.base.import.empty() ? 1 : 0) + components + references + config.validate.refine;
   // Every model in training also keeps a checkpoint of weights and two moments.
   plan.disk_bytes =
       corpus.total_tokens * token_bytes + kept_models * model_bytes + 3 * workers * model_bytes;

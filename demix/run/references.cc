@@ -6,7 +6,6 @@
 
 #include "demix/core/error.h"
 #include "demix/search/swarm_csv.h"
-#include "demix/validate/calibration.h"
 #include "demix/validate/statistics.h"
 
 namespace demix {
@@ -290,35 +289,33 @@ std::vector<Score> own_shares(std::span<const double> data_shares,
   return shares;
 }
 
-void calibrate_by_others(std::vector<MixtureFacts>& references, size_t domains) {
+EstimatedMixture estimated(const MixtureFacts& facts) {
+  EstimatedMixture mixture{facts.mixture, {}};
+  for (const std::vector<Score>* scores :
+       {&facts.proxy.domains, &facts.interpolation, &facts.own_share}) {
+    mixture.estimates.emplace_back();
+    for (const Score& score : *scores) mixture.estimates.back().push_back(score.value);
+  }
+  return mixture;
+}
+
+void calibrate_by_others(std::vector<MixtureFacts>& references) {
   std::vector<MixtureFacts*> inside;
+  std::vector<EstimatedMixture> mixtures;
+  std::vector<std::vector<double>> trained;
   for (MixtureFacts& facts : references) {
     facts.calibrated.clear();
-    if (facts.in_correlations && !facts.trained.domains.empty()) inside.push_back(&facts);
+    if (!facts.in_correlations || facts.trained.domains.empty()) continue;
+    inside.push_back(&facts);
+    mixtures.push_back(estimated(facts));
+    trained.emplace_back();
+    for (const Score& score : facts.trained.domains) trained.back().push_back(score.value);
   }
   if (inside.size() < kFewestToCalibrate) return;
-  for (MixtureFacts* facts : inside) facts->calibrated.resize(domains);
-  for (size_t d = 0; d < domains; ++d) {
-    Table estimates;
-    std::vector<double> trained;
-    // An estimate that some reference lacks is of no use for the others.
-    const auto add = [&](const auto& scores_of) {
-      std::vector<double> values;
-      for (const MixtureFacts* facts : inside) {
-        const std::vector<Score>& scores = scores_of(*facts);
-        if (scores.empty() || std::isnan(scores[d].value)) return;
-        values.push_back(scores[d].value);
-      }
-      estimates.push_back(std::move(values));
-    };
-    add([](const MixtureFacts& m) -> const auto& { return m.proxy.domains; });
-    add([](const MixtureFacts& m) -> const auto& { return m.other_proxy; });
-    add([](const MixtureFacts& m) -> const auto& { return m.interpolation; });
-    add([](const MixtureFacts& m) -> const auto& { return m.own_share; });
-    for (const MixtureFacts* facts : inside) trained.push_back(facts->trained.domains[d].value);
-    const std::vector<double> expected = calibrated_by_others(estimates, trained);
-    for (size_t i = 0; i < inside.size(); ++i) inside[i]->calibrated[d].value = expected[i];
-  }
+  const auto expected = calibrated_by_others(mixtures, trained);
+  for (size_t i = 0; i < inside.size(); ++i)
+    for (const Forecast& forecast : expected[i])
+      inside[i]->calibrated.push_back({forecast.mean, forecast.deviation()});
 }
 
 Fidelity measure_fidelity(const std::vector<MixtureFacts>& references,

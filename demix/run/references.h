@@ -12,6 +12,7 @@
 #include "demix/report/result.h"
 #include "demix/run/metrics.h"
 #include "demix/run/run_config.h"
+#include "demix/validate/calibration.h"
 
 namespace demix {
 
@@ -62,10 +63,13 @@ std::vector<Score> own_shares(std::span<const double> data_shares,
                               const std::vector<DatasetFacts>& datasets,
                               const std::vector<DomainFacts>& domains);
 
-// What all estimates of each reference inside the correlations lead to expect of it, learned from
+// Of a mixture that was foretold: by its proxy, by interpolation and by its own share.
+EstimatedMixture estimated(const MixtureFacts& facts);
+
+// What these estimates of each reference inside the correlations lead to expect of it, learned from
 // the other references: into `calibrated`. Nothing with fewer than kFewestToCalibrate of them.
 inline constexpr size_t kFewestToCalibrate = 6;
-void calibrate_by_others(std::vector<MixtureFacts>& references, size_t domains);
+void calibrate_by_others(std::vector<MixtureFacts>& references);
 
 // Agreement of proxies and free baselines with the trained references inside the correlations, by
 // domain and macro, with bootstrap intervals over the references.

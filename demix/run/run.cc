@@ -12,6 +12,7 @@
 #include "demix/core/error.h"
 #include "demix/core/mixture.h"
 #include "demix/core/progress.h"
+#include "demix/core/ranks.h"
 #include "demix/corpus/tokenizer.h"
 #include "demix/merge/components.h"
 #include "demix/model/weights.h"
@@ -25,6 +26,7 @@
 #include "demix/run/warm_start.h"
 #include "demix/run/workspace.h"
 #include "demix/search/search.h"
+#include "demix/validate/calibration.h"
 #include "demix/validate/gauge.h"
 
 namespace demix {
@@ -32,6 +34,8 @@ namespace {
 
 // Times the components' tokens from which references are much longer than them.
 constexpr int64_t kLongReference = 8;
+// Share of the data below which two mixtures are not worth two references.
+constexpr double kSettled = 0.01;
 
 // The run while it goes through its stages. Each stage fills its part of `result_`.
 class Loop {
@@ -86,6 +90,18 @@ class Loop {
   void place_baselines(const std::vector<MixtureFacts>& references);
   void import_references();
   void train_references();
+  void score_reference(const ModelFacts& model, MixtureFacts& facts);
+  // Trains further references where those before lead to expect most, and hands over the best.
+  void refine();
+  // What the references so far, on what the search selects by, lead to expect by domain.
+  DomainCalibrations calibrated_by_references();
+  // By the proxies of the search, interpolation and own share.
+  std::vector<EstimatedMixture> estimated_as_searched(std::span<const MergeRequest> requests,
+                                                      const std::vector<Scores>& scores) const;
+  // A search whose proxies count as what they lead to expect.
+  SearchResult search_expected(const DomainCalibrations& calibrations);
+  // Hands over a reference in place of what the search found.
+  void hand_over(const MixtureFacts& chosen, const SearchResult& placed);
   // Of the references that have been measured so far.
   Fidelity fidelity_of_measured() const;
   // Whether the references so far tell the proxies' agreement as exactly as was asked.
@@ -102,9 +118,11 @@ class Loop {
   // found_gain_proxy where the terms are those of proxies.
   void place_gains(const std::map<std::string, TermsByMetric>& terms,
                    bool proxies,
-                   std::vector<MixtureFacts>& mixtures) const;
+                   std::vector<MixtureFacts>& mixtures,
+                   const std::string& found = "found") const;
   // What the items say that gains are reported by.
   TermsByMetric reported(const TermsByMetric& terms) const;
+  SearchProblem problem() const;
   // Measurements of one batch of the search.
   std::vector<Measurements> score_batch(std::span<const Mixture> mixtures, StageClock& clock);
   // What the search took until the end of a round, the same when a run is resumed.
@@ -114,6 +132,7 @@ class Loop {
   // Merges and measures found and baselines, and places them in the result.
   void verify_found(const SearchResult& found);
   void describe_search(const SearchResult& found);
+  void describe_mixture(const SearchResult& found);
   std::vector<int64_t> dataset_tokens() const;
 
   Workspace workspace_;
@@ -133,7 +152,11 @@ class Loop {
   std::vector<MergeRequest> searched_;                // proxies of the search, in order
   std::vector<MixtureFacts> baselines_;               // and found, last
   std::vector<MixtureFacts> references_;
-  size_t to_train_ = 0;                  // the first of them
+  size_t to_train_ = 0;                                 // the first of them
+  std::map<std::string, TermsByMetric> trained_terms_;  // of those that are compared, by name
+  // By name and domain, what references scored on what the search selects by; not of those that
+  // were scored elsewhere.
+  std::map<std::string, std::vector<double>> selected_scores_;
   std::vector<MixtureFacts> elsewhere_;  // the others, which were trained elsewhere
   RunResult result_;
 };
@@ -312,27 +335,44 @@ bool is_baseline(const MixtureFacts& facts) {
          facts.name == "current";
 }
 
+bool is_refined(const MixtureFacts& facts) { return facts.name.starts_with("refined_"); }
+
 // The mixtures that the report compares item by item.
-bool is_compared(const MixtureFacts& facts) { return is_baseline(facts) || facts.name == "found"; }
+bool is_compared(const MixtureFacts& facts) {
+  return is_baseline(facts) || facts.name == "found" || is_refined(facts);
+}
 
 void Loop::place_gains(const std::map<std::string, TermsByMetric>& terms,
                        bool proxies,
-                       std::vector<MixtureFacts>& mixtures) const {
+                       std::vector<MixtureFacts>& mixtures,
+                       const std::string& found) const {
   const auto scores_of = [&](const MixtureFacts& facts) {
     return proxies ? facts.proxy : facts.trained;
   };
-  const auto found = std::find_if(mixtures.begin(), mixtures.end(), [](const MixtureFacts& facts) {
-    return facts.name == "found";
+  const auto best = std::find_if(mixtures.begin(), mixtures.end(), [&](const MixtureFacts& facts) {
+    return facts.name == found;
   });
   for (MixtureFacts& facts : mixtures) {
-    if (!is_baseline(facts)) continue;
-    DEMIX_CHECK(found != mixtures.end());
+    const bool searched = facts.name == "found" && found != "found";
+    if (!is_baseline(facts) && !searched) continue;
+    DEMIX_CHECK(best != mixtures.end());
     facts.found_gain = paired_gain(reported(terms.at(facts.name)),
                                    scores_of(facts),
-                                   reported(terms.at("found")),
-                                   scores_of(*found));
+                                   reported(terms.at(found)),
+                                   scores_of(*best));
     if (proxies) facts.found_gain_proxy = facts.found_gain;
   }
+}
+
+SearchProblem Loop::problem() const {
+  SearchProblem problem{composition_, {}, {}, dataset_tokens(), 0, config_.seed};
+  for (const ScoredMetric& scored : metrics_) problem.metrics.push_back(scored.metric);
+  for (const int64_t tokens : problem.dataset_tokens)
+    problem.prior.push_back(static_cast<double>(tokens));
+  if (config_.target_tokens) problem.target_tokens = *config_.target_tokens;
+  for (const MixtureFacts& facts : baselines_)
+    problem.baselines.emplace_back(facts.name, facts.merge_weights);
+  return problem;
 }
 
 void Loop::search() {
@@ -350,17 +390,10 @@ void Loop::search() {
     }
   }
 
-  SearchProblem problem{composition_, {}, {}, dataset_tokens(), 0, config_.seed};
-  for (const ScoredMetric& scored : metrics_) problem.metrics.push_back(scored.metric);
-  for (const int64_t tokens : dataset_tokens())
-    problem.prior.push_back(static_cast<double>(tokens));
-  if (config_.target_tokens) problem.target_tokens = *config_.target_tokens;
-  problem.spent = [this](int round) { return spent(round); };
   baselines_ = choose_baselines(
       composition_, dataset_tokens(), config_.search.sampler.prior_power, config_.search.current);
-  for (const MixtureFacts& facts : baselines_)
-    problem.baselines.emplace_back(facts.name, facts.merge_weights);
-
+  SearchProblem problem = this->problem();
+  problem.spent = [this](int round) { return spent(round); };
   problem.known = warm_start(workspace_, *proxies_, kind(), metrics_);
   if (kind() == ProxyKind::kMerged)
     say(fmt::format("search: a proxy is scored on {} of {} tokens",
@@ -419,12 +452,22 @@ Spent Loop::spent(int round) {
   return spent;
 }
 
-void Loop::describe_search(const SearchResult& found) {
+void Loop::describe_mixture(const SearchResult& found) {
   result_.mixture = found.data_shares;
   result_.merge_weights = found.merge_weights;
+  result_.predicted.clear();
   for (const Prediction& prediction : found.predicted) {
     result_.predicted.push_back({prediction.value, prediction.standard_error.value_or(kUnknown)});
   }
+  result_.tolerance.clear();
+  for (const Tolerance& tolerance : found.tolerance) {
+    result_.tolerance.push_back(
+        {tolerance.low_share, tolerance.high_share, tolerance.low_bound, tolerance.high_bound});
+  }
+}
+
+void Loop::describe_search(const SearchResult& found) {
+  describe_mixture(found);
   for (const EvaluatedMixture& evaluated : found.evaluated) {
     SearchedProxy proxy;
     proxy.round = evaluated.round;
@@ -443,10 +486,6 @@ void Loop::describe_search(const SearchResult& found) {
                                   trial.cv_spearman.value_or(kUnknown),
                                   trial.cv_mae.value_or(kUnknown),
                                   trial.chosen});
-  }
-  for (const Tolerance& tolerance : found.tolerance) {
-    result_.tolerance.push_back(
-        {tolerance.low_share, tolerance.high_share, tolerance.low_bound, tolerance.high_bound});
   }
   for (const FrontPoint& point : found.front) {
     FrontMixture mixture;
@@ -627,10 +666,11 @@ void Loop::validate() {
   }
   import_references();
   train_references();
-  calibrate_by_others(references_, result_.domains.size());
-  result_.references = references_;
-  place_baselines(references_);
+  calibrate_by_others(references_);
   result_.fidelity = fidelity_of_measured();
+  place_baselines(references_);
+  refine();
+  result_.references = references_;
 }
 
 void Loop::import_references() {
@@ -639,7 +679,7 @@ void Loop::import_references() {
     if (import == config_.validate.import.end()) continue;
     const ModelFacts model =
         models_->import("references/" + facts.name, import->second.folder, facts.mixture);
-    facts.trained = model_scores(proxies_->score_model(*models_, model), model.name);
+    score_reference(model, facts);
     const int64_t budget = config_.validate.tokens.value_or(config_.components.tokens);
     if (import->second.tokens && *import->second.tokens != budget) {
       warn(
@@ -655,7 +695,6 @@ void Loop::import_references() {
 void Loop::train_references() {
   StageTraining training = config_.components;
   if (config_.validate.tokens) training.tokens = *config_.validate.tokens;
-  std::map<std::string, TermsByMetric> terms;
   // One after the other, as many as are trained at once, where an interval may end it.
   const auto batch = config_.validate.stop_width > 0
                          ? static_cast<size_t>(parallel_models(config_, models_->architecture()))
@@ -672,10 +711,7 @@ void Loop::train_references() {
     StageClock clock(workspace_.journal(), "validate");
     Progress progress("score references", static_cast<int64_t>(trained.size()), "models");
     for (size_t i = 0; i < trained.size(); ++i) {
-      MixtureFacts& facts = references_[first + i];
-      TermsByMetric* kept = is_compared(facts) ? &terms[facts.name] : nullptr;
-      facts.trained =
-          model_scores(proxies_->score_model(*models_, trained[i], kept), trained[i].name);
+      score_reference(trained[i], references_[first + i]);
       result_.models.push_back(trained_model(trained[i], "reference"));
       progress.add(1);
       clock.lap();
@@ -687,7 +723,213 @@ void Loop::train_references() {
       break;
     }
   }
-  if (to_train_ > 0) place_gains(terms, false, references_);
+  if (to_train_ > 0) place_gains(trained_terms_, false, references_);
+}
+
+void Loop::score_reference(const ModelFacts& model, MixtureFacts& facts) {
+  if (!is_compared(facts) && config_.validate.refine == 0) {
+    facts.trained = model_scores(proxies_->score_model(*models_, model), model.name);
+    return;
+  }
+  TermsByMetric terms;
+  const Scores scores = proxies_->score_model(*models_, model, &terms);
+  facts.trained = model_scores(scores, model.name);
+  const Scores selected = config_.search.select_on_half
+                              ? proxies_->halves().scores_of(terms, Half::kSelection, scores)
+                              : scores;
+  std::vector<double>& values = selected_scores_[facts.name];
+  for (const Score& score : model_scores(selected, model.name).domains)
+    values.push_back(score.value);
+  if (is_compared(facts)) trained_terms_[facts.name] = std::move(terms);
+}
+
+namespace {
+
+std::vector<double> values_of(const std::vector<Score>& scores) {
+  std::vector<double> values;
+  for (const Score& score : scores) values.push_back(score.value);
+  return values;
+}
+
+bool has_taught(const MixtureFacts& facts) {
+  return !facts.merge_weights.empty() && !facts.trained.domains.empty();
+}
+
+}  // namespace
+
+std::vector<EstimatedMixture> Loop::estimated_as_searched(std::span<const MergeRequest> requests,
+                                                          const std::vector<Scores>& scores) const {
+  std::vector<EstimatedMixture> mixtures;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const std::vector<double>& alpha = requests[i].merge_weights;
+    MixtureFacts facts;
+    facts.mixture = composition_.data_shares(alpha);
+    facts.proxy = model_scores(scores[i], requests[i].name);
+    facts.interpolation = interpolated_scores(alpha, component_scores_);
+    facts.own_share = own_shares(facts.mixture, result_.datasets, result_.domains);
+    mixtures.push_back(estimated(facts));
+  }
+  return mixtures;
+}
+
+DomainCalibrations Loop::calibrated_by_references() {
+  std::vector<MergeRequest> requests;
+  std::vector<const MixtureFacts*> taught;
+  bool by_items = true;
+  for (const MixtureFacts& facts : references_) {
+    if (!has_taught(facts)) continue;
+    requests.push_back({facts.merge_weights, "proxy of " + facts.name});
+    requests.back().searched = true;
+    taught.push_back(&facts);
+    by_items &= selected_scores_.contains(facts.name);
+  }
+  std::vector<std::vector<double>> trained;
+  for (const MixtureFacts* facts : taught)
+    trained.push_back(by_items ? selected_scores_.at(facts->name)
+                               : values_of(facts->trained.domains));
+  const std::vector<Scores> scores = proxies_->score_proxies(kind(), requests);
+  return {estimated_as_searched(requests, scores), trained};
+}
+
+SearchResult Loop::search_expected(const DomainCalibrations& calibrations) {
+  SearchConfig config = config_.search;
+  config.front = 0;
+  // What is expected is smooth and has no noise.
+  if (config.predictor == "auto") config.predictor = "gaussian_process";
+  const std::vector<std::string>& domains = objective_.domains();
+  return search_mixture(config, problem(), [&](std::span<const Mixture> mixtures) {
+    std::vector<MergeRequest> requests;
+    for (const Mixture& mixture : mixtures) {
+      requests.push_back({mixture.weights, "a proxy"});
+      requests.back().searched = true;
+    }
+    const std::vector<Scores> scores = proxies_->score_proxies(kind(), requests);
+    const std::vector<EstimatedMixture> estimates = estimated_as_searched(requests, scores);
+    std::vector<Measurements> expected;
+    for (size_t i = 0; i < requests.size(); ++i) {
+      const std::vector<Forecast> forecasts = calibrations.expected(estimates[i]);
+      Measurements& one =
+          expected.emplace_back(measurements_of(scores[i], metrics_, requests[i].name));
+      // A domain's score is the mean of its oriented metrics: each moves by what the domain does.
+      for (const ScoredMetric& scored : metrics_) {
+        const auto d = static_cast<size_t>(
+            std::find(domains.begin(), domains.end(), scored.metric.domain) - domains.begin());
+        const double moved = forecasts[d].mean - estimates[i].estimates[0][d];
+        one.at(scored.metric.name).value += scored.metric.higher_is_better ? moved : -moved;
+      }
+    }
+    return expected;
+  });
+}
+
+void Loop::refine() {
+  const auto taught = [&] {
+    return static_cast<size_t>(std::count_if(references_.begin(), references_.end(), has_taught));
+  };
+  if (config_.validate.refine == 0) return;
+  if (taught() < kFewestToCalibrate) {
+    warn(fmt::format("{} references are too few to place others by (validate.refine): at least {}.",
+                     taught(),
+                     kFewestToCalibrate));
+    return;
+  }
+  StageTraining training = config_.components;
+  if (config_.validate.tokens) training.tokens = *config_.validate.tokens;
+  std::map<std::string, SearchResult> placed;
+  proxies_->load_components(*models_, components_, config_.merge);
+  for (int step = 1; step <= config_.validate.refine; ++step) {
+    StageClock clock(workspace_.journal(), "refine");
+    SearchResult next = search_expected(calibrated_by_references());
+    clock.lap();
+    const auto same =
+        std::find_if(references_.begin(), references_.end(), [&](const MixtureFacts& facts) {
+          return has_taught(facts) && l1_distance(facts.mixture, next.data_shares) / 2 < kSettled;
+        });
+    if (same != references_.end()) {
+      say(fmt::format("refine: what is expected most of has been trained already, as {}",
+                      same->name));
+      break;
+    }
+    MixtureFacts facts;
+    facts.name = fmt::format("refined_{}", step);
+    facts.mixture = next.data_shares;
+    facts.merge_weights = next.merge_weights;
+    facts.in_correlations = false;
+    facts.note = fmt::format(
+        "placed where {} references before it led to expect most, outside the statistics",
+        taught());
+    MergeRequest request{facts.merge_weights, "proxy of " + facts.name};
+    facts.proxy = model_scores(proxies_->score_proxies(kind(), {&request, 1})[0], request.name);
+    facts.interpolation = interpolated_scores(facts.merge_weights, component_scores_);
+    facts.own_share = own_shares(facts.mixture, result_.datasets, result_.domains);
+    proxies_->release_components();
+    clock.lap();
+    const ModelFacts model = models_
+                                 ->train({{"references/" + facts.name,
+                                           facts.mixture,
+                                           training,
+                                           reference_seed() + static_cast<uint64_t>(step)}},
+                                         "references")
+                                 .front();
+    result_.models.push_back(trained_model(model, "reference"));
+    proxies_->load_components(*models_, components_, config_.merge);
+    score_reference(model, facts);
+    placed.emplace(facts.name, std::move(next));
+    references_.push_back(std::move(facts));
+  }
+
+  // The most expected now, in deviations of the references, of what may be handed over.
+  const DomainCalibrations calibrations = calibrated_by_references();
+  std::vector<MergeRequest> requests;
+  std::vector<const MixtureFacts*> candidates;
+  for (const MixtureFacts& facts : references_) {
+    if (facts.name != "found" && !placed.contains(facts.name)) continue;
+    requests.push_back({facts.merge_weights, "proxy of " + facts.name});
+    requests.back().searched = true;
+    candidates.push_back(&facts);
+  }
+  const auto estimates = estimated_as_searched(requests, proxies_->score_proxies(kind(), requests));
+  proxies_->release_components();
+  const MixtureFacts* best = nullptr;
+  double most = 0;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const std::vector<Forecast> forecasts = calibrations.expected(estimates[i]);
+    double goal = 0;
+    for (size_t d = 0; d < forecasts.size(); ++d) {
+      std::vector<double> scores;
+      for (const MixtureFacts& facts : references_)
+        if (has_taught(facts)) scores.push_back(facts.trained.domains[d].value);
+      const auto weight = config_.search.weights.find(result_.domains[d].name);
+      goal += (weight == config_.search.weights.end() ? 1 : weight->second) * forecasts[d].mean /
+              std::max(standard_deviation(scores), 1e-12);
+    }
+    if (best == nullptr || goal > most) {
+      best = candidates[i];
+      most = goal;
+    }
+  }
+  if (best == nullptr || !placed.contains(best->name)) {
+    say("refine: nothing is expected to be better than what the search found");
+    return;
+  }
+  hand_over(*best, placed.at(best->name));
+}
+
+void Loop::hand_over(const MixtureFacts& chosen, const SearchResult& placed) {
+  say(fmt::format("refine: {} is expected to be better than what the search found, and handed over",
+                  chosen.name));
+  place_gains(trained_terms_, false, references_, chosen.name);
+  place_baselines(references_);
+  result_.searched = result_.found;
+  result_.searched.name = "searched";
+  result_.found = chosen;
+  result_.found.name = "found";
+  result_.found.note = fmt::format(
+      "the reference {}, {}. The search alone found the mixture of the "
+      "reference found",
+      chosen.name,
+      chosen.note);
+  describe_mixture(placed);
 }
 
 Fidelity Loop::fidelity_of_measured() const {
@@ -721,8 +963,13 @@ RunResult Loop::report(const std::string& unfinished) {
     result_.cost.proxies = proxies_->proxies_scored();
     result_.cost.items_scored = proxies_->items_scored();
   }
-  for (const char* stage :
-       {"corpus", "train base", "train components", "search", "train references", "validate"}) {
+  for (const char* stage : {"corpus",
+                            "train base",
+                            "train components",
+                            "search",
+                            "train references",
+                            "validate",
+                            "refine"}) {
     result_.cost.seconds.emplace_back(stage, workspace_.journal().seconds(stage));
   }
   result_.warnings = warnings();

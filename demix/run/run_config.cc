@@ -5,6 +5,7 @@
 
 #include "demix/core/error.h"
 #include "demix/evaluate/external_evaluator.h"
+#include "demix/run/references.h"
 
 namespace demix {
 namespace {
@@ -91,12 +92,18 @@ void ValidateConfig::check() const {
           "references must be 0 or at least 3: uniform, natural "
           "and found are among them");
   require(stop_width >= 0, "stop_width must not be negative");
+  require(refine >= 0, "refine must not be negative");
+  const int known = references + static_cast<int>(import.size());
+  require(refine == 0 || scores || known >= static_cast<int>(kFewestToCalibrate),
+          fmt::format("refine needs at least {} references to learn from, there are {}",
+                      kFewestToCalibrate,
+                      known));
   for (const auto& [name, reference] : import) {
     require(name.find_first_of("/\\\n,\"") == std::string::npos && !name.empty() && name[0] != '.',
             fmt::format("import: '{}' cannot be a folder name", name));
     require(std::find(std::begin(kOwnReferences), std::end(kOwnReferences), name) ==
                     std::end(kOwnReferences) &&
-                !name.starts_with("random_"),
+                !name.starts_with("random_") && !name.starts_with("refined_"),
             fmt::format("import: '{}' is the name of a reference of the run's own", name));
   }
   require(spread > 0, "spread must be positive");

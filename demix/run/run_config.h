@@ -168,6 +168,10 @@ struct ValidateConfig {
   // No more references are trained when the interval of the macro Spearman is no wider than this
   // and there are six; 0: all are trained.
   double stop_width = 0;
+  // Further references, one after the other, each where the references before it lead to expect
+  // most (demix/validate/calibration.h), outside the statistics. What is expected most of at last,
+  // of these and what the search found, is handed over.
+  int refine = 0;
   std::map<std::string, ReferenceImport> import;  // by name, beside those that are trained
   std::optional<ReferenceScores> scores;          // the same
   int bootstrap = 2000;                           // resamples of the intervals
@@ -177,6 +181,7 @@ struct ValidateConfig {
     v("tokens", tokens);
     v("spread", spread);
     v("stop_width", stop_width);
+    v("refine", refine);
     v("import", import);
     v("scores", scores);
     v("bootstrap", bootstrap);

@@ -74,6 +74,9 @@ TEST(RunConfig, BadValuesAreRefusedBeforeAnyWork) {
             std::string::npos);
   EXPECT_NE(message(std::string(kGood) + "validate: {references: 2}\n").find("at least 4"),
             std::string::npos);
+  EXPECT_NE(message(std::string(kGood) + "validate: {references: 5, refine: 2}\n")
+                .find("refine needs at least 6 references to learn from, there are 5"),
+            std::string::npos);
 }
 
 TEST(RunConfig, MergeMethodsThatASearchCannotUseAreRefusedByName) {

@@ -12,6 +12,7 @@
 #include "demix/core/error.h"
 #include "demix/core/files.h"
 #include "demix/core/rng.h"
+#include "demix/report/report.h"
 #include "demix/report/result_json.h"
 #include "demix/run/plan.h"
 #include "tests/small_run.h"
@@ -177,6 +178,51 @@ TEST_F(Run, NoMoreReferencesAreTrainedThanTheIntervalNeeds) {
   const RunResult result = run_stages(until, out("a"), Stage::kValidate);
   EXPECT_EQ(result.fidelity.references, 6);
   for (const MixtureFacts& facts : result.references) EXPECT_FALSE(facts.trained.domains.empty());
+}
+
+TEST_F(Run, ReferencesPlaceFurtherOnesAndTheBestExpectedIsHandedOver) {
+  for (const char* kind : {"merged", "ensemble"}) {
+    RunConfig refining = config();
+    refining.proxies = kind;
+    refining.validate.references = 6;
+    refining.validate.refine = 3;
+    refining.search.decide = "average";  // which other scores move
+    const std::string name = std::string("refined_") + kind;
+    const RunResult result = run_stages(refining, out(name), Stage::kValidate);
+    EXPECT_EQ(result.fidelity.references, 6);
+    std::vector<const MixtureFacts*> placed;
+    for (const MixtureFacts& facts : result.references)
+      if (facts.name.starts_with("refined_")) placed.push_back(&facts);
+    ASSERT_FALSE(placed.empty());
+    for (const MixtureFacts* facts : placed) {
+      EXPECT_FALSE(facts->in_correlations);
+      EXPECT_EQ(facts->trained.domains.size(), 2u);
+      EXPECT_TRUE(fs::exists(out(name) / "references" / facts->name / "config.json"));
+    }
+    // What is handed over was trained: the search's or one that was placed.
+    EXPECT_EQ(result.mixture, result.found.mixture);
+    ASSERT_EQ(result.found.trained.domains.size(), 2u);
+    const bool moved = !result.searched.name.empty();
+    const auto chosen = std::find_if(placed.begin(), placed.end(), [&](const MixtureFacts* facts) {
+      return facts->mixture == result.mixture;
+    });
+    EXPECT_EQ(chosen != placed.end(), moved);
+    if (moved) {
+      EXPECT_NE(result.found.note.find((*chosen)->name), std::string::npos);
+      EXPECT_EQ(result.searched.found_gain.domains.size(), 2u);
+      EXPECT_EQ(result.tolerance.size(), 3u);
+    }
+    ASSERT_EQ(result.natural.found_gain.domains.size(), 2u);
+
+    // A second start trains nothing and comes to the same end.
+    const Json before = result_of(name);
+    const auto written = fs::last_write_time(out(name) / "references/refined_1/config.json");
+    run_stages(refining, out(name), Stage::kValidate);
+    EXPECT_EQ(result_of(name), before);
+    EXPECT_EQ(fs::last_write_time(out(name) / "references/refined_1/config.json"), written);
+    const RunResult read = read_result(out(name));
+    EXPECT_EQ(read.searched.name, result.searched.name);
+  }
 }
 
 TEST_F(Run, WhatIsFoundIsMergedMeasuredAndSetAgainstTheBaselines) {

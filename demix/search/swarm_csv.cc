@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 
+#include "demix/core/csv.h"
 #include "demix/core/error.h"
 #include "demix/core/files.h"
 
@@ -14,65 +15,6 @@ namespace demix {
 namespace {
 
 constexpr double kSumTolerance = 0.01;
-
-struct Record {
-  size_t line;  // from 1, where it begins
-  std::vector<std::string> fields;
-};
-
-// RFC 4180: fields in double quotes may hold commas, line ends and doubled quotes. Accepts any line
-// ends and a byte order mark, skips empty lines.
-std::vector<Record> parse_csv(std::string_view text, const std::string& name) {
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-  std::vector<Record> records;
-  Record record{1, {}};
-  std::string field;
-  size_t line = 1;
-  bool was_quoted = false;
-  const auto end_field = [&] {
-    record.fields.push_back(std::move(field));
-    field.clear();
-    was_quoted = false;
-  };
-  const auto end_record = [&] {
-    const bool empty = record.fields.empty() && field.empty() && !was_quoted;
-    if (!empty) {
-      end_field();
-      records.push_back(std::move(record));
-    }
-    record = {line, {}};
-  };
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '"' && field.empty() && !was_quoted) {
-      was_quoted = true;
-      const size_t opened = line;
-      for (++i;; ++i) {
-        if (i >= text.size()) throw Error("{}:{}: a quoted field is never closed", name, opened);
-        if (text[i] == '\n') ++line;
-        if (text[i] != '"') {
-          field += text[i];
-        } else if (i + 1 < text.size() && text[i + 1] == '"') {
-          field += text[++i];
-        } else {
-          break;
-        }
-      }
-    } else if (c == ',') {
-      end_field();
-    } else if (c == '\n' || c == '\r') {
-      if (c == '\r' && i + 1 < text.size() && text[i + 1] == '\n') ++i;
-      ++line;
-      end_record();
-    } else if (was_quoted) {
-      throw Error("{}:{}: text after the closing quote of a field", name, line);
-    } else {
-      field += c;
-    }
-  }
-  end_record();
-  return records;
-}
 
 std::string_view stripped(std::string_view text) {
   const auto blank = [](char c) { return c == ' ' || c == '\t'; };
@@ -137,7 +79,7 @@ Table parse_table(std::string_view text, const std::string& name) {
   }
 
   for (size_t r = 1; r < records.size(); ++r) {
-    const Record& record = records[r];
+    const CsvRecord& record = records[r];
     if (record.fields.size() != header.size()) {
       throw Error("{}:{}: {} fields, but the header has {}",
                   name,

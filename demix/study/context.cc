@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "demix/merge/components.h"
@@ -53,6 +54,13 @@ std::vector<Score> StudyContext::own_shares_of(const std::vector<double>& shares
   std::vector<DomainFacts> domains_named;
   for (const std::string& domain : domains()) domains_named.push_back({domain, ""});
   return own_shares(shares, datasets, domains_named);
+}
+
+bool StudyContext::has_own_shares() const {
+  const std::vector<Score> shares =
+      own_shares_of(std::vector<double>(names_.size(), 1.0 / static_cast<double>(names_.size())));
+  return std::none_of(
+      shares.begin(), shares.end(), [](const Score& share) { return std::isnan(share.value); });
 }
 
 StageTraining StudyContext::reference_training() const {

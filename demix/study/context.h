@@ -34,6 +34,9 @@ class StudyContext {
   // Whether ensembles have all the scores that count.
   bool has_ensembles() const { return beyond_ensembles(metrics_, tasks_) == nullptr; }
 
+  // Whether every domain has data of its own.
+  bool has_own_shares() const;
+
   // Oriented, by domain. `model` names it in errors.
   std::vector<Score> domain_scores(const Scores& scores, const std::string& model) const;
   std::vector<Score> score_model(const ModelFacts& model);

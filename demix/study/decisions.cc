@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <memory>
+#include <optional>
 
 #include "demix/core/error.h"
 #include "demix/core/progress.h"
+#include "demix/core/ranks.h"
 #include "demix/run/references.h"
-#include "demix/search/predictor.h"
 #include "demix/search/search.h"
+#include "demix/study/calibrated.h"
 #include "demix/validate/calibration.h"
 
 namespace demix {
@@ -18,48 +19,36 @@ namespace {
 using MergeWeights = std::vector<std::vector<double>>;
 using Estimate = std::function<Experiment::DomainScores(const MergeWeights&)>;
 
-class Decider {
- public:
-  Decider(StudyContext& context, Experiment& experiment)
-      : context_(context), experiment_(experiment) {}
-
-  void by_search(const std::string& chooser, const SearchConfig& config, const Estimate& estimate);
-  void as_is(const std::string& chooser, const std::vector<double>& shares) {
-    decisions_.push_back({chooser, shares});
-  }
-  std::vector<Decision> decisions() { return std::move(decisions_); }
-
- private:
-  StudyContext& context_;
-  Experiment& experiment_;
-  std::vector<Decision> decisions_;
-};
-
-void Decider::by_search(const std::string& chooser,
-                        const SearchConfig& config,
-                        const Estimate& estimate) {
-  SearchProblem problem{experiment_.composition(), {}, {}, context_.dataset_tokens(), 0, 0};
-  problem.seed = context_.config().seed;
-  for (const std::string& domain : context_.domains())
+// Merge weights of the mixture that a search with these scores ends with.
+std::vector<double> searched(StudyContext& context,
+                             const Experiment& experiment,
+                             const SearchConfig& config,
+                             const Estimate& estimate) {
+  SearchProblem problem{experiment.composition(), {}, {}, context.dataset_tokens(), 0, 0};
+  problem.seed = context.config().seed;
+  for (const std::string& domain : context.domains())
     problem.metrics.push_back({domain, domain, true});
   for (const int64_t tokens : problem.dataset_tokens)
     problem.prior.push_back(static_cast<double>(tokens));
-  const SearchResult found =
-      search_mixture(config, problem, [&](std::span<const Mixture> mixtures) {
-        MergeWeights weights;
-        for (const Mixture& mixture : mixtures) weights.push_back(mixture.weights);
-        std::vector<Measurements> measured;
-        for (const std::vector<Score>& scores : estimate(weights)) {
-          Measurements one;
-          for (size_t d = 0; d < scores.size(); ++d) {
-            const double error = scores[d].standard_error;
-            one[context_.domains()[d]] = {scores[d].value, std::isnan(error) ? 0 : error};
-          }
-          measured.push_back(std::move(one));
-        }
-        return measured;
-      });
-  decisions_.push_back({chooser, found.data_shares});
+  return search_mixture(config,
+                        problem,
+                        [&](std::span<const Mixture> mixtures) {
+                          MergeWeights weights;
+                          for (const Mixture& mixture : mixtures)
+                            weights.push_back(mixture.weights);
+                          std::vector<Measurements> measured;
+                          for (const std::vector<Score>& scores : estimate(weights)) {
+                            Measurements one;
+                            for (size_t d = 0; d < scores.size(); ++d) {
+                              const double error = scores[d].standard_error;
+                              one[context.domains()[d]] = {scores[d].value,
+                                                           std::isnan(error) ? 0 : error};
+                            }
+                            measured.push_back(std::move(one));
+                          }
+                          return measured;
+                        })
+      .merge_weights;
 }
 
 // Models trained from the base on the mixtures, with an equal part of `tokens` each.
@@ -82,136 +71,219 @@ Experiment::DomainScores train_proxies(StudyContext& context,
   return scores;
 }
 
-// What a Gaussian process learns from the references alone.
-class ReferenceProcess {
- public:
-  ReferenceProcess(const StudyTables& tables, const Composition& composition)
-      : composition_(composition), domains_(tables.domains.size()) {
-    Points shares(tables.datasets.size());
-    std::vector<std::vector<double>> scores(domains_);
-    for (const ReferenceRow& row : tables.references) {
-      shares.add(row.shares);
-      for (size_t d = 0; d < domains_; ++d) scores[d].push_back(row.scores[d]);
-    }
-    for (size_t d = 0; d < domains_; ++d) {
-      processes_.push_back(make_predictor("gaussian_process"));
-      processes_.back()->fit(shares, scores[d]);
-    }
-  }
-  Experiment::DomainScores operator()(const MergeWeights& weights) const {
-    Points shares(composition_.datasets().size());
-    for (const auto& alpha : weights) shares.add(composition_.data_shares(alpha));
-    Experiment::DomainScores result(weights.size(), std::vector<Score>(domains_));
-    for (size_t d = 0; d < domains_; ++d) {
-      const std::vector<double> predicted = processes_[d]->predict(shares);
-      for (size_t i = 0; i < weights.size(); ++i) result[i][d].value = predicted[i];
-    }
-    return result;
-  }
-
- private:
-  const Composition& composition_;
-  size_t domains_;
-  std::vector<std::unique_ptr<Predictor>> processes_;
+// A mixture that was really trained, once or more often.
+struct Taught {
+  std::vector<double> merge_weights;
+  std::vector<double> scores;  // by domain
 };
 
-// The scores that the experiment's estimates lead to expect, by calibration on the references.
+// The study's references: their mean over all trainings, or the first `count` of them as one
+// training has them.
+std::vector<Taught> taught_by(const StudyTables& tables,
+                              const Composition& composition,
+                              size_t count = 0) {
+  std::vector<std::string> names;
+  const auto means = trained_scores(tables, &names);
+  std::vector<Taught> taught;
+  for (size_t i = 0; i < names.size() && (count == 0 || i < count); ++i) {
+    const auto row = std::find_if(tables.references.begin(),
+                                  tables.references.end(),
+                                  [&](const ReferenceRow& r) { return r.reference == names[i]; });
+    taught.push_back({composition.project(row->shares).merge_weights, row->scores});
+    if (count > 0) continue;
+    for (size_t d = 0; d < means.size(); ++d) taught.back().scores[d] = means[d][i];
+  }
+  return taught;
+}
+
+// What trained mixtures lead to expect of others, by calibration of the experiment's estimates, or
+// by data shares alone.
 class CalibratedScores {
  public:
-  CalibratedScores(const StudyTables& tables, const Experiment& experiment) {
-    const auto trained = trained_scores(tables);
-    std::vector<std::vector<std::vector<double>>> estimates(trained.size());  // [domain][chooser]
-    for (const char* chooser : kCalibratedFrom) {
-      auto scores = estimates_of(tables, experiment.name(), chooser);
-      if (!scores.empty()) choosers_.push_back(chooser);
-      for (size_t d = 0; d < scores.size(); ++d) estimates[d].push_back(std::move(scores[d]));
+  CalibratedScores(StudyContext& context,
+                   Experiment& experiment,
+                   std::span<const Taught> taught,
+                   bool with_estimates)
+      : experiment_(experiment),
+        choosers_(with_estimates ? calibrated_from(context.has_ensembles())
+                                 : std::vector<std::string>()) {
+    MergeWeights weights;
+    std::vector<std::vector<double>> trained;
+    for (const Taught& one : taught) {
+      weights.push_back(one.merge_weights);
+      trained.push_back(one.scores);
     }
-    for (size_t d = 0; d < trained.size(); ++d)
-      calibrations_.emplace_back(estimates[d], trained[d]);
+    calibrations_.emplace(estimated(weights), trained);
   }
 
-  Experiment::DomainScores operator()(Experiment& experiment, const MergeWeights& weights) const {
-    std::vector<Experiment::DomainScores> estimates;
-    for (const std::string& chooser : choosers_) {
-      estimates.push_back(chooser == "merge"           ? experiment.merged("merge", weights)
-                          : chooser == "ensemble"      ? experiment.ensembles(weights)
-                          : chooser == "interpolation" ? experiment.interpolations(weights)
-                                                       : experiment.own_shares(weights));
-    }
-    Experiment::DomainScores result(weights.size(), std::vector<Score>(calibrations_.size()));
-    for (size_t i = 0; i < weights.size(); ++i) {
-      for (size_t d = 0; d < calibrations_.size(); ++d) {
-        std::vector<double> own;
-        for (const auto& scores : estimates) own.push_back(scores[i][d].value);
-        result[i][d].value = calibrations_[d].expected(own);
-      }
+  // With `boldness` standard deviations of what is not known added.
+  Experiment::DomainScores operator()(const MergeWeights& weights, double boldness = 0) {
+    Experiment::DomainScores result;
+    for (const EstimatedMixture& mixture : estimated(weights)) {
+      result.emplace_back();
+      for (const Forecast& forecast : calibrations_->expected(mixture))
+        result.back().push_back({forecast.mean + boldness * forecast.uncertainty, 0});
     }
     return result;
   }
 
  private:
+  std::vector<EstimatedMixture> estimated(const MergeWeights& weights) {
+    std::vector<EstimatedMixture> mixtures;
+    for (const auto& alpha : weights)
+      mixtures.push_back({experiment_.composition().data_shares(alpha), {}});
+    for (const std::string& chooser : choosers_) {
+      const auto scores = chooser == "merge"           ? experiment_.merged("merge", weights)
+                          : chooser == "ensemble"      ? experiment_.ensembles(weights)
+                          : chooser == "interpolation" ? experiment_.interpolations(weights)
+                                                       : experiment_.own_shares(weights);
+      for (size_t i = 0; i < mixtures.size(); ++i)
+        mixtures[i].estimates.push_back(values_of(scores[i]));
+    }
+    return mixtures;
+  }
+
+  Experiment& experiment_;
   std::vector<std::string> choosers_;
-  std::vector<Calibration> calibrations_;  // by domain
+  std::optional<DomainCalibrations> calibrations_;
 };
 
+class Decider {
+ public:
+  Decider(StudyContext& context, Experiment& experiment, const StudyTables& tables)
+      : context_(context),
+        experiment_(experiment),
+        composition_(experiment.composition()),
+        search_(context.config().search),
+        study_(context.config().study.decisions),
+        tables_(tables) {}
+
+  std::vector<Decision> decisions();
+
+ private:
+  void as_is(const std::string& chooser, const std::vector<double>& shares) {
+    if (study_.wants(chooser)) decisions_.push_back({chooser, shares});
+  }
+  void by_search(const std::string& chooser, const SearchConfig& config, const Estimate& estimate) {
+    if (!study_.wants(chooser)) return;
+    as_is(chooser, composition_.data_shares(searched(context_, experiment_, config, estimate)));
+  }
+  void by_calibration(const std::string& chooser, size_t references, bool with_estimates);
+  void by_refining(const std::string& chooser, bool with_estimates, double boldness);
+  void by_trained_proxies();
+
+  StudyContext& context_;
+  Experiment& experiment_;
+  const Composition& composition_;
+  const SearchConfig& search_;
+  const StudyDecisions& study_;
+  const StudyTables& tables_;
+  std::vector<Decision> decisions_;
+};
+
+void Decider::by_calibration(const std::string& chooser, size_t references, bool with_estimates) {
+  if (!study_.wants(chooser)) return;
+  CalibratedScores calibrated(
+      context_, experiment_, taught_by(tables_, composition_, references), with_estimates);
+  by_search(chooser, search_, [&](const MergeWeights& weights) { return calibrated(weights); });
+}
+
+// Each reference of its own is trained where the ones before lead to expect most.
+void Decider::by_refining(const std::string& chooser, bool with_estimates, double boldness) {
+  if (!study_.wants(chooser)) return;
+  std::vector<Taught> taught = taught_by(tables_, composition_, study_.taught);
+  for (size_t step = 0; step < study_.refined; ++step) {
+    CalibratedScores calibrated(context_, experiment_, taught, with_estimates);
+    const std::vector<double> alpha =
+        searched(context_, experiment_, search_, [&](const MergeWeights& weights) {
+          return calibrated(weights, boldness);
+        });
+    const uint64_t order = context_.config().study.reference_seeds.front() + 1000 * (step + 1);
+    const std::vector<ModelFacts> trained = context_.models().train(
+        {{fmt::format("refined/{}/{}/{}", experiment_.name(), chooser, step + 1),
+          composition_.data_shares(alpha),
+          context_.reference_training(),
+          order}},
+        "refining references");
+    taught.push_back({alpha, values_of(context_.score_model(trained.front()))});
+  }
+  CalibratedScores calibrated(context_, experiment_, taught, with_estimates);
+  by_search(chooser, search_, [&](const MergeWeights& weights) { return calibrated(weights); });
+  // Of its own, what is expected most of now.
+  MergeWeights own;
+  for (size_t i = study_.taught; i < taught.size(); ++i) own.push_back(taught[i].merge_weights);
+  const Experiment::DomainScores expected = calibrated(own);
+  const auto references = trained_scores(tables_);
+  size_t best = 0;
+  for (size_t i = 1; i < own.size(); ++i)
+    if (aggregate_of(expected[i], references) > aggregate_of(expected[best], references)) best = i;
+  as_is(chooser + "_trained", composition_.data_shares(own[best]));
+}
+
+void Decider::by_trained_proxies() {
+  const auto trained = [&](const MergeWeights& weights) {
+    return train_proxies(context_, experiment_, weights);
+  };
+  const auto proxies = static_cast<int>(study_.trained_proxies);
+  SearchConfig once = search_;
+  once.rounds = 1;
+  once.proxies = proxies;
+  by_search("trained_proxies", once, trained);
+  SearchConfig regmix = once;
+  regmix.predictor = "lightgbm";
+  regmix.decide = "average";
+  by_search("regmix", regmix, trained);
+  SearchConfig climb = regmix;
+  climb.rounds = 3;
+  climb.proxies = proxies * 4 / 7;  // and a half, and a quarter of them
+  by_search("climb", climb, trained);
+}
+
+std::vector<Decision> Decider::decisions() {
+  for (const MixtureFacts& facts :
+       choose_baselines(composition_, context_.dataset_tokens(), search_.sampler.prior_power, {})) {
+    if (facts.name != "flattened") as_is(facts.name, facts.mixture);
+  }
+  for (const std::string& merge : experiment_.merge_names()) {
+    by_search(merge, search_, [&](const MergeWeights& weights) {
+      return experiment_.merged(merge, weights);
+    });
+  }
+  if (context_.has_ensembles())
+    by_search("ensemble", search_, [&](const MergeWeights& weights) {
+      return experiment_.ensembles(weights);
+    });
+  by_search("interpolation", search_, [&](const MergeWeights& weights) {
+    return experiment_.interpolations(weights);
+  });
+  if (context_.has_own_shares())
+    by_search("own_share", search_, [&](const MergeWeights& weights) {
+      return experiment_.own_shares(weights);
+    });
+  by_calibration("calibrated", 0, true);
+  by_calibration("references_only", 0, false);
+  by_calibration("calibrated_few", study_.taught, true);
+  by_refining("refined", true, 0);
+  by_refining("refined_boldly", true, 1);
+  by_refining("refined_by_shares", false, 0);
+  by_trained_proxies();
+  return std::move(decisions_);
+}
+
 }  // namespace
+
+double aggregate_of(const std::vector<Score>& scores,
+                    const std::vector<std::vector<double>>& trained) {
+  double sum = 0;
+  for (size_t d = 0; d < scores.size(); ++d)
+    sum += (scores[d].value - mean(trained[d])) / standard_deviation(trained[d]);
+  return sum / static_cast<double>(scores.size());
+}
 
 std::vector<Decision> decide(StudyContext& context,
                              Experiment& experiment,
                              const StudyTables& tables) {
-  const SearchConfig& search = context.config().search;
-  const Composition& composition = experiment.composition();
-  Decider decider(context, experiment);
-
-  for (const MixtureFacts& facts :
-       choose_baselines(composition, context.dataset_tokens(), search.sampler.prior_power, {})) {
-    if (facts.name != "flattened") decider.as_is(facts.name, facts.mixture);
-  }
-  for (const std::string& merge : experiment.merge_names()) {
-    decider.by_search(merge, search, [&](const MergeWeights& weights) {
-      return experiment.merged(merge, weights);
-    });
-  }
-  if (context.has_ensembles())
-    decider.by_search("ensemble", search, [&](const MergeWeights& weights) {
-      return experiment.ensembles(weights);
-    });
-  decider.by_search("interpolation", search, [&](const MergeWeights& weights) {
-    return experiment.interpolations(weights);
-  });
-  const std::vector<Score> shares = context.own_shares_of(
-      std::vector<double>(context.datasets().size(), 1.0 / context.datasets().size()));
-  if (std::none_of(
-          shares.begin(), shares.end(), [](const Score& s) { return std::isnan(s.value); })) {
-    decider.by_search("own_share", search, [&](const MergeWeights& weights) {
-      return experiment.own_shares(weights);
-    });
-  }
-  const CalibratedScores calibrated(tables, experiment);
-  decider.by_search("calibrated", search, [&](const MergeWeights& weights) {
-    return calibrated(experiment, weights);
-  });
-  const ReferenceProcess process(tables, composition);
-  decider.by_search(
-      "references_only", search, [&](const MergeWeights& weights) { return process(weights); });
-
-  const auto trained = [&](const MergeWeights& weights) {
-    return train_proxies(context, experiment, weights);
-  };
-  const auto proxies = static_cast<int>(context.config().study.decisions.trained_proxies);
-  SearchConfig once = search;
-  once.rounds = 1;
-  once.proxies = proxies;
-  decider.by_search("trained_proxies", once, trained);
-  SearchConfig regmix = once;
-  regmix.predictor = "lightgbm";
-  regmix.decide = "average";
-  decider.by_search("regmix", regmix, trained);
-  SearchConfig climb = regmix;
-  climb.rounds = 3;
-  climb.proxies = proxies * 4 / 7;  // and a half, and a quarter of them
-  decider.by_search("climb", climb, trained);
-  return decider.decisions();
+  return Decider(context, experiment, tables).decisions();
 }
 
 }  // namespace demix

@@ -13,16 +13,22 @@ struct Decision {
   std::vector<double> shares;  // data shares
 };
 
-// Estimates that calibration on references learns from.
-inline constexpr const char* kCalibratedFrom[] = {
-    "merge", "ensemble", "interpolation", "own_share"};
+// Each domain in standard deviations of the references (`trained`, by domain) from their mean,
+// averaged.
+double aggregate_of(const std::vector<Score>& scores,
+                    const std::vector<std::vector<double>>& trained);
 
-// By merges, ensembles, interpolation and own share of the experiment; "calibrated", all of these
-// calibrated on the trained references of `tables`; "references_only", a Gaussian process over
-// them; "natural" and "uniform"; and by proxies that are really trained, with the components'
-// tokens among them: "regmix" (one round, LightGBM, average of the best), "climb" (three rounds of
-// it) and "trained_proxies" (those of regmix, with the predictor and the optimum of the run's
-// search).
+// By those choosers of `decisions.choosers`:
+// "natural", "uniform"; "merge" and the arm's other merges, "ensemble", "interpolation" and
+// "own_share" of the experiment; "calibrated", these calibrated on all trained references of
+// `tables`, and "references_only", the same without estimates; "calibrated_few", on one training of
+// the first `taught` references; "refined", "refined_boldly" and "refined_by_shares", which begin
+// with those and then train `refined` more, one after the other, where they expect most (boldly:
+// most plus a standard deviation of what is not known; by shares: without estimates), and with
+// "_trained" behind their names the best of what they trained themselves, as they expect then; and
+// by proxies that are really trained, with the components' tokens among them: "regmix" (one round,
+// LightGBM, average of the best), "climb" (three rounds of it) and "trained_proxies" (those of
+// regmix, with the predictor and the optimum of the run's search).
 std::vector<Decision> decide(StudyContext& context,
                              Experiment& experiment,
                              const StudyTables& tables);

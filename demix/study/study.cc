@@ -1,15 +1,16 @@
 #include "demix/study/study.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
 #include "demix/core/error.h"
 #include "demix/core/progress.h"
 #include "demix/core/ranks.h"
+#include "demix/study/calibrated.h"
 #include "demix/study/context.h"
 #include "demix/study/decisions.h"
 #include "demix/study/experiment.h"
-#include "demix/validate/calibration.h"
 #include "demix/validate/gauge.h"
 
 namespace demix {
@@ -17,8 +18,6 @@ namespace {
 
 // Of the data that two mixtures differ in: below it they are the same.
 constexpr double kSameMixture = 1e-6;
-// References that a user may well afford.
-constexpr size_t kFew = 8;
 
 // A mixture that is really trained.
 struct Reference {
@@ -54,7 +53,7 @@ class Study {
 
   void train_references();
   void estimate(const std::string& arm_name, const StudyArm& arm, uint64_t seed);
-  void decide_and_train(const std::string& arm_name);
+  void decide_and_train(const std::string& arm_name, uint64_t seed);
   void write() { write_tables(tables_, context_.workspace().folder()); }
   const StudyTables& tables() const { return tables_; }
 
@@ -63,7 +62,6 @@ class Study {
            const std::string& chooser,
            const Experiment::DomainScores& scores);
   void add_gauge(const std::string& experiment, SignRow& signs) const;
-  void add_calibrated(const std::string& experiment);
 
   StudyContext context_;
   const std::vector<Reference> references_;
@@ -125,7 +123,7 @@ void Study::estimate(const std::string& arm_name, const StudyArm& arm, uint64_t 
   if (context_.has_ensembles()) add(name, "ensemble", experiment.ensembles(weights));
   for (const std::string& merge : experiment.merge_names())
     add(name, merge, experiment.merged(merge, weights));
-  add_calibrated(name);
+  add_calibrated(tables_, name);
   tables_.signs.push_back(experiment.signs());
   add_gauge(name, tables_.signs.back());
 }
@@ -144,51 +142,18 @@ void Study::add_gauge(const std::string& experiment, SignRow& signs) const {
     signs.values["gauge." + tables_.domains[d]] = reading->domains[d];
 }
 
-// "calibrated": from the choosers' estimates by all other references; "calibrated_8": by eight.
-void Study::add_calibrated(const std::string& experiment) {
-  const auto trained = trained_scores(tables_);
-  const size_t count = references_.size();
-  std::vector<std::vector<std::vector<double>>> estimates(trained.size());  // [domain][chooser]
-  for (const char* chooser : kCalibratedFrom) {
-    auto scores = estimates_of(tables_, experiment, chooser);
-    for (size_t d = 0; d < scores.size(); ++d) estimates[d].push_back(std::move(scores[d]));
-  }
-  Experiment::DomainScores by_all(count, std::vector<Score>(trained.size()));
-  Experiment::DomainScores by_few = by_all;
-  for (size_t d = 0; d < trained.size(); ++d) {
-    const std::vector<double> all = calibrated_by_others(estimates[d], trained[d]);
-    const std::vector<double> few = calibrated_by_few(estimates[d], trained[d], kFew);
-    for (size_t i = 0; i < count; ++i) {
-      by_all[i][d].value = all[i];
-      if (!few.empty()) by_few[i][d].value = few[i];
-    }
-  }
-  add(experiment, "calibrated", by_all);
-  add(experiment, fmt::format("calibrated_{}", kFew), by_few);
-}
-
-// Each domain in standard deviations of the references from their mean, averaged.
-double aggregate(const std::vector<Score>& scores,
-                 const std::vector<std::vector<double>>& trained) {
-  double sum = 0;
-  for (size_t d = 0; d < scores.size(); ++d)
-    sum += (scores[d].value - mean(trained[d])) / standard_deviation(trained[d]);
-  return sum / static_cast<double>(scores.size());
-}
-
-void Study::decide_and_train(const std::string& arm_name) {
+void Study::decide_and_train(const std::string& arm_name, uint64_t seed) {
   const StudySection& study = context_.config().study;
-  const StudyArm& arm = study.arms.at(arm_name);
-  Experiment experiment(context_, arm_name, arm, arm.seeds.front());
+  Experiment experiment(context_, arm_name, study.arms.at(arm_name), seed);
   const std::vector<Decision> decisions = decide(context_, experiment, tables_);
   std::vector<ModelRequest> requests;
   for (const Decision& decision : decisions) {
-    for (const uint64_t seed : study.decisions.seeds) {
+    for (const uint64_t training : study.decisions.seeds) {
       requests.push_back(
-          {fmt::format("decisions/{}/{}/{}", experiment.name(), decision.chooser, seed),
+          {fmt::format("decisions/{}/{}/{}", experiment.name(), decision.chooser, training),
            decision.shares,
            context_.reference_training(),
-           seed});
+           training});
     }
   }
   const std::vector<ModelFacts> trained = context_.models().train(requests, "decisions");
@@ -202,7 +167,7 @@ void Study::decide_and_train(const std::string& arm_name) {
                                  decision.shares,
                                  values_of(scores),
                                  errors_of(scores),
-                                 aggregate(scores, references)});
+                                 aggregate_of(scores, references)});
   }
 }
 
@@ -219,8 +184,12 @@ StudyTables run_study(StudyConfig config, const std::filesystem::path& out) {
     }
   }
   for (const std::string& name : section.decisions.arms) {
-    study.decide_and_train(name);
-    study.write();
+    const std::vector<uint64_t>& seeds = section.arms.at(name).seeds;
+    const size_t count = std::min(seeds.size(), section.decisions.component_seeds);
+    for (size_t i = 0; i < count; ++i) {
+      study.decide_and_train(name, seeds[i]);
+      study.write();
+    }
   }
   return study.tables();
 }

@@ -15,6 +15,38 @@ void check_seeds(const char* key, const std::vector<uint64_t>& seeds) {
     throw Error("{}: the same seed twice is the same model twice", key);
 }
 
+// Those of any arm and, besides, the merges of arms.
+constexpr const char* kDeciders[] = {"natural",
+                                     "uniform",
+                                     "merge",
+                                     "ensemble",
+                                     "interpolation",
+                                     "own_share",
+                                     "calibrated",
+                                     "references_only",
+                                     "calibrated_few",
+                                     "refined",
+                                     "refined_boldly",
+                                     "refined_by_shares",
+                                     "refined_trained",
+                                     "refined_boldly_trained",
+                                     "refined_by_shares_trained",
+                                     "trained_proxies",
+                                     "regmix",
+                                     "climb"};
+
+void check_chooser(const std::string& chooser, const std::map<std::string, StudyArm>& arms) {
+  std::vector<std::string> names(std::begin(kDeciders), std::end(kDeciders));
+  for (const auto& [arm, config] : arms)
+    for (const auto& [merge, method] : config.merges) names.push_back(merge);
+  if (std::find(names.begin(), names.end(), chooser) != names.end()) return;
+  const auto near = nearest(chooser, names);
+  throw Error("decisions.choosers: there is no chooser '{}'; {}",
+              chooser,
+              near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
+                           : fmt::format("did you mean '{}'?", near));
+}
+
 }  // namespace
 
 void StudyArm::check() const {
@@ -29,6 +61,13 @@ void StudyDecisions::check() const {
   if (trained_proxies < 8)
     throw Error("trained_proxies is {}, expected at least 8, from which a predictor can learn",
                 trained_proxies);
+  if (component_seeds < 1) throw Error("component_seeds is 0, expected at least 1");
+  if (taught < 3) throw Error("taught is {}, expected at least 3 references to learn from", taught);
+}
+
+bool StudyDecisions::wants(const std::string& chooser) const {
+  if (choosers.empty()) return !chooser.starts_with("refined") && chooser != "calibrated_few";
+  return std::find(choosers.begin(), choosers.end(), chooser) != choosers.end();
 }
 
 void StudySection::check() const {
@@ -44,6 +83,14 @@ void StudySection::check() const {
   }
   for (const std::string& name : decisions.arms)
     if (!arms.contains(name)) throw Error("decisions.arms: there is no arm '{}'", name);
+  for (const std::string& chooser : decisions.choosers) check_chooser(chooser, arms);
+  const bool refining = std::any_of(
+      decisions.choosers.begin(), decisions.choosers.end(), [](const std::string& chooser) {
+        return chooser.starts_with("refined") || chooser == "calibrated_few";
+      });
+  if (refining && decisions.taught > static_cast<size_t>(references))
+    throw Error(
+        "decisions.taught is {}, but there are {} references", decisions.taught, references);
   if (bootstrap < 100) throw Error("bootstrap must be at least 100");
 }
 

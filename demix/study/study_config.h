@@ -38,17 +38,26 @@ struct StudyArm {
 
 // Mixtures that choosers decide for, really trained.
 struct StudyDecisions {
-  std::vector<std::string> arms;  // whose choosers decide, by the components of their first seed
+  std::vector<std::string> arms;      // whose choosers decide
+  size_t component_seeds = 1;         // of each arm, its first ones: every one decides anew
+  std::vector<std::string> choosers;  // of kDeciders and the merges; empty: all but refined ones
   std::vector<uint64_t> seeds = {301, 302, 303};  // of the trainings of each decision
   int64_t trained_proxies = 28;  // of RegMix and CLIMB, which share the components' tokens among
                                  // them
+  size_t taught = 8;             // references, the first ones, that refined choosers begin with
+  size_t refined = 4;            // references that they place themselves
   template <class V>
   void visit(V& v) {
     v("arms", arms);
+    v("component_seeds", component_seeds);
+    v("choosers", choosers);
     v("seeds", seeds);
     v("trained_proxies", trained_proxies);
+    v("taught", taught);
+    v("refined", refined);
   }
   void check() const;
+  bool wants(const std::string& chooser) const;
 };
 
 struct StudySection {

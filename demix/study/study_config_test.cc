@@ -58,6 +58,11 @@ TEST(StudyConfig, BadValuesAreRefusedBeforeAnyWork) {
   EXPECT_MENTIONS(message("  arms: {a: {seeds: [1, 1]}}\n"), "the same seed twice");
   EXPECT_MENTIONS(message("  arms: {a: {seeds: []}}\n"), "at least one seed");
   EXPECT_MENTIONS(message("  arms: {a: {tokens: 0}}\n"), "tokens is 0");
+  EXPECT_MENTIONS(message("  arms: {a: {}}\n  decisions: {choosers: [ensembel]}\n"),
+                  "did you mean 'ensemble'?");
+  EXPECT_MENTIONS(message("  arms: {a: {}}\n  decisions: {choosers: [refined], taught: 40}\n"),
+                  "there are 32 references");
+  EXPECT_MENTIONS(message("  arms: {a: {}}\n  decisions: {taught: 2}\n"), "taught is 2");
   EXPECT_MENTIONS(message("  arms: {a: {anchor_share: 1}}\n"), "anchor_share is 1");
   EXPECT_MENTIONS(message("  arms: {a: {}}\n  decisions: {arms: [b]}\n"), "there is no arm 'b'");
   EXPECT_MENTIONS(message("  arms: {a: {merges: {m: {method: tise}}}}\n"), "study.arms.a.merges.m");

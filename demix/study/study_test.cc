@@ -46,7 +46,7 @@ TEST_F(StudyRun, EveryExperimentForetellsEveryReferenceByEveryChooser) {
     ++rows[row.experiment + " " + row.chooser];
   }
   const std::set<std::string> always = {
-      "merge", "ensemble", "interpolation", "own_share", "calibrated"};
+      "merge", "ensemble", "interpolation", "own_share", "calibrated", "shares"};
   std::set<std::string> of_full = always;
   of_full.insert("longer");
   EXPECT_EQ(choosers.at("full.1"), of_full);
@@ -73,6 +73,31 @@ TEST_F(StudyRun, EveryExperimentForetellsEveryReferenceByEveryChooser) {
                               "climb",
                               "trained_proxies"})
     EXPECT_TRUE(decided.contains(chooser)) << chooser;
+}
+
+TEST_F(StudyRun, RefinedChoosersTrainReferencesOfTheirOwn) {
+  const StudyTables tables = run_study(config(R"(
+study:
+  references: 5
+  arms: {full: {seeds: [1, 2]}}
+  decisions:
+    arms: [full]
+    component_seeds: 2
+    choosers: [refined, refined_boldly, refined_by_shares, refined_trained, calibrated_few]
+    seeds: [301]
+    taught: 4
+    refined: 2
+  bootstrap: 100
+)"),
+                                       out());
+  std::map<std::string, int> rows;
+  for (const DecisionRow& row : tables.decisions) ++rows[row.experiment + " " + row.chooser];
+  EXPECT_EQ(rows.size(), 10u);
+  for (const char* chooser :
+       {"refined", "refined_boldly", "refined_by_shares", "refined_trained", "calibrated_few"})
+    for (const char* experiment : {"full.1 ", "full.2 "})
+      EXPECT_EQ(rows[std::string(experiment) + chooser], 1) << experiment << chooser;
+  EXPECT_TRUE(std::filesystem::exists(out() / "refined/full.2/refined/2/config.json"));
 }
 
 TEST_F(StudyRun, ASecondStartTrainsNothingAndEndsWithTheSameTables) {

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <set>
 
+#include "demix/core/csv.h"
 #include "demix/core/error.h"
 #include "demix/core/files.h"
 #include "demix/core/ranks.h"
@@ -34,6 +36,64 @@ constexpr const char* kShare = "{:.6f}";
 constexpr const char* kScore = "{:.8g}";
 constexpr const char* kError = "{:.3g}";
 
+// A table of write_tables, by the names of its columns.
+class CsvTable {
+ public:
+  explicit CsvTable(const std::filesystem::path& path)
+      : name_(path.string()), records_(parse_csv(read_file(path), name_)) {
+    if (records_.empty()) throw Error("{}: empty, expected a header", name_);
+    for (size_t r = 1; r < records_.size(); ++r) {
+      if (records_[r].fields.size() != records_[0].fields.size())
+        throw Error("{}:{}: {} fields, but the header has {}",
+                    name_,
+                    records_[r].line,
+                    records_[r].fields.size(),
+                    records_[0].fields.size());
+    }
+  }
+
+  size_t rows() const { return records_.size() - 1; }
+  const std::vector<std::string>& header() const { return records_[0].fields; }
+  // What follows `prefix` in the names of columns.
+  std::vector<std::string> names(std::string_view prefix) const {
+    std::vector<std::string> names;
+    for (const std::string& column : header())
+      if (column.starts_with(prefix)) names.push_back(column.substr(prefix.size()));
+    return names;
+  }
+  const std::string& text(size_t row, std::string_view column) const {
+    const auto found = std::find(header().begin(), header().end(), column);
+    if (found == header().end()) throw Error("{}:1: no column '{}'", name_, column);
+    return records_[row + 1].fields[static_cast<size_t>(found - header().begin())];
+  }
+  // NaN where the field is empty.
+  double number(size_t row, std::string_view column) const {
+    const std::string& field = text(row, column);
+    double value = std::nan("");
+    const auto [end, status] = std::from_chars(field.data(), field.data() + field.size(), value);
+    if (!field.empty() && (status != std::errc() || end != field.data() + field.size()))
+      throw Error("{}:{}: column '{}': '{}', expected a number",
+                  name_,
+                  records_[row + 1].line,
+                  column,
+                  field);
+    return value;
+  }
+  std::vector<double> numbers(size_t row,
+                              std::string_view prefix,
+                              const std::vector<std::string>& names) const {
+    std::vector<double> values;
+    for (const std::string& name : names) values.push_back(number(row, std::string(prefix) + name));
+    return values;
+  }
+
+ private:
+  std::string name_;
+  std::vector<CsvRecord> records_;
+};
+
+}  // namespace
+
 std::vector<std::string> experiments_of(const StudyTables& tables) {
   std::vector<std::string> experiments;
   std::set<std::string> seen;
@@ -41,8 +101,6 @@ std::vector<std::string> experiments_of(const StudyTables& tables) {
     if (seen.insert(row.experiment).second) experiments.push_back(row.experiment);
   return experiments;
 }
-
-}  // namespace
 
 std::vector<std::vector<double>> trained_scores(const StudyTables& tables,
                                                 std::vector<std::string>* names) {
@@ -124,6 +182,45 @@ void write_tables(const StudyTables& tables, const std::filesystem::path& folder
   write_file_atomically(folder / "estimates.csv", estimates);
   write_file_atomically(folder / "decisions.csv", decisions);
   write_file_atomically(folder / "signs.csv", signs);
+}
+
+StudyTables read_tables(const std::filesystem::path& folder) {
+  StudyTables tables;
+  const CsvTable references(folder / "references.csv");
+  tables.datasets = references.names("share.");
+  tables.domains = references.names("score.");
+  for (size_t r = 0; r < references.rows(); ++r) {
+    // They are repeated for every experiment.
+    if (references.text(r, "experiment") != references.text(0, "experiment")) break;
+    tables.references.push_back({references.text(r, "reference"),
+                                 static_cast<uint64_t>(references.number(r, "seed")),
+                                 references.numbers(r, "share.", tables.datasets),
+                                 references.numbers(r, "score.", tables.domains),
+                                 references.numbers(r, "error.", tables.domains)});
+  }
+  const CsvTable estimates(folder / "estimates.csv");
+  for (size_t r = 0; r < estimates.rows(); ++r)
+    tables.estimates.push_back({estimates.text(r, "experiment"),
+                                estimates.text(r, "chooser"),
+                                estimates.text(r, "reference"),
+                                estimates.numbers(r, "score.", tables.domains)});
+  const CsvTable decisions(folder / "decisions.csv");
+  for (size_t r = 0; r < decisions.rows(); ++r)
+    tables.decisions.push_back({decisions.text(r, "experiment"),
+                                decisions.text(r, "chooser"),
+                                static_cast<uint64_t>(decisions.number(r, "seed")),
+                                decisions.numbers(r, "share.", tables.datasets),
+                                decisions.numbers(r, "score.", tables.domains),
+                                decisions.numbers(r, "error.", tables.domains),
+                                decisions.number(r, "aggregate")});
+  const CsvTable signs(folder / "signs.csv");
+  for (size_t r = 0; r < signs.rows(); ++r) {
+    SignRow row{signs.text(r, "experiment"), {}};
+    for (const std::string& name : signs.header())
+      if (name != "experiment") row.values[name] = signs.number(r, name);
+    tables.signs.push_back(std::move(row));
+  }
+  return tables;
 }
 
 std::string decisions_table(const StudyTables& tables) {

@@ -65,6 +65,12 @@ std::vector<std::vector<double>> estimates_of(const StudyTables& tables,
 // experiment and reference.
 void write_tables(const StudyTables& tables, const std::filesystem::path& folder);
 
+// What write_tables wrote. Throws Error, with file and line, on files of another form.
+StudyTables read_tables(const std::filesystem::path& folder);
+
+// In the order of their first estimates.
+std::vector<std::string> experiments_of(const StudyTables& tables);
+
 // For people: the mean aggregate of each chooser over the trainings of its decision, best first.
 std::string decisions_table(const StudyTables& tables);
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "demix/core/error.h"
 #include "demix/core/files.h"
 #include "tests/temporary_folder.h"
 
@@ -53,6 +54,31 @@ TEST(StudyTables, FilesJoinOnExperimentAndReference) {
             "experiment,chooser,seed,share.wiki,share.code,score.general,error.general,aggregate\n"
             "full.1,merge,301,1.000000,0.000000,-1,0.25,1.5\n");
   EXPECT_EQ(read_file(folder / "signs.csv"), "experiment,drift\nfull.1,0.125\n");
+}
+
+TEST(StudyTables, AreReadAsTheyWereWritten) {
+  const TemporaryFolder folder;
+  write_tables(small(), folder / "a");
+  const StudyTables read = read_tables(folder / "a");
+  EXPECT_EQ(read.references.size(), 4u);  // not once for each of two experiments
+  write_tables(read, folder / "b");
+  for (const char* file : {"references.csv", "estimates.csv", "decisions.csv", "signs.csv"})
+    EXPECT_EQ(read_file(folder / "a" / file), read_file(folder / "b" / file)) << file;
+}
+
+TEST(StudyTables, AFileOfAnotherFormIsNamedWithItsLine) {
+  const TemporaryFolder folder;
+  write_tables(small(), folder.path());
+  write_file_atomically(folder / "estimates.csv",
+                        "experiment,chooser,reference,score.general\nfull.1,merge,uniform,high\n");
+  try {
+    read_tables(folder.path());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("estimates.csv:2: column 'score.general': 'high'"),
+              std::string::npos)
+        << error.what();
+  }
 }
 
 }  // namespace
