@@ -49,6 +49,18 @@ TEST(ResultJson, WrittenAndReadBackIsTheSame) {
   EXPECT_FALSE(again.references.back().in_correlations);
 }
 
+TEST(ResultJson, WhatTheSearchFoundIsKeptWhereAnotherMixtureIsHandedOver) {
+  RunResult result = sample_result();
+  EXPECT_TRUE(result_to_json(result)["baselines"]["searched"].is_null());
+  result.searched = result.uniform;
+  result.searched.name = "searched";
+  const Json json = result_to_json(result);
+  const RunResult again = result_from_json(json, details_to_json(result));
+  EXPECT_EQ(again.searched.name, "searched");
+  EXPECT_EQ(again.searched.mixture, result.uniform.mixture);
+  EXPECT_EQ(again.searched.found_gain.domains[0].value, result.uniform.found_gain.domains[0].value);
+}
+
 TEST(ResultJson, HasTheContractsNamesAndShapes) {
   const RunResult result = sample_result();
   const Json json = result_to_json(result);

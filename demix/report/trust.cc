@@ -45,6 +45,9 @@ Verdict agreement_verdict(const RunResult& result) {
     verdict.kind = Kind::kNoEvidence;
     verdict.answer = measured + ": the interval includes zero.";
   }
+  if (const Estimate& taught = result.fidelity.calibrated.macro.spearman; is_known(taught))
+    verdict.answer +=
+        fmt::format(" Calibrated by the other references: {}.", show_estimate(taught));
   return verdict;
 }
 

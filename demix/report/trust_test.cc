@@ -44,6 +44,31 @@ TEST(Verdicts, TheBetterFreeBaselineIsTheOneToBeat) {
   EXPECT_NE(beaten.answer.find("own data share reaches a Spearman of 0.90"), std::string::npos);
 }
 
+TEST(Verdicts, WhatTheReferencesTaughtStandsBesideTheAgreement) {
+  RunResult r = result_with({0.5, 0.01, 0.8}, {}, {});
+  EXPECT_EQ(verdicts(r)[0].answer.find("Calibrated"), std::string::npos);
+  r.fidelity.calibrated.macro.spearman = {0.9, 0.8, 0.95};
+  EXPECT_NE(verdicts(r)[0].answer.find("Calibrated by the other references: 0.90"),
+            std::string::npos);
+}
+
+TEST(Verdicts, AMixtureThatReferencesPlacedIsSetAgainstWhatTheSearchFound) {
+  RunResult r;
+  r.domains = {{"general", ""}, {"code", ""}};
+  EXPECT_EQ(verdicts(r).size(), 4u);
+  r.searched.name = "searched";
+  r.searched.found_gain.domains = {{0.02, 0.005}, {0.01, 0.02}};
+  ASSERT_EQ(verdicts(r).size(), 5u);
+  EXPECT_EQ(verdicts(r)[3].kind, Kind::kYes);
+  EXPECT_NE(verdicts(r)[3].answer.find("general 0.02"), std::string::npos) << verdicts(r)[3].answer;
+  r.searched.found_gain.domains[1] = {-0.1, 0.02};
+  EXPECT_EQ(verdicts(r)[3].kind, Kind::kPartly);
+  r.searched.found_gain.domains[0] = {0.001, 0.02};
+  EXPECT_EQ(verdicts(r)[3].kind, Kind::kNo);
+  r.searched.found_gain.domains[1] = {0.001, 0.02};
+  EXPECT_EQ(verdicts(r)[3].kind, Kind::kNoEvidence);
+}
+
 TEST(Verdicts, TheGaugeIsGoodInPartOrNotAtAll) {
   RunResult r;
   r.domains = {{"general", ""}, {"code", ""}};
