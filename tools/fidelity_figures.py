@@ -16,8 +16,10 @@ import sys
 import numpy
 
 PAIRS = [("ensemble", "merge"), ("ensemble", "interpolation"), ("merge", "interpolation")] + [
-    (chooser, other) for chooser in ("ensemble", "merge", "calibrated") for other in ("regmix", "own_share")
+    (chooser, other) for chooser in ("ensemble", "merge", "calibrated_linear") for other in ("regmix", "own_share")
 ]
+PAIRS += [("calibrated_few", "ensemble"), ("refined", "ensemble"), ("refined", "calibrated_few")]
+PAIRS += [("refined", "refined_by_shares"), ("refined", "refined_trained"), ("refined", "own_share")]
 
 
 def rows(path: pathlib.Path) -> list[dict]:
@@ -50,12 +52,21 @@ def main() -> None:
     for (experiment, chooser), values in sorted(
         decided.items(), key=lambda item: (item[0][0], -statistics.mean(item[1]))
     ):
-        print(f"  {experiment:12} {chooser:18} {mean_with_error(values)}")
+        print(f"  {experiment:12} {chooser:26} {mean_with_error(values)}")
     print("differences on the same training seeds")
+    arms = collections.defaultdict(list)
     for experiment in sorted({key[0] for key in decided}):
         for a, b in PAIRS:
-            gains = [x - y for x, y in zip(decided[experiment, a], decided[experiment, b])]
-            print(f"  {experiment:12} {a} - {b:14} {mean_with_error(gains)}")
+            gains = [x - y for x, y in zip(decided.get((experiment, a), []), decided.get((experiment, b), []))]
+            if gains:
+                print(f"  {experiment:12} {a} - {b:18} {mean_with_error(gains)}")
+                arms[experiment.split(".")[0], f"{a} - {b}"].append(statistics.mean(gains))
+    print("over the seeds of the components: decisions, then differences")
+    for (experiment, chooser), values in decided.items():
+        arms[experiment.split(".")[0], chooser].append(statistics.mean(values))
+    for (arm, what), values in sorted(arms.items(), key=lambda item: (item[0][0], " - " in item[0][1])):
+        if len(values) > 1:
+            print(f"  {arm:12} {what:32} {mean_with_error(values)}")
 
     trained = collections.defaultdict(list)
     for row in references:

@@ -176,8 +176,22 @@ Verdict gain_verdict(const RunResult& result) {
   return verdict;
 }
 
-// Of references that were placed by those before them.
+// References that were placed by those before them.
+int64_t refined_references(const RunResult& result) {
+  return std::count_if(
+      result.references.begin(), result.references.end(), [](const MixtureFacts& facts) {
+        return facts.name.starts_with("refined_");
+      });
+}
+
 Verdict refined_verdict(const RunResult& result) {
+  if (result.searched.name.empty()) {
+    return {Kind::kYes,
+            "Does it hold against what the references suggest?",
+            fmt::format("Further references trained where those before led to expect most: {}; none "
+                        "is expected to be better.",
+                        refined_references(result))};
+  }
   Verdict verdict{Kind::kNoEvidence, "Is it better than what the search alone found?", ""};
   int better = 0, worse = 0;
   for (size_t d = 0; d < result.domains.size(); ++d) {
@@ -220,7 +234,8 @@ std::vector<Verdict> verdicts(const RunResult& result) {
                               baseline_verdict(result),
                               gain_verdict(result),
                               gauge_verdict(result)};
-  if (!result.searched.name.empty()) all.insert(all.begin() + 3, refined_verdict(result));
+  if (refined_references(result) > 0 || !result.searched.name.empty())
+    all.insert(all.begin() + 3, refined_verdict(result));
   return all;
 }
 

@@ -24,8 +24,8 @@ struct Verdict {
 //   3. Is the found mixture better than natural and uniform, when really trained?  By domain, the
 //      gain on the same items against its standard error. Yes: better than both in every domain;
 //      no: worse somewhere and nowhere better.
-//   4. Where a reference that was placed later is handed over: is it better than what the search
-//      found? As 3.
+//   4. Where references were placed by those before: is one of them handed over, and better than
+//      what the search found? As 3.
 //   5. Before any reference was trained, was there reason to trust the proxies?  The gauge
 //      (demix/validate/gauge.h).
 std::vector<Verdict> verdicts(const RunResult& result);

@@ -56,6 +56,10 @@ TEST(Verdicts, AMixtureThatReferencesPlacedIsSetAgainstWhatTheSearchFound) {
   RunResult r;
   r.domains = {{"general", ""}, {"code", ""}};
   EXPECT_EQ(verdicts(r).size(), 4u);
+  r.references.resize(2);
+  r.references[1].name = "refined_1";
+  ASSERT_EQ(verdicts(r).size(), 5u);
+  EXPECT_NE(verdicts(r)[3].answer.find("led to expect most: 1; none"), std::string::npos);
   r.searched.name = "searched";
   r.searched.found_gain.domains = {{0.02, 0.005}, {0.01, 0.02}};
   ASSERT_EQ(verdicts(r).size(), 5u);
