@@ -106,6 +106,13 @@ bool has_library_kernel() {
   return works;
 }
 
+// Rows of the next block of `left`: the library's kernels are compiled for a number of rows, and
+// only those of one such kernel are sure to be the same in any place; ours take what is there.
+template <typename T>
+int64_t rows_of_block(int64_t left) {
+  return has_library_kernel<T>() ? kBlockRows : std::min(kBlockRows, left);
+}
+
 }  // namespace
 
 template <typename T>
@@ -211,7 +218,7 @@ void Matrix<T>::multiply(
     const int64_t inputs = parts.padded_inputs();
     for (int64_t column = 0; column < parts.outputs; column += kBlockColumns) {
       for (int64_t row = 0; row < rows; row += kBlockRows) {
-        multiply_block(kBlockRows,
+        multiply_block(rows_of_block<T>(rows - row),
                        kBlockColumns,
                        inputs,
                        x + row * x_stride,

@@ -1,9 +1,8 @@
 // Products of activations with weights on the CPU, block by block. Each block is handed over in
 // float32 while it lies in the cache, so that what follows a product needs no pass over memory.
 //
-// A row of a product depends bitwise on nothing but that row and the weights: all blocks have the
-// same shape, so the same instructions compute them. Element types are float and BFloat16; sums
-// are float32.
+// A row of a product depends bitwise on nothing but that row and the weights: its sums are made in
+// the same order in every block. Element types are float and BFloat16; sums are float32.
 #pragma once
 
 #include <cstdint>
