@@ -17,7 +17,7 @@ namespace demix {
 namespace {
 
 // Raised when other answers would be generated, or judged otherwise: older ones are not reused.
-constexpr int64_t kGenerationVersion = 2, kJudgingVersion = 1;
+constexpr int64_t kGenerationVersion = 3, kJudgingVersion = 1;
 
 // Programs judged between two transactions.
 constexpr size_t kProgramsAtOnce = 64;

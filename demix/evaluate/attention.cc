@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "demix/evaluate/product.h"
+#include "demix/evaluate/softmax.h"
 
 // Queries are taken together, a few of one key-value head; keys and values lie in panels of
 // positions. T is the element type of the tensors, C that of the products.
@@ -15,6 +16,7 @@ namespace {
 
 constexpr int64_t kQueries = 16;
 constexpr int64_t kPositions = kBlockColumns;  // of a panel
+static_assert(kPositions == kPanelPositions);
 
 }  // namespace
 
@@ -88,39 +90,6 @@ DEMIX_INLINE void extend_for(const Path<C>& path,
   }
 }
 
-// Of a query's scores, `panels` panels of them kQueries · kPositions apart: exp(score · scale -
-// largest) at positions [0, seen), zero behind them. Returns 1 / their sum.
-template <typename Isa, typename C>
-DEMIX_INLINE float soften_one(
-    const float* scores, int64_t seen, int64_t panels, float scale, C* probabilities) {
-  constexpr int64_t kNext = kQueries * kPositions;
-  Floats lane;
-  for (int i = 0; i < kLanes; ++i) lane[i] = static_cast<float>(i);
-  const Floats lowest = Floats{} - INFINITY;
-  Floats largest = lowest, x;
-  for (int64_t at = 0; at < seen; at += kLanes) {
-    load(scores + at / kPositions * kNext + at % kPositions, x);
-    x = lane < static_cast<float>(seen - at) ? x : lowest;
-    largest = x > largest ? x : largest;
-  }
-  const float top = largest_of(largest) * scale;
-  Floats sum = {};
-  for (int64_t at = 0; at < panels * kPositions; at += kLanes) {
-    C* to = probabilities + at / kPositions * kNext + at % kPositions;
-    if (at >= seen) {
-      Isa::store(Floats{}, to);
-      continue;
-    }
-    load(scores + at / kPositions * kNext + at % kPositions, x);
-    x = x * scale - top;
-    Isa::exponentiate(x);
-    x = lane < static_cast<float>(seen - at) ? x : Floats{};
-    sum += x;
-    Isa::store(x, to);
-  }
-  return 1 / sum_of(sum);
-}
-
 // Query j of those together is head j % group of row j / group, counted from `first`.
 struct Queries {
   int64_t first, count, group;
@@ -142,11 +111,12 @@ template <typename Isa, typename C>
 DEMIX_INLINE void soften_for(
     Path<C>& path, const Queries& queries, int64_t start, int64_t panels, float scale) {
   for (int64_t j = 0; j < queries.count; ++j)
-    path.inverse[j] = soften_one<Isa>(path.scores.data() + j * kPositions,
-                                      start + queries.row(j) + 1,
-                                      panels,
-                                      scale,
-                                      path.probabilities.data() + j * kPositions);
+    path.inverse[j] = soften_scores<Isa>(path.scores.data() + j * kPositions,
+                                         kQueries * kPositions,
+                                         start + queries.row(j) + 1,
+                                         panels,
+                                         scale,
+                                         path.probabilities.data() + j * kPositions);
 }
 
 template <typename Isa, typename T, typename C>

@@ -13,20 +13,6 @@
 namespace demix {
 namespace {
 
-// Rows whose logits are read, each once, in order; and for each answer its place among them.
-struct AnswerRows {
-  std::vector<int64_t> rows;
-  std::vector<int64_t> places;
-
-  explicit AnswerRows(const Pass& pass) {
-    for (const Answer& answer : pass.answers) rows.push_back(answer.row);
-    std::sort(rows.begin(), rows.end());
-    rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
-    for (const Answer& answer : pass.answers)
-      places.push_back(std::lower_bound(rows.begin(), rows.end(), answer.row) - rows.begin());
-  }
-};
-
 template <typename T>
 class Packed final : public PackedModel {
  public:
@@ -37,10 +23,13 @@ class Packed final : public PackedModel {
     return [this, memory = std::make_shared<Memory>(layers_.architecture(), positions_)](
                const Pass& pass, std::vector<AnswerScore>& slots) {
       const Architecture& a = layers_.architecture();
-      layers_.run(pass, memory->pass, [&](const AttentionRows<T>& rows) {
+      std::vector<int64_t> answered;
+      for (const Answer& answer : pass.answers) answered.push_back(answer.row);
+      const ReadRows read(std::move(answered));
+      layers_.run(pass, read.rows, memory->pass, [&](const AttentionRows<T>& rows) {
         attend_over_trees(rows, {a.heads, a.kv_heads, a.head_dim}, memory->attention);
       });
-      read_answers(pass, memory->pass, slots);
+      read_answers(pass, read, memory->pass, slots);
       end_block_products();
     };
   }
@@ -54,11 +43,11 @@ class Packed final : public PackedModel {
         : pass(a), attention(a.head_dim, positions, std::is_same_v<T, BFloat16>) {}
   };
 
-  void read_answers(const Pass& pass, PassMemory<T>& m, std::vector<AnswerScore>& slots) const {
-    const AnswerRows answers(pass);
+  void read_answers(const Pass& pass,
+                    const ReadRows& answers,
+                    const PassMemory<T>& m,
+                    std::vector<AnswerScore>& slots) const {
     const auto read = static_cast<int64_t>(answers.rows.size());
-    layers_.read_rows(answers.rows, m);
-
     std::vector<LaneSums> sums(static_cast<size_t>(read), LaneSums::lowest());
     std::vector<float> logits(pass.answers.size());
     // Answers by token, so that those of a block's columns are neighbours.

@@ -84,6 +84,15 @@ class Worker {
     for (size_t i = 0; i < sequences_.size(); ++i)
       if (!sequences_[i]) free.push_back(static_cast<int64_t>(i));
     if (free.size() < std::max<size_t>(1, sequences_.size() / 8)) return;
+    for (size_t filled = 0; filled < free.size();) {
+      const size_t read = read_prompts(std::span(free).subspan(filled));
+      if (read == 0) return;
+      filled += read;
+    }
+  }
+
+  // Begins the next requests at these places, as many as are read together; their number.
+  size_t read_prompts(std::span<const int64_t> free) {
     std::vector<PlacedPrompt> prompts;
     int64_t tokens = 0;
     for (const int64_t place : free) {
@@ -96,10 +105,11 @@ class Worker {
       tokens += static_cast<int64_t>(request.prompt.size());
       if (tokens >= kPromptTokens) break;
     }
-    if (prompts.empty()) return;
+    if (prompts.empty()) return 0;
     const auto logits = batch_->read_prompts(prompts);
     for (size_t i = 0; i < prompts.size(); ++i)
       extend(prompts[i].place, row(logits, i, prompts.size()));
+    return prompts.size();
   }
 
   void step() {

@@ -56,6 +56,13 @@ Matrix<T> matrix_of(std::vector<const T*> parts, std::vector<int64_t> outputs, i
 
 }  // namespace
 
+ReadRows::ReadRows(std::vector<int64_t> wanted) : rows(wanted) {
+  std::sort(rows.begin(), rows.end());
+  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  for (const int64_t row : wanted)
+    places.push_back(std::lower_bound(rows.begin(), rows.end(), row) - rows.begin());
+}
+
 template <typename T>
 void attend_over_trees(const AttentionRows<T>& rows,
                        AttentionShape shape,
@@ -132,6 +139,7 @@ typename PackedLayers<T>::Layer PackedLayers<T>::pack_layer(const Decoder::Layer
 
 template <typename T>
 void PackedLayers<T>::run(const Pass& pass,
+                          std::span<const int64_t> read,
                           PassMemory<T>& m,
                           const Attend<T>& attend,
                           int64_t row_unit) const {
@@ -143,15 +151,50 @@ void PackedLayers<T>::run(const Pass& pass,
   int64_t largest = 0;
   for (const RowGroup& group : groups) largest = std::max(largest, group.rows);
   for (ActivationRows<T>* rows : {&m.normed, &m.qkv, &m.mixed, &m.gated}) rows->reserve(largest);
-  for (int64_t layer = 0; layer < a_.layers; ++layer) {
+  for (int64_t layer = 0; layer + 1 < a_.layers; ++layer) {
     for (const RowGroup& group : groups) {
       mix(layer, group, run);
-      feed_forward(layers_[static_cast<size_t>(layer)], group, run);
+      feed_forward(layer, group, run);
     }
+  }
+  int64_t kept = 0;
+  for (const RowGroup& group : groups) {
+    mix(a_.layers - 1, group, run);
+    const auto end = std::lower_bound(read.begin() + kept, read.end(), group.first + group.rows);
+    const RowGroup those{kept, end - read.begin() - kept, {}};
+    keep(read.subspan(static_cast<size_t>(those.first), static_cast<size_t>(those.rows)),
+         group.first,
+         those,
+         m);
+    feed_forward(a_.layers - 1, those, run);
+    kept += those.rows;
+  }
+  m.read.reserve(kept);
+  normalize(Strided<const T>{m.x.row(0), m.x.stride},
+            kept,
+            a_.hidden,
+            Normalization<T>{final_norm_, rms_eps()},
+            Strided<T>{m.read.row(0), m.read.stride});
+}
+
+// Moves rows to where `to` says, which is never behind where they were: of x, and of what attention
+// gave the group that begins at row `first`, to its front.
+template <typename T>
+void PackedLayers<T>::keep(std::span<const int64_t> rows,
+                           int64_t first,
+                           const RowGroup& to,
+                           PassMemory<T>& m) const {
+  const auto move = [](const ActivationRows<T>& values, int64_t from, int64_t at) {
+    if (from != at) std::copy_n(values.row(from), values.stride, values.row(at));
+  };
+  for (int64_t i = 0; i < to.rows; ++i) {
+    const int64_t row = rows[static_cast<size_t>(i)];
+    move(m.x, row, to.first + i);
+    move(m.mixed, row - first, i);
   }
 }
 
-// x += attention(norm(x)).
+// mixed = attention(norm(x)).
 template <typename T>
 void PackedLayers<T>::mix(int64_t index, const RowGroup& group, const Run& run) const {
   const Layer& layer = layers_[static_cast<size_t>(index)];
@@ -183,15 +226,14 @@ void PackedLayers<T>::mix(int64_t index, const RowGroup& group, const Run& run) 
               .stride = m.qkv.stride,
               .out = m.mixed.row(0),
               .out_stride = m.mixed.stride});
-  add_product(layer.out, layer.out_bias, m.mixed, group, run);
 }
 
-// x += down(silu(gate) · up), of norm(x).
+// x += out(mixed); then x += down(silu(gate) · up), of norm(x).
 template <typename T>
-void PackedLayers<T>::feed_forward(const Layer& layer,
-                                   const RowGroup& group,
-                                   const Run& run) const {
+void PackedLayers<T>::feed_forward(int64_t index, const RowGroup& group, const Run& run) const {
+  const Layer& layer = layers_[static_cast<size_t>(index)];
   PassMemory<T>& m = run.memory;
+  add_product(layer.out, layer.out_bias, m.mixed, group, run);
   normalize_group(layer.post_norm, group, m);
   layer.gate_up.multiply(
       m.normed.row(0),
@@ -239,17 +281,6 @@ void PackedLayers<T>::add_product(const Matrix<T>& weights,
                   Strided<T>{x.row(group.first + row) + column, x.stride});
       },
       run.row_unit);
-}
-
-template <typename T>
-void PackedLayers<T>::read_rows(std::span<const int64_t> rows, PassMemory<T>& m) const {
-  m.read.reserve(static_cast<int64_t>(rows.size()));
-  for (size_t i = 0; i < rows.size(); ++i)
-    normalize(Strided<const T>{m.x.row(rows[i]), 0},
-              1,
-              a_.hidden,
-              Normalization<T>{final_norm_, rms_eps()},
-              Strided<T>{m.read.row(static_cast<int64_t>(i)), 0});
 }
 
 template void attend_over_trees(const AttentionRows<float>&, AttentionShape, AttentionScratch&);

@@ -67,7 +67,14 @@ void attend_over_trees(const AttentionRows<T>& rows,
                        AttentionShape shape,
                        AttentionScratch& scratch);
 
-// Memory of one thread's passes. x holds the hidden states of a pass; `read` is the caller's.
+// Rows of a pass that are wanted, each once, ascending; and of each wish its place among them.
+struct ReadRows {
+  std::vector<int64_t> rows, places;
+
+  explicit ReadRows(std::vector<int64_t> wanted);
+};
+
+// Memory of one thread's passes. x holds the hidden states of a pass, `read` what comes of it.
 template <typename T>
 struct PassMemory {
   ActivationRows<T> x, read, normed, qkv, mixed, gated;
@@ -92,14 +99,14 @@ class PackedLayers {
   // The output projection.
   const Matrix<T>& head() const { return head_; }
 
-  // Runs the pass's tokens through all layers: memory.x then holds their hidden states, before the
-  // final norm. Products take `row_unit` rows at once, see Matrix::multiply.
+  // Runs the pass's tokens through all layers. memory.read then holds the final norm of the hidden
+  // states of the rows that `read` names, ascending, each once: the others end with the last
+  // layer's attention. Products take `row_unit` rows at once, see Matrix::multiply.
   void run(const Pass& pass,
+           std::span<const int64_t> read,
            PassMemory<T>& memory,
            const Attend<T>& attend,
            int64_t row_unit = kRowUnit) const;
-  // memory.read = the final norm of these rows of memory.x.
-  void read_rows(std::span<const int64_t> rows, PassMemory<T>& memory) const;
 
  private:
   struct Layer {
@@ -118,7 +125,11 @@ class PackedLayers {
 
   Layer pack_layer(const Decoder::LayerTensors& tensors) const;
   void mix(int64_t layer, const RowGroup& group, const Run& run) const;
-  void feed_forward(const Layer& layer, const RowGroup& group, const Run& run) const;
+  void feed_forward(int64_t layer, const RowGroup& group, const Run& run) const;
+  void keep(std::span<const int64_t> rows,
+            int64_t first,
+            const RowGroup& to,
+            PassMemory<T>& m) const;
   void normalize_group(const T* weight, const RowGroup& group, PassMemory<T>& m) const;
   void add_product(const Matrix<T>& weights,
                    const T* bias,

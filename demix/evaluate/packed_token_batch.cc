@@ -59,7 +59,10 @@ class PackedBatch final : public TokenBatch {
 
   std::span<const float> read_prompts(std::span<const PlacedPrompt> prompts) override {
     const PromptPass planned = plan_prompts(prompts);
-    layers_.run(planned.pass, memory_, [&](const AttentionRows<T>& rows) {
+    std::vector<int64_t> last;
+    for (const auto& path : planned.rows) last.push_back(path.back());
+    const ReadRows read(std::move(last));
+    layers_.run(planned.pass, read.rows, memory_, [&](const AttentionRows<T>& rows) {
       attend_over_trees(rows, shape_, attention_);
       for (size_t i = 0; i < prompts.size(); ++i) {
         const auto& path = planned.rows[i];
@@ -71,12 +74,17 @@ class PackedBatch final : public TokenBatch {
         }
       }
     });
-    std::vector<int64_t> last;
-    for (size_t i = 0; i < prompts.size(); ++i) {
-      last.push_back(planned.rows[i].back());
+    for (size_t i = 0; i < prompts.size(); ++i)
       cache(prompts[i].place).length = static_cast<int64_t>(planned.rows[i].size());
+    // Prompts that are the same share a row.
+    const auto of_rows = logits(static_cast<int64_t>(read.rows.size()));
+    const size_t vocabulary = of_rows.size() / read.rows.size();
+    prompt_logits_.clear();
+    for (const int64_t place : read.places) {
+      const auto row = of_rows.subspan(static_cast<size_t>(place) * vocabulary, vocabulary);
+      prompt_logits_.insert(prompt_logits_.end(), row.begin(), row.end());
     }
-    return logits(last);
+    return prompt_logits_;
   }
 
   std::span<const float> read_tokens(std::span<const PlacedToken> tokens) override {
@@ -91,6 +99,7 @@ class PackedBatch final : public TokenBatch {
     }
     layers_.run(
         pass,
+        rows_read,
         memory_,
         [&](const AttentionRows<T>& rows) {
           for (int64_t i = 0; i < rows.group.rows; ++i) {
@@ -103,7 +112,7 @@ class PackedBatch final : public TokenBatch {
           }
         },
         kBlockRows);
-    return logits(rows_read);
+    return logits(pass.rows());
   }
 
  private:
@@ -114,10 +123,9 @@ class PackedBatch final : public TokenBatch {
 
   Growing& cache(int64_t place) { return caches_[static_cast<size_t>(place)]; }
 
-  std::span<const float> logits(std::span<const int64_t> rows) {
-    const auto count = static_cast<int64_t>(rows.size());
+  // Of the first `count` rows of what was read.
+  std::span<const float> logits(int64_t count) {
     const int64_t vocabulary = layers_.architecture().vocabulary;
-    layers_.read_rows(rows, memory_);
     logits_.resize(static_cast<size_t>(count * vocabulary));
     layers_.head().multiply(
         memory_.read.row(0),
@@ -139,7 +147,8 @@ class PackedBatch final : public TokenBatch {
   PassMemory<T> memory_;
   AttentionScratch attention_;
   std::vector<Growing> caches_;
-  std::vector<float> scratch_, logits_;
+  KvScratch scratch_;
+  std::vector<float> logits_, prompt_logits_;
 };
 
 template <typename T>
