@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numbers>
+#include <numeric>
 #include <optional>
 #include <set>
 
@@ -20,12 +21,17 @@
 #include "demix/evaluate/passes.h"
 #include "demix/evaluate/plan.h"
 #include "demix/evaluate/score_journal.h"
+#include "demix/evaluate/shared_beginnings.h"
 
 namespace demix {
 namespace {
 
 // Raised when the numbers that scoring gives change: scores of an older version are not reused.
 constexpr int64_t kScoringVersion = 3;
+
+// Rows of trees that share a beginning: several of them are a pass, so that threads get equal
+// shares.
+constexpr int64_t kSharingRows = 256;
 
 // With a journal, passes of at most so many operations: a few seconds.
 constexpr double kPassFlops = 1e12;
@@ -57,6 +63,19 @@ std::string key_of(const TokenTree& tree, int64_t first_slot) {
   for (const Answer& answer : tree.answers)
     hasher.field(answer.row).field(int64_t{answer.token}).field(answer.slot - first_slot);
   return hasher.hex();
+}
+
+// The trees as they are run. Elsewhere than on the CPU attention is computed between all tokens of
+// a tree, so that it had better be small.
+std::vector<TokenTree> run_as(std::span<const TokenTree> trees, bool on_cpu) {
+  if (on_cpu) return share_beginnings(trees, kSharingRows);
+  return {trees.begin(), trees.end()};
+}
+
+int64_t rows_of(std::span<const TokenTree> trees) {
+  return std::accumulate(trees.begin(), trees.end(), int64_t{0}, [](int64_t sum, const auto& tree) {
+    return sum + tree.rows();
+  });
 }
 
 }  // namespace
@@ -95,6 +114,8 @@ struct Scorer::Plan {
   void add_text(const HeldOut& held_out);
   // Sequences of successive slots.
   void add_tree(std::span<const Sequence> sequences, std::string name);
+  // Of all trees, when they are there.
+  void count_rows();
   // Of all slots. What the journal has is not computed.
   std::vector<AnswerScore> likelihoods(const Weights& weights,
                                        bool live,
@@ -125,10 +146,15 @@ void Scorer::Plan::add_tree(std::span<const Sequence> sequences, std::string nam
   trees.push_back(merge_sequences(sequences));
   const TokenTree& tree = trees.back();
   tree_keys.push_back(key_of(tree, tree_slots.back().first));
-  rows += tree.rows();
-  std::set<int64_t> read;
-  for (const Answer& answer : tree.answers) read.insert(answer.row);
-  answer_rows += static_cast<int64_t>(read.size());
+}
+
+void Scorer::Plan::count_rows() {
+  for (const TokenTree& tree : run_as(trees, decoder.inverse_frequencies().is_cpu())) {
+    rows += tree.rows();
+    std::set<int64_t> read;
+    for (const Answer& answer : tree.answers) read.insert(answer.row);
+    answer_rows += static_cast<int64_t>(read.size());
+  }
 }
 
 void Scorer::Plan::add_task(Task task) {
@@ -258,7 +284,7 @@ std::vector<AnswerScore> Scorer::Plan::likelihoods(const Weights& weights,
   std::vector<size_t> tree_of_slot(static_cast<size_t>(slots));
   const bool goes_on = journal && journal->size() > 0;
   std::vector<TokenTree> left;
-  int64_t rows_left = rows;
+  int64_t known_rows = 0;
   for (size_t i = 0; i < trees.size(); ++i) {
     const Json* scores = goes_on ? journal->find(tree_keys[i]) : nullptr;
     for (int64_t slot = 0; slot < tree_slots[i].count; ++slot) {
@@ -269,7 +295,7 @@ std::vector<AnswerScore> Scorer::Plan::likelihoods(const Weights& weights,
       known[at] = {scores->at(slot).at(0), scores->at(slot).at(1)};
     }
     if (scores)
-      rows_left -= trees[i].rows();
+      known_rows += trees[i].rows();
     else if (goes_on)
       left.push_back(trees[i]);
   }
@@ -279,11 +305,13 @@ std::vector<AnswerScore> Scorer::Plan::likelihoods(const Weights& weights,
     wanted = std::min(wanted, std::max(few, kFewestRows));
   }
   const bool on_cpu = weights.flat.is_cpu();
-  const auto passes = pack(goes_on ? left : trees, rows_per_pass(wanted, rows_left, on_cpu));
+  const auto run = run_as(goes_on ? left : trees, on_cpu);
+  const int64_t run_rows = rows_of(run);
+  const auto passes = pack(run, rows_per_pass(wanted, run_rows, on_cpu));
   std::unique_ptr<Progress> scoring;
   if (live) {
-    scoring = std::make_unique<Progress>("scoring", rows, "tokens");
-    scoring->resume_at(rows - rows_left);
+    scoring = std::make_unique<Progress>("scoring", known_rows + run_rows, "tokens");
+    scoring->resume_at(known_rows);
   }
   const auto start = std::chrono::steady_clock::now();
   std::atomic<size_t> items_done = 0;
@@ -380,6 +408,7 @@ Scorer::Scorer(std::vector<Task> tasks,
     plan_->task_hashes["held_out/" + text.dataset] = alone.hex();
     plan_->add_text(text);
   }
+  plan_->count_rows();
   plan_->answers.add_to(hasher);
   for (const std::string& name : generating) {
     Hasher alone;
@@ -432,8 +461,9 @@ std::vector<float> Scorer::token_log_likelihoods(const Weights& weights) const {
   std::vector<int64_t> next(begins.begin(), begins.end() - 1);
   for (TokenTree& tree : trees)
     for (Answer& answer : tree.answers) answer.slot = next[static_cast<size_t>(answer.slot)]++;
-  const auto passes =
-      pack(trees, rows_per_pass(plan.rows_wanted, plan.rows, weights.flat.is_cpu()));
+  const bool on_cpu = weights.flat.is_cpu();
+  const auto run = run_as(trees, on_cpu);
+  const auto passes = pack(run, rows_per_pass(plan.rows_wanted, rows_of(run), on_cpu));
   const auto scores = log_likelihoods(passes, begins.back(), plan.decoder, weights, nullptr);
   std::vector<float> tokens;
   tokens.reserve(scores.size());
