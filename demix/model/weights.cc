@@ -4,18 +4,23 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <type_traits>
 #include <utility>
 
 #include "demix/core/error.h"
 #include "demix/core/files.h"
 #include "demix/core/hash.h"
 #include "demix/core/listed.h"
+#include "demix/core/parallel_for.h"
 #include "demix/model/checkpoint_files.h"
 #include "demix/model/large_tensor.h"
+#include "demix/model/number_cast.h"
 
 namespace demix {
 namespace {
@@ -86,22 +91,13 @@ void check_names_and_shapes(const Checkpoint& checkpoint,
     throw Error("{}: the tensors do not fit config.json: {}", where, fmt::join(problems, "; "));
 }
 
-// The tensor's values as the file has them: in `place`, if it is of their type.
-at::Tensor read_values(const Checkpoint& checkpoint,
-                       const std::string& name,
-                       const std::string& where,
-                       const at::Tensor& place) {
-  const TensorEntry& tensor = *checkpoint.find(name);
-  for (const DtypeName& entry : kDtypes) {
-    if (tensor.dtype != entry.safetensors) continue;
-    const at::Tensor values =
-        entry.type == place.scalar_type() ? place : at::empty(place.sizes(), entry.type);
-    checkpoint.tensor(name).read({static_cast<std::byte*>(values.mutable_data_ptr()),
-                                  static_cast<size_t>(tensor.size_bytes)});
-    return values;
-  }
-  throw Error(
-      "{}: tensor '{}' has dtype {}; supported are F32, BF16, F16", where, name, tensor.dtype);
+at::ScalarType stored_dtype(const Checkpoint& checkpoint,
+                            const std::string& name,
+                            const std::string& where) {
+  const std::string& dtype = checkpoint.find(name)->dtype;
+  for (const DtypeName& entry : kDtypes)
+    if (dtype == entry.safetensors) return entry.type;
+  throw Error("{}: tensor '{}' has dtype {}; supported are F32, BF16, F16", where, name, dtype);
 }
 
 // By the extremes, which are NaN where a value is: one pass, where at::isfinite takes several.
@@ -117,6 +113,52 @@ void check_finite(const at::Tensor& values, const at::Tensor& original, const st
     throw Error("{} has values that overflow in {}", where, c10::toString(values.scalar_type()));
   const int64_t bad = original.numel() - at::isfinite(original).sum().item<int64_t>();
   throw Error("{} has {} values that are not finite, of {}", where, bad, original.numel());
+}
+
+// A whole tensor, by the tensor library.
+void read_tensor(const StoredTensor& tensor,
+                 at::ScalarType stored,
+                 const at::Tensor& place,
+                 const std::string& where) {
+  const at::Tensor values =
+      stored == place.scalar_type() ? place : at::empty(place.sizes(), stored);
+  tensor.read({static_cast<std::byte*>(values.mutable_data_ptr()), values.nbytes()});
+  if (!values.is_same(place)) place.copy_(values);
+  check_finite(place, values, where);
+}
+
+// Values of a tensor from number `first` on, as many as there is place for; false where they are
+// not finite.
+template <typename Stored, typename T>
+bool read_part_as(const StoredTensor& tensor, int64_t first, std::span<T> place) {
+  const auto read = [&](auto values) {
+    tensor.read(std::as_writable_bytes(values), static_cast<uint64_t>(first) * sizeof(Stored));
+  };
+  if constexpr (std::is_same_v<Stored, T>) {
+    read(place);
+  } else {
+    const auto values = std::make_unique_for_overwrite<Stored[]>(place.size());
+    const std::span<Stored> span(values.get(), place.size());
+    read(span);
+    cast(span, place);
+  }
+  return all_finite(place);
+}
+
+// The same for any dtypes; false for those that are left to the tensor library, too.
+bool read_part(const StoredTensor& tensor,
+               at::ScalarType stored,
+               int64_t first,
+               int64_t count,
+               const at::Tensor& parameter) {
+  const auto read_into = [&](auto* place) {
+    const std::span values(place + first, static_cast<size_t>(count));
+    if (stored == at::kFloat) return read_part_as<float>(tensor, first, values);
+    return stored == at::kBFloat16 && read_part_as<Bf16>(tensor, first, values);
+  };
+  void* data = parameter.mutable_data_ptr();
+  if (parameter.scalar_type() == at::kFloat) return read_into(static_cast<float*>(data));
+  return parameter.scalar_type() == at::kBFloat16 && read_into(static_cast<Bf16*>(data));
 }
 
 // A shard: parameters first..last of the layout.
@@ -171,6 +213,38 @@ void copy_tokenizer(const std::filesystem::path& source, const std::filesystem::
 bool is_matrix(const ParameterSpec& spec) { return spec.shape.size() == 2; }
 bool is_residual_output(const ParameterSpec& spec) {
   return spec.name.ends_with("o_proj.weight") || spec.name.ends_with("down_proj.weight");
+}
+
+// Parts that stay in the cache from reading to casting to checking, on all threads.
+constexpr int64_t kPart = 1 << 17;
+struct Part {
+  size_t parameter;
+  int64_t first;
+};
+
+void read_tensors(const Checkpoint& checkpoint,
+                  const std::vector<ParameterSpec>& layout,
+                  const Weights& weights,
+                  const std::string& where) {
+  std::vector<at::ScalarType> stored;
+  std::vector<Part> parts;
+  for (size_t i = 0; i < layout.size(); ++i) {
+    stored.push_back(stored_dtype(checkpoint, layout[i].name, where));
+    for (int64_t first = 0; first < layout[i].count; first += kPart) parts.push_back({i, first});
+  }
+  std::vector<std::atomic<bool>> left(layout.size());  // for the tensor library, or to say why
+  parallel_for(parts.size(), at::get_num_threads(), [&](size_t number) {
+    const auto [i, first] = parts[number];
+    const int64_t count = std::min(kPart, layout[i].count - first);
+    const StoredTensor tensor = checkpoint.tensor(layout[i].name);
+    if (!read_part(tensor, stored[i], first, count, weights.tensors[i])) left[i] = true;
+  });
+  for (size_t i = 0; i < layout.size(); ++i)
+    if (left[i])
+      read_tensor(checkpoint.tensor(layout[i].name),
+                  stored[i],
+                  weights.tensors[i],
+                  fmt::format("{}: tensor '{}'", where, layout[i].name));
 }
 
 }  // namespace
@@ -236,12 +310,7 @@ Weights load_weights(const std::filesystem::path& folder,
   check_tensors(checkpoint, architecture);
   const std::vector<ParameterSpec> layout = parameter_layout(architecture);
   Weights weights = weights_over(architecture, large_zeros(flat_size(architecture), dtype));
-  for (size_t i = 0; i < layout.size(); ++i) {
-    const at::Tensor& place = weights.tensors[i];
-    const at::Tensor values = read_values(checkpoint, layout[i].name, where, place);
-    if (!values.is_same(place)) place.copy_(values);
-    check_finite(place, values, fmt::format("{}: tensor '{}'", where, layout[i].name));
-  }
+  read_tensors(checkpoint, layout, weights, where);
   if (device.is_cpu()) return weights;
   return weights_over(architecture, weights.flat.to(device));
 }

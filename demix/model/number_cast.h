@@ -1,0 +1,18 @@
+// Numbers as a file has them into numbers as a model has them, on the calling thread alone.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "demix/model/simd.h"
+
+namespace demix {
+
+// Rounds to nearest, ties to even; NaN stays NaN. The spans are of one size.
+void cast(std::span<const float> from, std::span<Bf16> to);
+void cast(std::span<const Bf16> from, std::span<float> to);
+
+bool all_finite(std::span<const float> values);
+bool all_finite(std::span<const Bf16> values);
+
+}  // namespace demix
