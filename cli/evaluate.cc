@@ -111,27 +111,30 @@ void evaluate(const Options& options) {
   ScorerConfig config = options.scorer;
   config.end_tokens = end_tokens(options.model);
   const Scorer scorer(tasks, {}, tokenizer, decoder, config);
-  std::string hash;  // takes a while
-  if (options.json || !options.no_journal) hash = weights_hash(architecture, weights);
+  std::string known_hash;
+  const auto hash = [&] {
+    if (known_hash.empty()) known_hash = weights_hash(architecture, weights);
+    return known_hash;
+  };
+  const auto model = [&] {
+    return Hasher().field(hash()).field(device.is_cpu() ? "cpu" : device.str()).hex();
+  };
   std::optional<EvaluationJournal> journal;
-  if (!options.no_journal)
-    journal.emplace(options.journal,
-                    Hasher().field(hash).field(device.is_cpu() ? "cpu" : device.str()).hex(),
-                    scorer.hash());
+  if (!options.no_journal) journal.emplace(options.journal, model, scorer.hash());
 
   std::vector<ItemScore> samples;
   Scores scores;
   try {
     scores = scorer.score(
-        weights, /*live=*/true, &samples, nullptr, journal ? journal->items() : nullptr);
+        weights, /*live=*/true, &samples, nullptr, journal ? &journal->items() : nullptr);
   } catch (const std::exception&) {
     std::throw_with_nested(Error("{} cannot be scored", options.model.string()));
   }
-  if (journal && journal->items()) journal->items()->flush();
+  if (journal) journal->items().flush();
   add_members(tasks, samples, scores);
   if (!options.samples.empty()) write_samples(options.samples, tasks, samples);
   if (options.json) {
-    const Json document = {{"model", "sha256:" + hash}, {"tasks", scores}};
+    const Json document = {{"model", "sha256:" + hash()}, {"tasks", scores}};
     fmt::print("{}\n", document.dump(2));
   } else {
     print_table(tasks, scores);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,12 +18,15 @@ class EvaluationJournal {
   // (`model` and what is scored, `scorer`) below the user's cache, for as long as the evaluation is
   // not finished. Without a place for that, or where another process has it, there is none, and a
   // warning says so.
+  //
+  // `model`, which takes a while, is asked for when it is needed: a short evaluation that does not
+  // go on with an interrupted one has no folder.
   EvaluationJournal(const std::filesystem::path& file,
-                    const std::string& model,
+                    std::function<std::string()> model,
                     const std::string& scorer);
+  EvaluationJournal(const EvaluationJournal&) = delete;
 
-  // Null where there is none.
-  ScoreJournal* items() { return items_ ? &*items_ : nullptr; }
+  ScoreJournal& items() { return *items_; }
   // Results are written: removes what served only to go on.
   void finish();
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -22,13 +23,21 @@ class ScoreJournal {
   // recorded every `every_s` seconds, so a short evaluation leaves none before `flush`.
   ScoreJournal(Journal& journal, const std::string& model, double every_s = 2);
 
+  struct Place {
+    Journal* journal;  // null: nothing is recorded
+    std::string model;
+  };
+  // Nothing is known before, and where to record is asked, once, `after_s` seconds from now, on
+  // any thread that adds: a shorter evaluation has no journal.
+  ScoreJournal(std::function<Place()> open, double after_s, double every_s = 2);
+
   // Pieces that earlier evaluations finished.
   size_t size() const { return found_.size(); }
   // The value of such a piece, or null.
   const Json* find(const std::string& key) const;
   // Records a piece, or replaces its value, with the next transaction. Thread-safe.
   void add(const std::string& key, const std::string& name, Json value);
-  // Records what was added so far, in one transaction.
+  // Records what was added so far, in one transaction, where there is a place already.
   void flush();
   // Forgets all pieces of the model.
   void drop();
@@ -41,9 +50,10 @@ class ScoreJournal {
   };
   void record();
 
-  Journal& journal_;
-  const std::string kind_;
-  const std::chrono::duration<double> every_;
+  Journal* journal_ = nullptr;
+  std::string kind_;
+  std::function<Place()> open_;  // empty: asked already
+  std::chrono::duration<double> wait_, every_;
   std::map<std::string, Json> found_;
   std::mutex mutex_;
   std::map<std::string, Piece> pending_;

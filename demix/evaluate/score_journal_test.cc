@@ -36,5 +36,38 @@ TEST(ScoreJournal, RecordsNothingOfAShortEvaluationUntilToldSo) {
   EXPECT_EQ(ScoreJournal(journal, "a").size(), 1u);
 }
 
+TEST(ScoreJournal, AsksForItsPlaceOnceWhenAnEvaluationLasts) {
+  const TemporaryFolder folder;
+  Journal journal(folder / "journal.sqlite");
+  int asked = 0;
+  const auto open = [&] {
+    ++asked;
+    return ScoreJournal::Place{&journal, "a"};
+  };
+  ScoreJournal brief(open, 3600, 0);
+  brief.add("item", "task t, item 1", 1.5);
+  brief.flush();
+  brief.drop();
+  EXPECT_EQ(asked, 0);
+  EXPECT_EQ(ScoreJournal(journal, "a").size(), 0u);
+
+  ScoreJournal lasting(open, 1e-9, 3600);
+  lasting.add("item", "task t, item 1", 1.5);
+  EXPECT_EQ(ScoreJournal(journal, "a").size(), 1u);
+  lasting.add("other item", "task t, item 2", 2.5);
+  EXPECT_EQ(asked, 1);
+  lasting.flush();
+  EXPECT_EQ(ScoreJournal(journal, "a").size(), 2u);
+}
+
+TEST(ScoreJournal, DoesWithoutAPlace) {
+  ScoreJournal items([] { return ScoreJournal::Place{nullptr, ""}; }, 0, 0);
+  items.add("item", "task t, item 1", 1.5);
+  items.add("item", "task t, item 1", 2.5);
+  items.flush();
+  EXPECT_EQ(items.size(), 0u);
+  EXPECT_EQ(items.find("item"), nullptr);
+}
+
 }  // namespace
 }  // namespace demix
