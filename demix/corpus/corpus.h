@@ -18,8 +18,8 @@ class Tokenizer;
 struct DatasetConfig {
   std::vector<std::filesystem::path>
       paths;           // files, folders or globs: .jsonl .json .txt .parquet .arrow, .gz .zst
-  std::string domain;  // the objective's group for its held-out text; empty: none
-  std::string text_field = "text";     // column or key that holds the document
+  std::string domain;  // of the objective that its text is meant to serve; empty: none
+  std::string text_field = "text";     // column or key that holds the document; a.b: b within a
   std::string invalid_utf8 = "error";  // error | replace | skip
   // Of the whole dataset, where `paths` are a sample of it: what the natural mixture and epochs
   // count. Default: the tokens that are read.
@@ -42,7 +42,7 @@ struct CorpusConfig {
   // Per dataset; documents of the held-out share beyond it are left out of both parts, so that no
   // text is held out in one dataset and trained on in another.
   int64_t held_out_max_tokens = 200'000;
-  int64_t max_document_bytes = 1 << 26;  // a longer line or text file is an error
+  int64_t max_document_bytes = 1 << 26;  // a longer line or row is an error
   template <class V>
   void visit(V& v) {
     v("held_out", held_out);

@@ -16,7 +16,6 @@ namespace demix {
 namespace {
 
 constexpr size_t kReadBytes = 1 << 18;
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 std::string lower_suffix(const std::filesystem::path& path) {
   std::string suffix = path.extension().string();
@@ -220,28 +219,6 @@ bool LineReader::next() {
         source_->read(std::span(buffer_).subspan(end_, buffer_.size() - kPadding - end_));
     end_ += size;
     at_end_ = size == 0;
-  }
-}
-
-std::string read_text(const std::filesystem::path& path, int64_t max_bytes) {
-  const auto source = ByteSource::open(path);
-  std::string text;
-  for (size_t size = 0;;) {
-    // Grows with what was read, not with what the file claims.
-    text.resize(std::max(2 * size, kReadBytes));
-    const size_t part = source->read(std::span(text).subspan(size));
-    size += part;
-    if (static_cast<int64_t>(size) > max_bytes) {
-      throw Error(
-          "{}: a document of more than {} bytes; split it, or raise "
-          "corpus.max_document_bytes",
-          path.string(),
-          max_bytes);
-    }
-    if (part > 0) continue;
-    text.resize(size);
-    if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
-    return text;
   }
 }
 

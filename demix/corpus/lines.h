@@ -11,6 +11,9 @@
 
 namespace demix {
 
+// Not part of the text that it begins.
+inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
 // Every failure throws Error: missing file, truncated or damaged compressed data.
 class ByteSource {
  public:
@@ -47,9 +50,6 @@ class LineReader {
   std::string_view line_;
   int64_t number_ = 0;
 };
-
-// The whole of a file, decompressed, at most `max_bytes`.
-std::string read_text(const std::filesystem::path& path, int64_t max_bytes);
 
 // "a.jsonl.gz" -> ".jsonl": the suffix that tells the format, in lower case.
 std::string format_suffix(const std::filesystem::path& path);

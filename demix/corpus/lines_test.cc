@@ -88,14 +88,6 @@ TEST_F(Lines, AMissingFileAndAFolderAreNamed) {
   EXPECT_MENTIONS(error_of([&] { lines("folder"); }), "a folder, expected a file");
 }
 
-TEST_F(Lines, AWholeTextIsReadUpToItsLimit) {
-  EXPECT_EQ(read_text(write("a.txt", "\xEF\xBB\xBFtext"), 100), "text");
-  EXPECT_EQ(read_text(write("a.txt.gz", gzip(std::string(999'999, 'y'))), 1'000'000).size(),
-            999'999u);
-  EXPECT_MENTIONS(error_of([&] { read_text(folder_ / "a.txt.gz", 999'998); }),
-                  "a document of more than 999998 bytes");
-}
-
 TEST(FormatSuffix, IsTheOneBeforeCompression) {
   EXPECT_EQ(format_suffix("x/a.jsonl"), ".jsonl");
   EXPECT_EQ(format_suffix("a.JSONL.GZ"), ".jsonl");

@@ -13,6 +13,9 @@
 namespace demix {
 namespace {
 
+// A text file is one document, a longer one several of at most this size: some thousand tokens.
+constexpr size_t kTextPieceBytes = 1 << 15;
+
 // The value of four hexadecimal digits at `at`, or -1.
 int hex4(std::string_view text, size_t at) {
   if (text.size() < 4 || at > text.size() - 4) return -1;
@@ -74,6 +77,15 @@ std::string_view name_of(simdjson::dom::element_type type) {
   }
 }
 
+constexpr std::string_view kOneLineEach =
+    "; expected one object per line: jq -c '.[]' FILE makes lines of a list, jq -c . of one object";
+
+// Whether the line begins a list or an object that goes on in the next ones.
+bool is_opening(std::string_view line) {
+  const size_t last = line.find_last_not_of(" \t\r");
+  return last != line.npos && (line[last] == '[' || line[last] == '{' || line[0] == '[');
+}
+
 class JsonLines : public DocumentReader {
  public:
   JsonLines(const std::filesystem::path& path, const ReaderOptions& options)
@@ -126,17 +138,21 @@ class JsonLines : public DocumentReader {
     simdjson::dom::element document;
     // The line has padding behind it, so it need not be copied.
     if (const auto error = parser_.parse(line.data(), line.size(), false).get(document)) {
-      throw Error("{}: not valid JSON: {}", where(), simdjson::error_message(error));
+      throw Error("{}: not valid JSON: {}{}",
+                  where(),
+                  simdjson::error_message(error),
+                  lines_.number() == 1 && is_opening(line) ? kOneLineEach : "");
     }
     simdjson::dom::object object;
     if (document.get_object().get(object)) {
-      throw Error("{}: {}, expected an object with the key '{}'",
+      throw Error("{}: {}, expected an object with the key '{}'{}",
                   where(),
                   name_of(document.type()),
-                  options_.text_field);
+                  options_.text_field,
+                  document.is_array() ? kOneLineEach : "");
     }
     simdjson::dom::element field;
-    if (object.at_key(options_.text_field).get(field)) {
+    if (!find_field(object, field)) {
       std::vector<std::string_view> keys;
       for (const auto& entry : object) keys.push_back(entry.key);
       if (keys.size() > 20) keys.resize(20);
@@ -147,11 +163,24 @@ class JsonLines : public DocumentReader {
           fmt::join(keys, ", "));
     }
     std::string_view text;
+    if (field.is_null()) return text;
     if (field.get_string().get(text)) {
       throw Error(
           "{}: '{}' is {}, expected a string", where(), options_.text_field, name_of(field.type()));
     }
     return text;
+  }
+
+  // The value of text_field: of the key of that name, else "a.b" is b within a.
+  bool find_field(simdjson::dom::object object, simdjson::dom::element& field) const {
+    std::string_view path = options_.text_field;
+    while (object.at_key(path).get(field)) {
+      const size_t dot = path.find('.');
+      if (dot == path.npos || object.at_key(path.substr(0, dot)).get_object().get(object))
+        return false;
+      path.remove_prefix(dot + 1);
+    }
+    return true;
   }
 
   static_assert(LineReader::kPadding >= simdjson::SIMDJSON_PADDING);
@@ -161,54 +190,86 @@ class JsonLines : public DocumentReader {
   simdjson::dom::parser parser_;
 };
 
+// Where the first piece of `text` ends: behind a paragraph, or else a line, a word, a character.
+size_t piece_end(std::string_view text) {
+  if (text.size() <= kTextPieceBytes) return text.size();
+  const std::string_view piece = text.substr(0, kTextPieceBytes);
+  for (const std::string_view border : {"\n\n", "\n", " "}) {
+    const size_t at = piece.rfind(border);
+    if (at != piece.npos && at >= kTextPieceBytes / 2) return at + border.size();
+  }
+  size_t end = piece.size();
+  const auto continues = [&](size_t at) { return (static_cast<uint8_t>(text[at]) & 0xC0) == 0x80; };
+  while (end > piece.size() - 4 && continues(end)) --end;
+  return end;
+}
+
 class TextFile : public DocumentReader {
  public:
   TextFile(const std::filesystem::path& path, const ReaderOptions& options)
-      : path_(path), options_(options) {}
+      : path_(path), options_(options), source_(ByteSource::open(path)) {}
 
   std::optional<std::string_view> next() override {
-    if (done_) return std::nullopt;
-    done_ = true;
-    text_ = read_text(path_, options_.max_document_bytes);
-    size_t kept = 0;
-    for (size_t i = 0; i < text_.size(); ++i) {
-      if (text_[i] == '\r' && i + 1 < text_.size() && text_[i + 1] == '\n') continue;
-      text_[kept++] = text_[i];
+    for (bool first = !begun_; (fill(), first || !text_.empty()); first = false) {
+      begun_ = true;
+      const size_t end = piece_end(text_);
+      piece_ = text_.substr(0, end);
+      text_.erase(0, end);
+      const int64_t line = line_;
+      line_ += std::count(piece_.begin(), piece_.end(), '\n');
+      if (is_valid_utf8(piece_)) return piece_;
+      switch (options_.invalid_utf8) {
+        case InvalidUtf8::kSkip:
+          ++skipped_;
+          continue;
+        case InvalidUtf8::kReplace:
+          piece_ = replace_invalid_utf8(piece_);
+          return piece_;
+        default:
+          throw Error("{}", invalid_place(line));
+      }
     }
-    text_.resize(kept);
-    if (is_valid_utf8(text_)) return text_;
-    switch (options_.invalid_utf8) {
-      case InvalidUtf8::kSkip:
-        ++skipped_;
-        return std::nullopt;
-      case InvalidUtf8::kReplace:
-        text_ = replace_invalid_utf8(text_);
-        return text_;
-      default:
-        break;
-    }
-    // Place and message refer to the line, as an editor shows it.
-    const size_t at = valid_utf8_prefix(text_);
-    const auto line =
-        std::count(text_.begin(), text_.begin() + static_cast<std::ptrdiff_t>(at), '\n');
-    const size_t line_begin = at == 0 ? 0 : text_.rfind('\n', at - 1) + 1;  // npos + 1 is 0
-    throw Error("{}:{}: {}",
-                path_.string(),
-                line + 1,
-                describe_invalid(std::string_view(text_).substr(line_begin)));
+    return std::nullopt;
   }
 
   std::string where() const override { return path_.string(); }
-  int64_t file_bytes() const override {
-    std::error_code error;
-    return done_ ? static_cast<int64_t>(std::filesystem::file_size(path_, error)) : 0;
-  }
+  int64_t file_bytes() const override { return source_->file_bytes(); }
 
  private:
+  // Reads until there is more than a piece, or the file ends.
+  void fill() {
+    std::array<char, 1 << 16> bytes;
+    while (!at_end_ && text_.size() <= kTextPieceBytes) {
+      const size_t size = source_->read(bytes);
+      at_end_ = size == 0;
+      for (size_t i = 0; i < size; ++i) {
+        if (bytes[i] == '\n' && text_.ends_with('\r'))
+          text_.back() = '\n';
+        else
+          text_ += bytes[i];
+      }
+      if (!begun_ && text_.starts_with(kByteOrderMark)) text_.erase(0, kByteOrderMark.size());
+    }
+  }
+
+  // Message and place refer to the line, as an editor shows it. The piece begins in line `line`.
+  std::string invalid_place(int64_t line) const {
+    const size_t at = valid_utf8_prefix(piece_);
+    const auto lines =
+        std::count(piece_.begin(), piece_.begin() + static_cast<std::ptrdiff_t>(at), '\n');
+    const size_t line_begin = at == 0 ? 0 : piece_.rfind('\n', at - 1) + 1;  // npos + 1 is 0
+    return fmt::format("{}:{}: {}",
+                       path_.string(),
+                       line + lines,
+                       describe_invalid(std::string_view(piece_).substr(line_begin)));
+  }
+
   std::filesystem::path path_;
   ReaderOptions options_;
-  bool done_ = false;
-  std::string text_;
+  std::unique_ptr<ByteSource> source_;
+  bool begun_ = false, at_end_ = false;
+  std::string text_, piece_;  // what was read and not given, what was given last
+  int64_t line_ = 1;          // in which text_ begins
 };
 
 class ColumnFile : public DocumentReader {

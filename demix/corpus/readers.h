@@ -21,7 +21,7 @@ InvalidUtf8 invalid_utf8_policy(std::string_view name);
 struct ReaderOptions {
   std::string text_field = "text";
   InvalidUtf8 invalid_utf8 = InvalidUtf8::kError;
-  int64_t max_document_bytes = 1 << 26;  // of a line or file of text; a longer one is an Error
+  int64_t max_document_bytes = 1 << 26;  // of a line or row; a longer one is an Error
 };
 
 // Streams a file's documents in constant memory. Every failure throws Error with file and line.
@@ -42,9 +42,11 @@ class DocumentReader {
 };
 
 // Chooses by suffix, with .gz or .zst behind it or not:
-//   .jsonl, .json  one JSON object per line; `text_field` holds the text; blank lines are no
-//   documents .txt           the whole file is one document; CRLF becomes LF .parquet, .arrow  (not
-//   compressed as a whole) a column of strings; null is no document
+//   .jsonl, .json     one JSON object per line; `text_field` holds the text, "a.b" that within an
+//                     object; null is an empty text, blank lines are no documents
+//   .txt              the whole file is one document, a file of more than 32 KiB several, divided
+//                     between paragraphs where it has them; CRLF becomes LF
+//   .parquet, .arrow  (not compressed as a whole) a column of strings; null is an empty text
 // In JSON, a lone surrogate escape ("\ud800") is invalid UTF-8 of its line. Byte order marks are
 // dropped.
 std::unique_ptr<DocumentReader> open_documents(const std::filesystem::path& path,

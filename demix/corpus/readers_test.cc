@@ -1,5 +1,6 @@
 #include "demix/corpus/readers.h"
 
+#include <map>
 #include <vector>
 
 #include "demix/core/files.h"
@@ -76,7 +77,6 @@ TEST_F(Readers, AMissingOrForeignFieldIsNamedWithThoseThereAre) {
   EXPECT_MENTIONS(missing, "a.jsonl:1: no key 'text'; the keys are: id, body;");
   EXPECT_MENTIONS(missing, "text_field");
   EXPECT_MENTIONS(refusal("{\"text\": 5}"), "'text' is a number, expected a string");
-  EXPECT_MENTIONS(refusal("{\"text\": null}"), "'text' is null, expected a string");
   EXPECT_MENTIONS(refusal("{\"text\": [\"a\"]}"), "'text' is an array, expected a string");
   EXPECT_MENTIONS(refusal("[1]"), "an array, expected an object");
 }
@@ -118,11 +118,57 @@ TEST_F(Readers, InvalidUtf8IsReplacedAsPythonDoesOrSkipped) {
   EXPECT_EQ(skipped_, 2);
 }
 
+TEST_F(Readers, TheTextMayLieWithinAnObjectAndNullIsEmpty) {
+  ReaderOptions options;
+  options.text_field = "a.b.c";
+  const fs::path path =
+      write("a.jsonl",
+            "{\"a\": {\"b.c\": \"one\"}}\n{\"a\": {\"b\": {\"c\": \"two\"}}}\n"
+            "{\"a.b.c\": \"three\", \"a\": 1}\n{\"a\": {\"b\": {\"c\": null}}}\n");
+  EXPECT_EQ(texts(path, options), (Texts{"one", "two", "three", ""}));
+  options.text_field = "a.c";
+  EXPECT_MENTIONS(error_of([&] { texts(path, options); }), "a.jsonl:1: no key 'a.c'");
+}
+
+TEST_F(Readers, FilesThatAreOneJsonDocumentAreNamedWithTheRemedy) {
+  EXPECT_MENTIONS(refusal("[{\"text\": \"x\"},\n{\"text\": \"y\"}]"), "one object per line: jq -c");
+  EXPECT_MENTIONS(refusal("[{\"text\": \"x\"}]"), "an array, expected an object");
+  EXPECT_MENTIONS(refusal("{\n \"text\": \"x\"\n}\n"), "one object per line: jq -c");
+}
+
 TEST_F(Readers, ATextFileIsOneDocument) {
   EXPECT_EQ(texts(write("a.txt", "\xEF\xBB\xBFone\r\ntwo\rthree\n")), Texts{"one\ntwo\rthree\n"});
   EXPECT_EQ(texts(write("a.txt.gz", gzip("x"))), Texts{"x"});
   EXPECT_EQ(texts(write("a.txt.zst", zstd("x"))), Texts{"x"});
   EXPECT_EQ(texts(write("empty.txt", "")), Texts{""});
+}
+
+TEST_F(Readers, ALongTextFileIsDividedBetweenParagraphsLinesWordsAndCharacters) {
+  const auto joined = [](const Texts& pieces) {
+    std::string whole;
+    for (const std::string& piece : pieces) whole += piece;
+    return whole;
+  };
+  std::string paragraphs, lines, words, characters = "x";
+  for (int i = 0; i < 9000; ++i) {
+    paragraphs += fmt::format("{}\n{}\n\n", i, i);
+    lines += fmt::format("{} {}\n", i, i);
+    words += fmt::format("{} ", i);
+    characters += "\u00e4\u20ac";
+  }
+  for (const auto& [text, border] : std::map<std::string, std::string>{
+           {paragraphs, "\n\n"}, {lines, "\n"}, {words, " "}, {characters, "\u20ac"}}) {
+    const Texts pieces = texts(write("a.txt", text));
+    EXPECT_EQ(joined(pieces), text);
+    EXPECT_GT(pieces.size(), 1u);
+    for (const std::string& piece : pieces) {
+      EXPECT_LE(piece.size(), 32768u);
+      EXPECT_TRUE(text == characters || piece.ends_with(border)) << piece.substr(piece.size() - 9);
+    }
+  }
+  const std::string windows = std::string(32767, 'x') + "\r\n" + std::string(32767, 'y') + "\r\n";
+  EXPECT_EQ(texts(write("a.txt.gz", gzip(windows))),
+            (Texts{std::string(32767, 'x') + "\n", std::string(32767, 'y') + "\n"}));
 }
 
 TEST_F(Readers, InvalidUtf8InATextFileIsNamedByLineReplacedOrSkipped) {
@@ -135,6 +181,9 @@ TEST_F(Readers, InvalidUtf8InATextFileIsNamedByLineReplacedOrSkipped) {
   options.invalid_utf8 = InvalidUtf8::kSkip;
   EXPECT_TRUE(texts(folder_ / "a.txt", options).empty());
   EXPECT_EQ(skipped_, 1);
+  const std::string first(32767, 'x');
+  EXPECT_EQ(texts(write("b.txt", first + "\n\n" + content), options), Texts{first + "\n"});
+  EXPECT_MENTIONS(refusal(first + "\n\n" + content, "b.txt"), "b.txt:5: invalid UTF-8 at byte 4");
 }
 
 TEST_F(Readers, ColumnsOfStringsAreReadFromParquetAndArrow) {
