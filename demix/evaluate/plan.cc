@@ -153,13 +153,16 @@ std::vector<int32_t> tokenize_prompt(const Tokenizer& tokenizer,
   return ids;
 }
 
-std::vector<Sequence> document_windows(const Shard& shard, int64_t document, int64_t max_length) {
+std::vector<Sequence> document_windows(const Shard& shard,
+                                       int64_t document,
+                                       int64_t max_length,
+                                       int64_t most_tokens) {
   const auto offsets = shard.offsets().subspan(static_cast<size_t>(document), 2);
   std::vector<int32_t> ids(offsets[1] - offsets[0]);
   shard.copy(static_cast<int64_t>(offsets[0]), ids);
   if (ids.size() > 1 && ids.back() == shard.separator() && ids.front() != shard.separator())
     ids.pop_back();
-  const auto size = static_cast<int64_t>(ids.size());
+  const auto size = std::min(static_cast<int64_t>(ids.size()), most_tokens);
   std::vector<Sequence> windows;
   for (int64_t scored = 1; scored < size;) {
     const int64_t end = std::min(size, scored + max_length);

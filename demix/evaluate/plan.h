@@ -53,8 +53,11 @@ std::vector<int32_t> tokenize_prompt(const Tokenizer& tokenizer,
 // each text token is scored once; the first window begins with the document's start token; a later
 // one is filled to the left with tokens scored before, so that its first scored token sees at least
 // one. The end token is not text and is not scored. A document without tokens gives none. Slots are
-// left to the caller.
-std::vector<Sequence> document_windows(const Shard& shard, int64_t document, int64_t max_length);
+// left to the caller. Of a document of more than `most_tokens` only its beginning is taken.
+std::vector<Sequence> document_windows(const Shard& shard,
+                                       int64_t document,
+                                       int64_t max_length,
+                                       int64_t most_tokens = INT64_MAX);
 
 // The log-likelihood of `token` after the token in row `row`.
 struct Answer {

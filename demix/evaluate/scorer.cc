@@ -111,7 +111,9 @@ struct Scorer::Plan {
       : answers(std::move(its_answers)), tokenizer(its_tokenizer), decoder(model) {}
 
   void add_task(Task task);
-  void add_text(const HeldOut& held_out);
+  double part_of_text(const Shard& shard, int64_t document, int64_t tokens) const;
+  // The number of tokens that the last document was cut to; 0: none was.
+  int64_t add_text(const HeldOut& held_out);
   // Sequences of successive slots.
   void add_tree(std::span<const Sequence> sequences, std::string name);
   // Of all trees, when they are there.
@@ -176,22 +178,40 @@ void Scorer::Plan::add_task(Task task) {
   items.push_back(std::move(task_items));
 }
 
-void Scorer::Plan::add_text(const HeldOut& held_out) {
+// The share of a document's text that its first `tokens` tokens are.
+double Scorer::Plan::part_of_text(const Shard& shard, int64_t document, int64_t tokens) const {
+  const auto offsets = shard.offsets().subspan(static_cast<size_t>(document), 2);
+  std::vector<int32_t> ids(offsets[1] - offsets[0]);
+  shard.copy(static_cast<int64_t>(offsets[0]), ids);
+  // The first one is no text, nor is the last where it separates.
+  const auto bytes = [&](std::span<const int32_t> part) {
+    if (part.size() > 1 && part.back() == shard.separator()) part = part.first(part.size() - 1);
+    return static_cast<double>(tokenizer.decode(part.subspan(1)).size());
+  };
+  return bytes(std::span(ids).first(static_cast<size_t>(tokens))) / bytes(ids);
+}
+
+int64_t Scorer::Plan::add_text(const HeldOut& held_out) {
   const Shard& shard = held_out.shard;
   Text text{held_out.dataset, {}};
-  int64_t number = -1;
-  for (int64_t document = 0; document < shard.documents(); ++document) {
-    if (static_cast<int64_t>(shard.offsets()[static_cast<size_t>(document) + 1]) >
-        held_out.max_tokens)
-      break;
-    auto windows = document_windows(shard, document, max_length);
+  int64_t number = -1, cut = 0;
+  for (int64_t document = 0; document < shard.documents() && cut == 0; ++document) {
+    const auto begin = static_cast<int64_t>(shard.offsets()[static_cast<size_t>(document)]);
+    const auto end = static_cast<int64_t>(shard.offsets()[static_cast<size_t>(document) + 1]);
+    if (end > held_out.max_tokens) {
+      // Long documents, such as books, would leave hardly any text.
+      if (begin > held_out.max_tokens / 2) break;
+      cut = std::max<int64_t>(held_out.max_tokens - begin, 2);
+    }
+    auto windows = document_windows(shard, document, max_length, cut == 0 ? INT64_MAX : cut);
     if (windows.empty()) continue;
     ++number;
     if (!held_out.only.empty() &&
         !std::binary_search(held_out.only.begin(), held_out.only.end(), number))
       continue;
+    const double part = cut == 0 ? 1 : part_of_text(shard, document, cut);
     text.documents.push_back({{slots, static_cast<int64_t>(windows.size())},
-                              static_cast<double>(shard.text_bytes(document))});
+                              part * static_cast<double>(shard.text_bytes(document))});
     for (Sequence& window : windows) {
       window.slot = slots++;
       add_tree({&window, 1},
@@ -199,10 +219,12 @@ void Scorer::Plan::add_text(const HeldOut& held_out) {
     }
   }
   if (text.documents.empty())
-    throw Error("held-out text of dataset {}: no document fits into {} tokens",
-                held_out.dataset,
-                held_out.max_tokens);
+    throw Error(
+        "dataset {} has no held-out text to score: none of its documents was kept from "
+        "training. It needs more documents than one; or leave it out of evaluate.held_out",
+        held_out.dataset);
   texts.push_back(std::move(text));
+  return cut;
 }
 
 ItemScore Scorer::Plan::item_score(size_t task,
@@ -405,8 +427,11 @@ Scorer::Scorer(std::vector<Task> tasks,
       hasher.field(document);
       alone.field(document);
     }
+    if (const int64_t cut = plan_->add_text(text); cut > 0) {
+      hasher.field(cut);
+      alone.field(cut);
+    }
     plan_->task_hashes["held_out/" + text.dataset] = alone.hex();
-    plan_->add_text(text);
   }
   plan_->count_rows();
   plan_->answers.add_to(hasher);

@@ -40,7 +40,9 @@ class Scorer {
   struct HeldOut {
     std::string dataset;
     Shard shard;
-    int64_t max_tokens;  // documents from the start of the shard up to this many tokens
+    // Documents from the start of the shard up to this many tokens. Where those would be less than
+    // half as many, the next one's beginning too.
+    int64_t max_tokens;
     // Of these the only ones wanted, by number, ascending; empty: all.
     std::vector<int64_t> only = {};
   };

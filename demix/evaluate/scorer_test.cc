@@ -300,6 +300,48 @@ TEST(Scorer, HeldOutTextDoesNotDependBitwiseOnItsBatch) {
   }
 }
 
+// A book is longer than what is scored of a dataset.
+TEST(Scorer, OfALongHeldOutDocumentTheBeginningIsScored) {
+  const fs::path path = fs::path(testing::TempDir()) / "demix_scorer_long";
+  const Model model("qwen3");
+  std::string text;
+  for (int i = 0; i < 200; ++i) text += "The answer is " + std::to_string(i) + ". ";
+  const auto shard = [&](std::string_view first, std::string_view second) {
+    ShardWriter writer(path, model.tokenizer.vocabulary_size(), *model.tokenizer.eos());
+    for (const std::string_view document : {first, second}) {
+      std::vector<int32_t> ids{*model.tokenizer.eos()};
+      model.tokenizer.encode(document, false, ids);
+      writer.add(ids, static_cast<int64_t>(document.size()));
+    }
+    writer.finish();
+    return Shard::open(path);
+  };
+  const auto bits = [&](const Shard& text, int64_t tokens) {
+    const Scores scores =
+        score("qwen3", {}, at::kFloat, 4096, at::kCPU, {{"own", text, tokens}}).scores;
+    return scores.tasks.at("held_out/own").at("bpb");
+  };
+  constexpr int64_t kTokens = 300;
+  std::vector<int32_t> ids;
+  model.tokenizer.encode(text, false, ids);
+  const std::string beginning = model.tokenizer.decode(std::span(ids).first(kTokens - 1));
+  ASSERT_EQ(text.substr(0, beginning.size()), beginning);
+  const MetricValue expected = bits(shard(beginning, ""), kTokens);
+  EXPECT_DOUBLE_EQ(bits(shard(text, "short"), kTokens).value, expected.value);
+  EXPECT_EQ(bits(shard(text, "short"), kTokens).n, 1);
+  // Where enough fits whole, nothing is cut.
+  EXPECT_EQ(bits(shard(beginning, text), kTokens + kTokens / 2).value, expected.value);
+}
+
+TEST(Scorer, ADatasetWithoutHeldOutTextIsAnError) {
+  const fs::path path = fs::path(testing::TempDir()) / "demix_scorer_none";
+  const Model model("qwen3");
+  ShardWriter writer(path, model.tokenizer.vocabulary_size(), *model.tokenizer.eos());
+  writer.finish();
+  EXPECT_THROW(score("qwen3", {}, at::kFloat, 4096, at::kCPU, {{"own", Shard::open(path), 9}}),
+               Error);
+}
+
 // Elsewhere rounding may differ with the batch.
 TEST(Scorer, OtherDtypesAndDevicesAgreeUpToRounding) {
   std::vector<std::tuple<at::ScalarType, at::Device, double>> places{{at::kDouble, at::kCPU, 1e-12},
