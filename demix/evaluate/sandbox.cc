@@ -32,19 +32,21 @@ def main():
                              ('NPROC', processes, processes), ('FSIZE', file, file)):
         resource.setrlimit(getattr(resource, 'RLIMIT_' + name), (soft, hard))
     sys.argv[1:] = []
-    own = os.getpid()
+    # As they are before the program, which may replace what modules hold.
+    write, getpid, leave, show = os.write, os.getpid, os._exit, traceback.print_exc
+    own = getpid()
     verdict = 'failed'
     try:
         exec(compile(text, '<program>', 'exec'), {})
         verdict = 'passed'
     except MemoryError:
         verdict = 'memory'
-        traceback.print_exc()
+        show()
     except BaseException:
-        traceback.print_exc()
-    if os.getpid() == own:
-        os.write(3, (word + verdict + '\n').encode())
-    os._exit(1)
+        show()
+    if getpid() == own:
+        write(3, (word + verdict + '\n').encode())
+    leave(1)
 main()
 )";
 

@@ -68,6 +68,17 @@ TEST_F(Sandbox, LeavingEarlyIsNoPass) {
             "failed: ended with status 0 before its last line");
 }
 
+TEST_F(Sandbox, WhatAProgramMakesOfModulesDoesNotReachTheVerdict) {
+  EXPECT_EQ(outcome("import os\nwrite = os.write\n"
+                    "os.write = lambda f, b: write(f, b.replace(b'failed', b'passed'))\n"
+                    "os.getpid = lambda: 2\nassert 0, 'wrong'"),
+            "failed: AssertionError: wrong");
+  // As the harness's own guard does.
+  EXPECT_EQ(outcome("import os, sys, traceback\nos.write = os.getpid = os._exit = None\n"
+                    "traceback.print_exc = sys.exit = None"),
+            "passed: ");
+}
+
 TEST_F(Sandbox, TheMainBlockIsNotRunAsInTheHarness) {
   EXPECT_EQ(outcome("if __name__ == '__main__':\n    assert 0"), "passed: ");
 }
