@@ -3,9 +3,33 @@
 #include "demix/core/error.h"
 
 namespace demix {
+namespace {
+
+// What separates the fields: the one of comma, semicolon and tab that the header has most often.
+char separator_of(std::string_view text) {
+  const std::string_view header = text.substr(0, text.find_first_of("\r\n"));
+  char best = ',';
+  size_t most = 0;
+  for (const char separator : {',', ';', '\t'}) {
+    size_t count = 0;
+    bool quoted = false;
+    for (const char c : header) {
+      if (c == '"') quoted = !quoted;
+      if (c == separator && !quoted) ++count;
+    }
+    if (count > most) {
+      best = separator;
+      most = count;
+    }
+  }
+  return best;
+}
+
+}  // namespace
 
 std::vector<CsvRecord> parse_csv(std::string_view text, const std::string& name) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  const char separator = separator_of(text);
   std::vector<CsvRecord> records;
   CsvRecord record{1, {}};
   std::string field;
@@ -40,7 +64,7 @@ std::vector<CsvRecord> parse_csv(std::string_view text, const std::string& name)
           break;
         }
       }
-    } else if (c == ',') {
+    } else if (c == separator) {
       end_field();
     } else if (c == '\n' || c == '\r') {
       if (c == '\r' && i + 1 < text.size() && text[i + 1] == '\n') ++i;

@@ -1,4 +1,4 @@
-// Comma-separated values as RFC 4180 has them.
+// Comma-separated values as RFC 4180 has them, or with semicolons or tabs in their place.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,9 @@ struct CsvRecord {
   std::vector<std::string> fields;
 };
 
-// Fields in double quotes may hold commas, line ends and doubled quotes. Accepts any line ends and
-// a byte order mark, skips empty lines. Throws Error with `name` and the line.
+// Fields are separated by whichever of comma, semicolon and tab the header has most of; those in
+// double quotes may hold separators, line ends and doubled quotes. Accepts any line ends and a byte
+// order mark, skips empty lines. Throws Error with `name` and the line.
 std::vector<CsvRecord> parse_csv(std::string_view text, const std::string& name);
 
 }  // namespace demix

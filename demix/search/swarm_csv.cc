@@ -15,6 +15,8 @@ namespace demix {
 namespace {
 
 constexpr double kSumTolerance = 0.01;
+// Less is what rounding to five digits does.
+constexpr double kWorthAWord = 1e-4;
 
 std::string_view stripped(std::string_view text) {
   const auto blank = [](char c) { return c == ' ' || c == '\t'; };
@@ -25,6 +27,7 @@ std::string_view stripped(std::string_view text) {
 
 struct Table {
   std::string name;
+  std::string key;                   // the column that names the runs
   std::vector<std::string> columns;  // of data
   struct Row {
     size_t line;
@@ -62,7 +65,7 @@ Table parse_table(std::string_view text, const std::string& name) {
   if (key == header.end()) key = header.begin();
   const auto key_column = static_cast<size_t>(key - header.begin());
 
-  Table table{.name = name, .columns = {}, .runs = {}, .rows = {}};
+  Table table{.name = name, .key = header[key_column], .columns = {}, .runs = {}, .rows = {}};
   std::vector<size_t> data_columns;
   std::set<std::string_view> seen;
   for (size_t c = 0; c < header.size(); ++c) {
@@ -107,8 +110,33 @@ Table parse_table(std::string_view text, const std::string& name) {
   return table;
 }
 
+// What may have gone wrong where the shares of a row do not sum to one.
+std::string remedy(const Table& table, const std::string& run, const Table::Row& row, double sum) {
+  const auto one = [](double value) { return std::abs(value - 1) <= kSumTolerance; };
+  if (one(sum / 100)) return "; they look like percentages: divide them by 100";
+  double first = 0;
+  if (std::from_chars(run.data(), run.data() + run.size(), first).ec == std::errc() &&
+      one(sum + first))
+    return fmt::format(
+        "; with column '{}', which was taken for the runs' names, they do: put a column that names "
+        "the runs in front, in both files",
+        table.key);
+  for (size_t c = 0; c < row.values.size(); ++c)
+    if (row.values[c] > 1 + kSumTolerance)
+      return fmt::format(
+          "; '{}' is {:.6g}: is it a dataset's share? Only columns named run, run_id, name or "
+          "index, "
+          "and the first one, are left out",
+          table.columns[c],
+          row.values[c]);
+  return "";
+}
+
 // Shares of one row, rescaled to sum to one.
-std::vector<double> shares(const Table& table, const Table::Row& row, double& largest_miss) {
+std::vector<double> shares(const Table& table,
+                           const std::string& run,
+                           const Table::Row& row,
+                           double& largest_miss) {
   double sum = 0;
   for (size_t c = 0; c < row.values.size(); ++c) {
     if (row.values[c] < 0) {
@@ -121,11 +149,12 @@ std::vector<double> shares(const Table& table, const Table::Row& row, double& la
     sum += row.values[c];
   }
   if (!(std::abs(sum - 1) <= kSumTolerance)) {
-    throw Error("{}:{}: the shares sum to {:.6g}, expected 1 (within {})",
+    throw Error("{}:{}: the shares sum to {:.6g}, expected 1 (within {}){}",
                 table.name,
                 row.line,
                 sum,
-                kSumTolerance);
+                kSumTolerance,
+                remedy(table, run, row, sum));
   }
   largest_miss = std::max(largest_miss, std::abs(sum - 1));
   std::vector<double> result = row.values;
@@ -189,7 +218,7 @@ Swarm parse_swarm(std::string_view mixtures_text,
   swarm.standard_errors.resize(columns.size());
   double largest_miss = 0;
   for (const auto& run : mixtures.runs) {
-    const auto row = shares(mixtures, mixtures.rows.at(run), largest_miss);
+    const auto row = shares(mixtures, run, mixtures.rows.at(run), largest_miss);
     const auto scored = scores.rows.find(run);
     if (scored == scores.rows.end()) continue;
     swarm.runs.push_back(run);
@@ -216,7 +245,7 @@ Swarm parse_swarm(std::string_view mixtures_text,
                 mixtures.runs[0],
                 scores.runs[0]);
   }
-  if (largest_miss > 1e-6) {
+  if (largest_miss > kWorthAWord) {
     swarm.warnings.push_back(fmt::format(
         "{}: rows sum to one within {:.3g} only and were rescaled.", mixtures_name, largest_miss));
   }

@@ -24,11 +24,12 @@ struct Swarm {
 
 // Reads the shapes of RegMix (`index`, then one column per dataset or metric) and Olmix
 // (`run,name,index`, then the same). Runs are joined by the column `run` or `run_id`, else by the
-// first one; `name`, `index` and unnamed columns are no data. Names are stripped of surrounding
-// blanks. A column M_stderr beside a column M holds its standard errors. A mixture row may miss one
-// by 0.01, since published ones are rounded; it is rescaled. Runs in one file only are left out
-// with a warning. Throws Error naming file, line and column on anything that is not a finite
-// number, on repeated runs or columns, on rows of another length and when no run is left.
+// first one; `name`, `index` and unnamed columns are no data. Fields are separated by commas, tabs
+// or semicolons, whichever the header has most of. Names are stripped of surrounding blanks. A
+// column M_stderr beside a column M holds its standard errors. A mixture row may miss one by 0.01,
+// since published ones are rounded; it is rescaled. Runs in one file only are left out with a
+// warning. Throws Error naming file, line and column on anything that is not a finite number, on
+// repeated runs or columns, on rows of another length and when no run is left.
 Swarm read_swarm(const std::filesystem::path& mixtures, const std::filesystem::path& scores);
 
 // The same from text; the names stand in errors.

@@ -50,6 +50,32 @@ TEST(SwarmCsv, AnUnnamedIndexBesideTheRunIsNoData) {
   EXPECT_EQ(swarm.scores[0][0], 1e-3);
 }
 
+TEST(SwarmCsv, TabsAndSemicolonsSeparateToo) {
+  const Swarm swarm = parse_swarm("run;\"a;b\";c,d\nx;0.25;0.75\ny;1;0\n",
+                                  "m.csv",
+                                  "run\ts, t\ts_stderr\nx\t1\t0.5\ny\t2\t0.25\n",
+                                  "s.tsv");
+  EXPECT_EQ(swarm.datasets, (std::vector<std::string>{"a;b", "c,d"}));
+  EXPECT_EQ(swarm.mixtures.row(0)[1], 0.75);
+  EXPECT_EQ(swarm.scores[0], (std::vector<double>{1, 2}));
+}
+
+TEST(SwarmCsv, RowsThatDoNotSumToOneAreNamedWithWhatMayBeWrong) {
+  EXPECT_EQ(message_of("index,a,b\n1,25,75\n", kScores),
+            "m.csv:2: the shares sum to 100, expected 1 (within 0.01); they look like percentages: "
+            "divide them by 100");
+  EXPECT_EQ(
+      message_of("a,b,c\n0.5,0.25,0.25\n", kScores),
+      "m.csv:2: the shares sum to 0.5, expected 1 (within 0.01); with column 'a', which was "
+      "taken for the runs' names, they do: put a column that names the runs in front, in both "
+      "files");
+  EXPECT_EQ(
+      message_of("index,a,b,tokens\n1,0.5,0.5,1000\n", kScores),
+      "m.csv:2: the shares sum to 1001, expected 1 (within 0.01); 'tokens' is 1000: is it a "
+      "dataset's share? Only columns named run, run_id, name or index, and the first one, are "
+      "left out");
+}
+
 TEST(SwarmCsv, RoundedRowsAreRescaledWithAWarning) {
   const Swarm swarm = parse_swarm("index,a,b\n1,0.3,0.697\n", "m.csv", "index,s\n1,2\n", "s.csv");
   EXPECT_NEAR(swarm.mixtures.row(0)[0], 0.3 / 0.997, 1e-15);
