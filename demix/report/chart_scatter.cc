@@ -12,6 +12,9 @@ constexpr double kHeightPx = 260;
 constexpr double kLabelPx = 14;
 constexpr size_t kCrowded = 40;  // points; beyond, their bars are drawn faintly
 constexpr int kTicks = 4;
+// Bars reach at most this far beyond the points, in widths of what the points span: errors from
+// the items are mostly common to all models, and may be many times as large as their differences.
+constexpr double kBeyondPoints = 0.75;
 
 struct Point {
   std::string name;
@@ -121,10 +124,37 @@ Html grid(const Scale& x, const Scale& y, bool percent_axis) {
   return lines;
 }
 
+// Both ends of the interval of a score, no further than the scale.
+std::pair<double, double> bar_within(const Scale& scale, const Score& score) {
+  const double half = kIntervalErrors * score.standard_error;
+  if (!std::isfinite(half)) return {half, half};  // no bar
+  return {std::max(score.value - half, scale.low), std::min(score.value + half, scale.high)};
+}
+
+bool is_cut(const Scale& scale, const Score& score) {
+  const double half = kIntervalErrors * score.standard_error;
+  return std::isfinite(half) &&
+         !(scale.holds(score.value - half) && scale.holds(score.value + half));
+}
+
+// Of the scores with their bars, as far as those do not crowd the points together.
+Scale scale_of(const std::vector<Score>& scores) {
+  std::vector<double> values, ends;
+  for (const Score& score : scores) {
+    values.push_back(score.value);
+    add_extent(ends, score);
+  }
+  const auto [least, most] = std::minmax_element(values.begin(), values.end());
+  const double beyond = kBeyondPoints * (*most - *least);
+  if (beyond > 0)
+    for (double& end : ends) end = std::clamp(end, *least - beyond, *most + beyond);
+  return scale_over(ends);
+}
+
 Html error_bars(const Point& p, const Scale& x, const Scale& y) {
   const auto ends = [](const Scale& scale, const Score& score) {
-    const double half = kIntervalErrors * score.standard_error;
-    return std::pair{scale.percent(score.value - half), scale.percent(score.value + half)};
+    const auto [low, high] = bar_within(scale, score);
+    return std::pair{scale.percent(low), scale.percent(high)};
   };
   const auto [left, right] = ends(x, p.predicted);
   const auto [bottom, top] = ends(y, p.trained);
@@ -182,13 +212,16 @@ Html panel(const RunResult& r, Chooser chooser, size_t domain) {
         R"(has both scores yet.</p></figure>)",
         r.domains[domain].name);
   }
-  std::vector<double> xs, ys;
+  std::vector<Score> xs, ys;
   for (const Point& p : points) {
-    add_extent(xs, p.predicted);
-    add_extent(ys, p.trained);
+    xs.push_back(p.predicted);
+    ys.push_back(p.trained);
   }
-  const Scale x = scale_over(xs);
-  Scale y = scale_over(ys);
+  const Scale x = scale_of(xs);
+  Scale y = scale_of(ys);
+  const bool cut = std::any_of(points.begin(), points.end(), [&](const Point& p) {
+    return is_cut(x, p.predicted) || is_cut(y, p.trained);
+  });
   y.flipped = true;
   const bool same_unit = chooser != Chooser::kOwnShare;
 
@@ -233,10 +266,11 @@ Html panel(const RunResult& r, Chooser chooser, size_t domain) {
       chooser == Chooser::kOwnShare ? "share of the domain's own data" : chooser_name(r, chooser);
   return html(
       R"(<figure class="panel"><figcaption>{}</figcaption><p class="axis-name up">↑ really trained</p>)"
-      R"(<div class="plot{}">{}</div><p class="axis-name">{}{} →</p></figure>)",
+      R"(<div class="plot{}">{}</div><p class="axis-name">{}{}{} →</p></figure>)",
       caption,
       points.size() > kCrowded ? " crowded" : "",
       svg,
+      cut ? "bars go on beyond the frame · " : "",
       same_unit && identity.empty() ? "y = x lies outside · " : "",
       x_name);
 }

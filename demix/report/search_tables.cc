@@ -49,7 +49,7 @@ Html verified_table(const RunResult& r) {
     if (!facts->measured.domains.empty()) rows += verified_row(r, *facts);
   }
   return html(
-      R"(<h3>Predicted and measured</h3><p class="lead">Each mixture was merged and scored{}. )"
+      R"(<h3>Predicted and measured</h3><p class="lead">The proxy of each mixture was scored{}. )"
       R"(Half-widths are 95 %; those of predictions are of one measurement. Gains of the found )"
       R"(mixture are of its proxy, paired on the same items{}.</p>{})",
       r.search_end.halves ? ", here on the half of the items that the search selected by" : "",
