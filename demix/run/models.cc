@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "demix/core/error.h"
+#include "demix/core/files.h"
 #include "demix/core/hash.h"
 #include "demix/core/progress.h"
 #include "demix/corpus/tokenizer.h"
@@ -78,6 +79,26 @@ TrainResult result_from(const Json& json) {
   return result;
 }
 
+// Throws Error when the folder holds another tokenizer than the run's.
+void check_tokenizer(const std::string& name,
+                     const std::filesystem::path& folder,
+                     const std::filesystem::path& ours) {
+  const std::filesystem::path theirs = folder / "tokenizer.json";
+  if (!std::filesystem::exists(theirs)) return;
+  const std::filesystem::path own =
+      std::filesystem::is_directory(ours) ? ours / "tokenizer.json" : ours;
+  if (std::filesystem::file_size(theirs) == std::filesystem::file_size(own) &&
+      read_file(theirs) == read_file(own))
+    return;  // the usual case, without reading both tables
+  if (Tokenizer::load(folder).fingerprint() == Tokenizer::load(ours).fingerprint()) return;
+  throw Error(
+      "{}: the tokenizer in {} is not the one of this run ({}): other tokens, merges or rules. "
+      "Models of different tokenizers cannot be merged or compared; name the models' own tokenizer",
+      name,
+      folder.string(),
+      ours.string());
+}
+
 // |Θ − base| / (|Θ| + |base|) over the matrices: norms begin as ones in every model, related or
 // not.
 double matrix_drift(const Weights& model, const Weights& base) {
@@ -137,6 +158,20 @@ Architecture run_architecture(const RunConfig& config, int32_t vocabulary_size) 
   return architecture;
 }
 
+void check_fits(const std::string& name,
+                const std::filesystem::path& folder,
+                const Architecture& architecture,
+                const RunConfig& config) {
+  check_tokenizer(name, folder, config.tokenizer);
+  const Architecture found = load_architecture(folder);
+  if (const auto differing = differences(architecture, found); !differing.empty()) {
+    throw Error("{}: {} does not have the base's architecture: {}",
+                name,
+                folder.string(),
+                fmt::join(differing, "; "));
+  }
+}
+
 int parallel_models(const RunConfig& config, const Architecture& architecture) {
   if (config.parallel_models > 0) return config.parallel_models;
   const bool one_each = resolve_device(config.device).is_cpu() &&
@@ -157,7 +192,7 @@ const ModelFacts& Models::base() {
   const RunConfig& config = workspace_.config();
   if (!config.base.import.empty()) {
     ModelFacts facts;
-    check_tokenizer("base", config.base.import);
+    check_fits("base", config.base.import, architecture_, config);
     facts.name = "base";
     facts.folder = config.base.import;
     facts.imported = true;
@@ -298,29 +333,10 @@ ModelFacts Models::train_outside(const ModelRequest& request) {
   return facts;
 }
 
-void Models::check_tokenizer(const std::string& name, const std::filesystem::path& folder) const {
-  if (!std::filesystem::exists(folder / "tokenizer.json")) return;
-  const std::filesystem::path& ours = workspace_.config().tokenizer;
-  if (Tokenizer::load(folder).fingerprint() == Tokenizer::load(ours).fingerprint()) return;
-  throw Error(
-      "{}: the tokenizer in {} is not the one of this run ({}): other tokens, merges or rules. "
-      "Models of different tokenizers cannot be merged or compared; name the models' own tokenizer",
-      name,
-      folder.string(),
-      ours.string());
-}
-
 ModelFacts Models::import(const std::string& name,
                           const std::filesystem::path& folder,
                           std::vector<double> data_shares) {
-  check_tokenizer(name, folder);
-  const Architecture found = load_architecture(folder);
-  if (const auto differing = differences(architecture_, found); !differing.empty()) {
-    throw Error("{}: {} does not have the base's architecture: {}",
-                name,
-                folder.string(),
-                fmt::join(differing, "; "));
-  }
+  check_fits(name, folder, architecture_, workspace_.config());
   const Weights weights = load_weights(folder, architecture_, at::kFloat, at::Device(at::kCPU));
   if (const double distance = matrix_drift(weights, load(base_)); distance > kUnrelatedDrift) {
     throw Error(

@@ -38,6 +38,12 @@ void from_json(const Json& json, ModelFacts& facts);
 
 // The imported base's architecture, or the configured one with the tokenizer's vocabulary.
 Architecture run_architecture(const RunConfig& config, int32_t vocabulary_size);
+// Throws Error, with what differs, unless the checkpoint in `folder` has this architecture and no
+// other tokenizer than the run's. Reads no weights.
+void check_fits(const std::string& name,
+                const std::filesystem::path& folder,
+                const Architecture& architecture,
+                const RunConfig& config);
 // Models trained at once, each on its share of the threads: one core each for small models on the
 // CPU.
 int parallel_models(const RunConfig& config, const Architecture& architecture);
@@ -65,8 +71,6 @@ class Models {
   Weights load(const ModelFacts& facts) const;  // float32, CPU
 
  private:
-  // Throws Error when the folder holds another tokenizer than the run's.
-  void check_tokenizer(const std::string& name, const std::filesystem::path& folder) const;
   std::string key_of(const ModelRequest& request, const std::string& initial) const;
   ModelFacts train_here(const ModelRequest& request,
                         const std::string& key,

@@ -23,6 +23,7 @@
 #include "demix/model/decoder.h"
 #include "demix/model/weights.h"
 #include "demix/run/device.h"
+#include "demix/run/early_checks.h"
 #include "demix/run/metrics.h"
 #include "demix/run/models.h"
 
@@ -321,6 +322,7 @@ Plan make_plan(const RunConfig& config) {
   const std::vector<Task> tasks = load_tasks(config.evaluate);
   const std::vector<ScoredMetric> metrics =
       metrics_of(config.evaluate, tasks, held_out_datasets(config));
+  check_before_work(config, tokenizer);
   const Architecture architecture = run_architecture(config, tokenizer.vocabulary_size());
   const ScratchFolder scratch;
 

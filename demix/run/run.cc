@@ -19,6 +19,7 @@
 #include "demix/report/report.h"
 #include "demix/run/datasets.h"
 #include "demix/run/device.h"
+#include "demix/run/early_checks.h"
 #include "demix/run/metrics.h"
 #include "demix/run/models.h"
 #include "demix/run/proxies.h"
@@ -51,6 +52,7 @@ class Loop {
         composition_(composition_of(config_)) {
     for (const std::string& name : names_) dataset_files(name, config_.datasets.at(name));
     check_names(config_.search, objective_, names_);
+    check_before_work(config_, tokenizer_);
     // What is wrong with files from elsewhere is said before hours of work.
     elsewhere_ = imported_references(config_.validate.import, composition_);
     if (config_.validate.scores)
@@ -212,7 +214,20 @@ void Loop::corpus() {
     facts.available_tokens = config.tokens ? std::llround(*config.tokens) : summary.train_tokens;
     facts.bytes = summary.train_bytes + summary.held_out_bytes;
     result_.datasets.push_back(facts);
+    const std::vector<std::string>& domains = objective_.domains();
+    if (config.domain.empty() ||
+        std::find(domains.begin(), domains.end(), config.domain) != domains.end())
+      continue;
+    warn(fmt::format(
+        "Dataset {} is meant for the domain '{}', of which nothing is scored (there are "
+        "{}): to make it count, name scores of it under evaluate.domains, such as "
+        "held_out/{}.",
+        name,
+        config.domain,
+        fmt::join(domains, ", "),
+        name));
   }
+  check_constraints(config_, dataset_tokens());
 }
 
 std::vector<int64_t> Loop::dataset_tokens() const {
@@ -240,25 +255,24 @@ void Loop::train() {
   models_ = std::make_unique<Models>(workspace_, datasets_, tokenizer_.vocabulary_size());
   result_.models.push_back(trained_model(models_->base(), "base"));
 
+  // Imports go first: what does not fit is said before the others are trained.
   std::vector<ModelRequest> requests;
+  std::map<std::string, ModelFacts> imported;
   for (size_t i = 0; i < names_.size(); ++i) {
-    if (config_.components.import.contains(names_[i])) continue;
     std::vector<double> only(names_.size(), 0);
     only[i] = 1;
-    requests.push_back(
-        {"components/" + names_[i], composition_.data_shares(only), config_.components});
+    const std::string name = "components/" + names_[i];
+    const auto import = config_.components.import.find(names_[i]);
+    if (import == config_.components.import.end()) {
+      requests.push_back({name, composition_.data_shares(only), config_.components});
+    } else {
+      imported[name] = models_->import(name, import->second, composition_.data_shares(only));
+    }
   }
   std::vector<ModelFacts> trained = models_->train(requests, "components");
   for (size_t i = 0, next = 0; i < names_.size(); ++i) {
-    const auto import = config_.components.import.find(names_[i]);
-    if (import == config_.components.import.end()) {
-      components_.push_back(std::move(trained[next++]));
-    } else {
-      std::vector<double> only(names_.size(), 0);
-      only[i] = 1;
-      components_.push_back(models_->import(
-          "components/" + names_[i], import->second, composition_.data_shares(only)));
-    }
+    const auto import = imported.find("components/" + names_[i]);
+    components_.push_back(std::move(import == imported.end() ? trained[next++] : import->second));
   }
 
   proxies_ = std::make_unique<Proxies>(workspace_, *models_, datasets_, tasks_, tokenizer_);

@@ -170,6 +170,9 @@ void RunConfig::check() const {
   }
   require(threads >= 0 && parallel_models >= 0, "threads and parallel_models must not be negative");
   if (target_tokens) require(*target_tokens > 0, "target_tokens must be positive");
+  require(search.constraints.max_epochs == 0 || target_tokens,
+          "search.constraints.max_epochs: needs target_tokens, the budget of the training that the "
+          "mixture is for");
 }
 
 std::vector<std::string> RunConfig::dataset_names() const {

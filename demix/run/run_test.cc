@@ -5,12 +5,14 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "demix/core/error.h"
 #include "demix/core/files.h"
+#include "demix/core/progress.h"
 #include "demix/core/rng.h"
 #include "demix/report/report.h"
 #include "demix/report/result_json.h"
@@ -598,6 +600,45 @@ TEST_F(Run, ModelsThatDoNotBelongTogetherAreRefused) {
   write_byte_tokenizer(out("other tokenizer"), "null", "<|start|>");
   imports.components.import["digits"] = out("other tokenizer");
   EXPECT_MENTIONS(error_of(imports, "d"), "is not the one of this run");
+}
+
+TEST_F(Run, ADatasetOfADomainThatIsNotScoredIsWarnedOf) {
+  RunConfig other = config();
+  other.datasets["signs"].domain = "wrods";
+  run_stages(other, out("a"), Stage::kCorpus);
+  const std::vector<std::string> said = warnings();
+  EXPECT_TRUE(std::any_of(said.begin(), said.end(), [](const std::string& warning) {
+    return warning.starts_with("Dataset signs is meant for the domain 'wrods', of which nothing");
+  }));
+}
+
+TEST_F(Run, WhatCannotWorkIsSaidBeforeAnythingIsTrained) {
+  RunConfig conflict = config();
+  conflict.search.constraints.min_share = {{"digits", 0.4}, {"signs", 0.4}};
+  EXPECT_MENTIONS(error_of(conflict, "a"), "cannot hold together");
+  EXPECT_FALSE(fs::exists(out("a") / "corpus"));
+
+  // Only the tokens tell: 2,000 are a small part of the target.
+  RunConfig few = config();
+  few.search.constraints.max_epochs = 0.001;
+  EXPECT_MENTIONS(error_of(few, "b"), "max_epochs");
+  EXPECT_FALSE(fs::exists(out("b") / "base"));
+
+  RunConfig missing = config();
+  missing.components.import["digits"] = folder_ / "nothing";
+  EXPECT_MENTIONS(error_of(missing, "c"), "holds no config.json");
+  EXPECT_FALSE(fs::exists(out("c") / "corpus"));
+
+  write_file_atomically(folder_ / "one.jsonl", "{\"text\": \"The only document.\"}\n");
+  RunConfig one = config();
+  one.datasets["signs"].paths = {folder_ / "one.jsonl"};
+  EXPECT_MENTIONS(error_of(one, "d"), "dataset 'signs': no text is held out to be scored");
+  EXPECT_FALSE(fs::exists(out("d") / "base"));
+
+  RunConfig epochs = config();
+  epochs.search.constraints.max_epochs = 4;
+  epochs.target_tokens.reset();
+  EXPECT_THROW(epochs.check(), Error);
 }
 
 TEST_F(Run, ADivergingModelStopsTheRunByName) {
