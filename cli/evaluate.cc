@@ -195,8 +195,9 @@ void add_evaluate(CLI::App& app) {
   CLI::Option* journal = command->add_option(
       "--journal",
       options->journal,
-      "SQLite file that keeps every finished item of every model; without, finished items are kept "
-      "in ~/.cache/demix until the evaluation is done, so that it goes on after an interruption");
+      "SQLite file that keeps every finished item of every model; without, what an evaluation of "
+      "more than three seconds finishes is kept in ~/.cache/demix until it is done, so that it "
+      "goes on after an interruption");
   command->add_flag("--no-journal", options->no_journal, "keep nothing; compute all items")
       ->excludes(journal);
   command->add_option("--dtype", options->dtype, "float32 or bfloat16")->capture_default_str();

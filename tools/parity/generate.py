@@ -2,12 +2,13 @@
 
     generate.py compare PROGRAM MODEL PROMPTS [--count 200] [--tokens 64]
     generate.py time PROGRAM MODEL PROMPTS [--count 200] [--tokens 128] [--dtype bfloat16] [--rounds 3] [--ends]
+                                           [--batch-size 32]
 
 PROGRAM is build/release/parity_generate, PROMPTS a JSONL file, plain or .zst, with a "question" in each line
 (GSM8K). `compare` runs in float32, each prompt of transformers alone, as the library computes it best. Where the
 tokens part, it prints the gap between the two largest logits there: a tie within rounding, or an error. It fails
 on a gap above 1e-3. `time` gives both programs all prompts; transformers generates in batches, padded on the
-left, of the best of several sizes, prompts sorted by length. Neither stops at end tokens, so that both make the
+left, of --batch-size or the best of several sizes, prompts sorted by length. Neither stops at end tokens, so that both make the
 same number of tokens; with --ends both do, and a batch of transformers waits for its longest answer. Wall time of
 generation alone, in turns.
 """
@@ -116,9 +117,10 @@ def time_both(options: argparse.Namespace) -> int:
                 )
         return time.perf_counter() - start
 
-    some = prompts[:64]
-    best = min(BATCH_SIZES, key=lambda size: run_transformers(size, some))
-    print(f"transformers' best batch size of {BATCH_SIZES}: {best}")
+    best = options.batch_size
+    if not best:
+        best = min(BATCH_SIZES, key=lambda size: run_transformers(size, prompts[:64]))
+        print(f"transformers' best batch size of {BATCH_SIZES}: {best}", flush=True)
     ratios = []
     with tempfile.TemporaryDirectory() as folder:
         endless = options.model if options.ends else without_end(options.model, folder)
@@ -127,7 +129,7 @@ def time_both(options: argparse.Namespace) -> int:
             theirs = run_transformers(best, prompts)
             ratios.append(theirs / ours["seconds"])
             rate = ours["tokens"] / ours["seconds"]
-            print(f"demix {ours['seconds']:.1f} s ({rate:.0f} tokens/s), transformers {theirs:.1f} s, {ratios[-1]:.2f}x")
+            print(f"demix {ours['seconds']:.1f} s ({rate:.0f} tokens/s), transformers {theirs:.1f} s, {ratios[-1]:.2f}x", flush=True)
     print(f"median {statistics.median(ratios):.2f}x [{min(ratios):.2f}, {max(ratios):.2f}]")
     return 0
 
@@ -144,6 +146,7 @@ def main() -> int:
         command.add_argument("--tokens", type=int, default=tokens)
         command.add_argument("--dtype", default=dtype)
         command.add_argument("--rounds", type=int, default=3)
+        command.add_argument("--batch-size", type=int, help="of transformers, instead of the best")
         command.add_argument("--ends", action="store_true")
     options = parser.parse_args()
     transformers.logging.set_verbosity_error()
