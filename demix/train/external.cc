@@ -96,13 +96,15 @@ std::string expand_command(std::string_view command,
 
 void train_externally(const ExternalJob& job) {
   const auto mixture = beside(job.output, ".mixture.csv"), log = beside(job.output, ".log");
-  const std::string command = expand_command(job.command,
-                                             {{"mixture", mixture.string()},
-                                              {"output", job.output.string()},
-                                              {"base", job.base.string()},
-                                              {"tokens", fmt::format("{}", job.tokens)},
-                                              {"seed", fmt::format("{}", job.seed)},
-                                              {"name", job.name}});
+  const std::string command =
+      expand_command(job.command,
+                     // Absolute, for commands that change their folder.
+                     {{"mixture", std::filesystem::absolute(mixture).string()},
+                      {"output", std::filesystem::absolute(job.output).string()},
+                      {"base", std::filesystem::absolute(job.base).string()},
+                      {"tokens", fmt::format("{}", job.tokens)},
+                      {"seed", fmt::format("{}", job.seed)},
+                      {"name", job.name}});
   std::filesystem::create_directories(job.output);
   std::string csv = "dataset,share\n";
   for (size_t i = 0; i < job.mixture.size(); ++i)

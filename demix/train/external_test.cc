@@ -68,6 +68,18 @@ TEST_F(External, TheCommandGetsMixtureAndFoldersAndLeavesACheckpoint) {
   EXPECT_TRUE(std::filesystem::exists(folder_.path() / "out put/model.safetensors"));
 }
 
+TEST_F(External, ACommandMayChangeItsFolder) {
+  write_checkpoint_folder(folder_.path() / "base", {2, 3});
+  const std::filesystem::path before = std::filesystem::current_path();
+  std::filesystem::current_path(folder_.path());
+  ExternalJob relative = job("cd / && test -f {mixture} && cp {base}/* {output}/");
+  relative.output = "out";
+  relative.base = "base";
+  train_externally(relative);
+  std::filesystem::current_path(before);
+  EXPECT_TRUE(std::filesystem::exists(folder_.path() / "out/model.safetensors"));
+}
+
 TEST_F(External, AFailingCommandIsReportedWithItsStatusAndLastLines) {
   const std::string message = message_of(
       [&] { train_externally(job("for i in $(seq 100); do echo line $i; done; exit 3")); });
