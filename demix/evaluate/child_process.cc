@@ -13,6 +13,8 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <utility>
 
 #include "demix/core/error.h"
@@ -23,6 +25,8 @@ namespace {
 constexpr size_t kReportBytes = 256;
 // What is killed closes its descriptors at once; a machine under load needs a while.
 constexpr double kGoneWithin_s = 20;
+constexpr double kLook_s = 0.05;  // between looks at the memory
+constexpr size_t kMostProcesses = 4096;
 
 class Descriptor {
  public:
@@ -115,6 +119,36 @@ bool read_ready(int descriptor, std::string& text) {
   return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
+// `pid` and all that it started, as far as the system shows them, each behind its parent.
+std::vector<pid_t> tree_of(pid_t pid) {
+  std::vector<pid_t> tree{pid};
+  for (size_t i = 0; i < tree.size() && tree.size() < kMostProcesses; ++i) {
+    std::error_code error;
+    const std::string tasks = fmt::format("/proc/{}/task", tree[i]);
+    for (std::filesystem::directory_iterator it(tasks, error), end; !error && it != end;
+         it.increment(error)) {
+      std::ifstream children(it->path() / "children");
+      for (pid_t child; children >> child;) tree.push_back(child);
+    }
+  }
+  return tree;
+}
+
+// What a sandbox's first process holds dies with it, whatever the program has made of that process.
+void kill_tree(pid_t pid) {
+  for (const pid_t process : tree_of(pid)) kill(process, SIGKILL);
+}
+
+int64_t resident_bytes(pid_t pid) {
+  int64_t pages = 0;
+  for (const pid_t process : tree_of(pid)) {
+    std::ifstream file(fmt::format("/proc/{}/statm", process));
+    int64_t size = 0, resident = 0;
+    if (file >> size >> resident) pages += resident;
+  }
+  return pages * sysconf(_SC_PAGESIZE);
+}
+
 }  // namespace
 
 ChildResult run_child(const std::vector<std::string>& command,
@@ -140,6 +174,8 @@ ChildResult run_child(const std::vector<std::string>& command,
                               pollfd{report.read.get(), POLLIN, 0}};
   // Until both ends are closed, which is when every process that holds them is gone.
   bool killed = false;
+  const bool watched = limits.resident_bytes != INT64_MAX;
+  double looked_s = 0;
   while (ready[0].fd >= 0 || ready[1].fd >= 0) {
     const double left_s = (killed ? result.wall_s + kGoneWithin_s : limits.wall_s) - elapsed_s();
     if (left_s <= 0) {
@@ -148,7 +184,10 @@ ChildResult run_child(const std::vector<std::string>& command,
                     command.front(),
                     kGoneWithin_s);
       result.timed_out = true;
-    } else if (poll(ready.data(), ready.size(), static_cast<int>(left_s * 1000) + 1) > 0) {
+    } else if (poll(ready.data(),
+                    ready.size(),
+                    static_cast<int>((watched ? std::min(left_s, kLook_s) : left_s) * 1000) + 1) >
+               0) {
       if (ready[0].revents != 0) {
         const size_t before = result.output_tail.size();
         if (!read_ready(output.read.get(), result.output_tail)) ready[0].fd = -1;
@@ -161,9 +200,14 @@ ChildResult run_child(const std::vector<std::string>& command,
       if (ready[1].revents != 0 && !read_ready(report.read.get(), result.report)) ready[1].fd = -1;
       if (result.report.size() > kReportBytes) result.report.resize(kReportBytes);
     }
+    if (watched && !killed && elapsed_s() - looked_s >= kLook_s) {
+      looked_s = elapsed_s();
+      result.too_much_memory = resident_bytes(pid) > limits.resident_bytes;
+    }
     const bool reported = result.report.find('\n') != std::string::npos;
-    if (!killed && (result.timed_out || result.too_much_output || reported)) {
-      kill(pid, SIGKILL);  // not reaped yet: the number is still its own
+    if (!killed &&
+        (result.timed_out || result.too_much_output || result.too_much_memory || reported)) {
+      kill_tree(pid);  // not reaped yet: the number is still its own
       killed = true;
       result.wall_s = elapsed_s();
     }

@@ -27,9 +27,10 @@ import os, resource, sys, traceback
 def main():
     word, _, text = sys.stdin.buffer.read().decode().partition('\n')
     os.dup2(os.open('/dev/null', os.O_RDONLY), 0)
-    cpu, memory, processes, file = map(int, sys.argv[1:5])
+    cpu, memory, processes, file, files = map(int, sys.argv[1:6])
     for name, soft, hard in (('CPU', cpu, cpu + 1), ('AS', memory, memory), ('CORE', 0, 0),
-                             ('NPROC', processes, processes), ('FSIZE', file, file)):
+                             ('NPROC', processes, processes), ('FSIZE', file, file),
+                             ('NOFILE', files, files)):
         resource.setrlimit(getattr(resource, 'RLIMIT_' + name), (soft, hard))
     sys.argv[1:] = []
     # As they are before the program, which may replace what modules hold.
@@ -110,7 +111,7 @@ std::vector<std::string> sandbox_command(const SandboxOptions& options) {
   add({"--remount-ro", "/", "--chdir", "/tmp", "--"});
   add({options.python, "-B", "-u", "-c", kDriver, std::to_string(options.cpu_s)});
   add({std::to_string(options.memory_bytes), std::to_string(options.processes)});
-  add({std::to_string(options.file_bytes)});
+  add({std::to_string(options.file_bytes), std::to_string(options.files)});
   return command;
 }
 
@@ -128,7 +129,9 @@ std::string last_line(std::string_view text) {
 
 ProgramResult run_unchecked(std::string_view program, const SandboxOptions& options) {
   const std::string word = secret_word();
-  const ChildLimits limits{.wall_s = options.wall_s, .output_bytes = options.output_bytes};
+  const ChildLimits limits{.wall_s = options.wall_s,
+                           .output_bytes = options.output_bytes,
+                           .resident_bytes = options.resident_bytes};
   ChildResult child = run_child(sandbox_command(options),
                                 {"PATH=/usr/local/bin:/usr/bin:/bin"},
                                 fmt::format("{}\n{}", word, program),
@@ -141,12 +144,18 @@ ProgramResult run_unchecked(std::string_view program, const SandboxOptions& opti
   };
   if (child.too_much_output)
     return end_as(Outcome::kKilled, fmt::format("wrote more than {} bytes", options.output_bytes));
+  if (child.too_much_memory)
+    return end_as(Outcome::kOutOfMemory,
+                  fmt::format("its processes took more than {} bytes of memory together",
+                              options.resident_bytes));
   if (child.report == word + "passed\n") return end_as(Outcome::kPassed, "");
   if (child.report == word + "memory\n")
     return end_as(Outcome::kOutOfMemory,
                   fmt::format("needs more than {} bytes of memory", options.memory_bytes));
   if (child.report == word + "failed\n")
     return end_as(Outcome::kFailed, last_line(result.output_tail));
+  if (child.report.find('\n') != std::string::npos)
+    return end_as(Outcome::kFailed, "wrote a verdict of its own");
   if (child.timed_out)
     return end_as(Outcome::kTimedOut, fmt::format("ran longer than {} s", options.wall_s));
   // bwrap passes the signal of its child on as a shell does.

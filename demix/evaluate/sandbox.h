@@ -7,8 +7,9 @@
 // runs it dies with this process. There is no way to run one unprotected: where the host cannot
 // make a sandbox, running throws an Error that says why.
 //
-// Not limited: the memory of all its processes together (`memory_bytes` is of each, `processes`
-// bounds their number), since that would need a control group of its own.
+// The memory of all its processes together is looked at from outside, every 50 ms: a limit that
+// they cannot pass for a moment would need a control group of its own. Files without a name lie in
+// memory too; `files` bounds their number, `file_bytes` each.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +25,8 @@ struct SandboxOptions {
   double wall_s = 5;                        // for the start of Python (0.05 s) and the program
   int64_t cpu_s = 5;                        // of each process
   int64_t memory_bytes = 1LL << 30;         // address space of each process
+  int64_t resident_bytes = 2LL << 30;       // memory of all processes together
+  int64_t files = 64;                       // open at a time, in each process
   int64_t processes = 16;                   // and threads
   int64_t file_bytes = 16LL << 20;          // of each file
   int64_t disk_bytes = 64LL << 20;          // of /tmp, which lies in memory
@@ -34,7 +37,7 @@ enum class Outcome {
   kPassed,       // ran to its last line
   kFailed,       // an exception, or it ended before its last line, even with status 0
   kTimedOut,     // wall or processor time
-  kOutOfMemory,  // MemoryError
+  kOutOfMemory,  // MemoryError, or too much of it in all processes together
   kKilled,       // a signal, or too much output
 };
 std::string_view outcome_name(Outcome outcome);  // "passed", "failed", "timed out", …

@@ -109,6 +109,57 @@ TEST_F(Sandbox, AMemoryBombIsStopped) {
             "out of memory");
 }
 
+TEST_F(Sandbox, AMemoryBombOfManyProcessesIsStopped) {
+  SandboxOptions options = quick();
+  options.resident_bytes = 300LL << 20;
+  const ProgramResult result = run_program(
+      "import os, time\nfor _ in range(5):\n    if os.fork() == 0:\n        break\n"
+      "x = b'x' * (100 << 20)\ntime.sleep(600)",
+      options);
+  EXPECT_EQ(result.outcome, Outcome::kOutOfMemory);
+  EXPECT_EQ(result.reason, "its processes took more than 314572800 bytes of memory together");
+  EXPECT_LT(result.wall_s, 5);
+  // Memory that no process has mapped.
+  expect_refused("[os.memfd_create('x') for _ in range(100)]");
+}
+
+#ifdef __x86_64__
+// The program has its first process's death signal, on which ending the sandbox rests, taken away.
+TEST_F(Sandbox, AProgramThatTakesOverItsFirstProcessIsEndedTheSame) {
+  SandboxOptions options = quick();
+  options.wall_s = 1;
+  const ProgramResult result = run_program(R"(
+import ctypes, os, time
+libc = ctypes.CDLL(None)
+libc.ptrace.restype = ctypes.c_long
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+ATTACH, DETACH, GETREGS, SETREGS, STEP = 16, 17, 12, 13, 9
+RAX, RSI, RDI, ORIG_RAX, RIP = 10, 13, 14, 15, 16
+def registers(values=None):
+    array = (ctypes.c_ulonglong * 27)(*(values or []))
+    libc.ptrace(SETREGS if values else GETREGS, 1, None, ctypes.byref(array))
+    return list(array)
+if libc.ptrace(ATTACH, 1, None, None) == 0:
+    os.waitpid(1, 0x40000000)
+    before = registers()
+    call = list(before)
+    call[RAX], call[RDI], call[RSI] = 157, 1, 0  # prctl(PR_SET_PDEATHSIG, 0)
+    call[ORIG_RAX], call[RIP] = 2**64 - 1, before[RIP] - 2
+    registers(call)
+    libc.ptrace(STEP, 1, None, None)
+    os.waitpid(1, 0x40000000)
+    print('taken over', registers()[RAX])
+    before[RAX], before[RIP], before[ORIG_RAX] = before[ORIG_RAX], before[RIP] - 2, 2**64 - 1
+    registers(before)
+    libc.ptrace(DETACH, 1, None, None)
+time.sleep(600)
+)",
+                                           options);
+  EXPECT_EQ(result.outcome, Outcome::kTimedOut) << result.output_tail;
+  EXPECT_LT(result.wall_s, 5);
+}
+#endif
+
 TEST_F(Sandbox, AForkBombIsBoundedAndGone) {
   // Every process that it made holds the pipes that run_program reads to their end.
   const auto begin = std::chrono::steady_clock::now();
