@@ -19,6 +19,23 @@ namespace {
 
 constexpr size_t kBufferBytes = 1 << 20;
 
+// Whether PATH is written as it is, never replaced: a device, a pipe, what the system calls the
+// standard output.
+bool is_written_in_place(const std::filesystem::path& path) {
+  const std::filesystem::path folder = path.parent_path();
+  if (folder == "/dev" || folder == "/dev/fd" || folder.string().starts_with("/proc/")) return true;
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  return std::filesystem::exists(status) && !std::filesystem::is_regular_file(status);
+}
+
+// The file that PATH leads to by links, which stay.
+std::filesystem::path behind_links(const std::filesystem::path& path) {
+  std::error_code error;
+  const auto target = std::filesystem::canonical(path, error);
+  return std::filesystem::is_symlink(path) && !error ? target : path;
+}
+
 }  // namespace
 
 void throw_write_error(const std::filesystem::path& path, int error) {
@@ -74,9 +91,14 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view t
   file.commit();
 }
 
-AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)), partial_(path_) {
-  partial_ += ".partial";
-  descriptor_ = ::open(partial_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+// Where path_ is written in place, partial_ is the same.
+AtomicFile::AtomicFile(std::filesystem::path path) {
+  const bool in_place = is_written_in_place(path);
+  path_ = in_place ? std::move(path) : behind_links(path);
+  partial_ = path_;
+  if (!in_place) partial_ += ".partial";
+  const int create = in_place ? 0 : O_CREAT;
+  descriptor_ = ::open(partial_.c_str(), O_WRONLY | create | O_TRUNC | O_CLOEXEC, 0666);
   if (descriptor_ < 0) throw_write_error(partial_, errno);
   buffer_.reserve(kBufferBytes);
 }
@@ -84,7 +106,7 @@ AtomicFile::AtomicFile(std::filesystem::path path) : path_(std::move(path)), par
 AtomicFile::~AtomicFile() {
   if (descriptor_ < 0) return;
   ::close(descriptor_);
-  ::unlink(partial_.c_str());
+  if (partial_ != path_) ::unlink(partial_.c_str());
 }
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
@@ -134,6 +156,10 @@ void AtomicFile::overwrite(uint64_t offset, const void* data, size_t size) {
 void AtomicFile::commit() {
   DEMIX_CHECK(descriptor_ >= 0);
   flush();
+  if (partial_ == path_) {
+    if (::close(std::exchange(descriptor_, -1)) != 0) throw_write_error(path_, errno);
+    return;
+  }
   if (::fsync(descriptor_) != 0) throw_write_error(partial_, errno);
   // Network file systems may report a failed write only at close.
   if (::close(std::exchange(descriptor_, -1)) != 0 ||

@@ -29,8 +29,9 @@ void sync_to_disk(const std::filesystem::path& path);
 [[noreturn]] void throw_write_error(const std::filesystem::path& path, int error);
 
 // Writes PATH.partial and renames it to PATH when complete. A killed process leaves at most
-// PATH.partial, which the next writer of PATH replaces. Every failure throws Error; a full disk is
-// named as such.
+// PATH.partial, which the next writer of PATH replaces. A device or pipe is written as it is, a
+// link leads to the file that is replaced. Every failure throws Error; a full disk is named as
+// such.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);

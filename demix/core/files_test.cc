@@ -1,6 +1,9 @@
 #include "demix/core/files.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "demix/core/error.h"
 
@@ -24,6 +27,35 @@ TEST(Files, AMissingFileAndAFolderAreErrorsThatNameThePath) {
   EXPECT_THROW(read_file("/nonexistent/file"), Error);
   EXPECT_THROW(read_file("/"), Error);
   EXPECT_THROW(write_file_atomically("/nonexistent/file", "x"), Error);
+}
+
+TEST(Files, DevicesPipesAndLinksStayWhatTheyAre) {
+  const fs::path folder = fs::path(testing::TempDir()) / "files_in_place_test";
+  fs::create_directories(folder);
+  if (fs::exists("/dev/full")) {
+    try {
+      write_file_atomically("/dev/full", "x");
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find("/dev/full: the disk is full"), std::string::npos);
+    }
+    EXPECT_TRUE(fs::is_character_file("/dev/full"));
+  }
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  const int reader = open((folder / "pipe").c_str(), O_RDONLY | O_NONBLOCK);
+  write_file_atomically(folder / "pipe", "through");
+  char text[8] = {};
+  EXPECT_EQ(read(reader, text, 7), 7);
+  EXPECT_STREQ(text, "through");
+  close(reader);
+  EXPECT_TRUE(fs::is_fifo(folder / "pipe"));
+
+  write_file_atomically(folder / "target", "old");
+  fs::create_symlink("target", folder / "link");
+  write_file_atomically(folder / "link", "new");
+  EXPECT_TRUE(fs::is_symlink(folder / "link"));
+  EXPECT_EQ(read_file(folder / "target"), "new");
+  fs::remove_all(folder);
 }
 
 TEST(Files, AnAtomicFileAppearsOnlyWhenCommitted) {
