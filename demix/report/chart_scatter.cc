@@ -270,7 +270,7 @@ Html panel(const RunResult& r, Chooser chooser, size_t domain) {
       caption,
       points.size() > kCrowded ? " crowded" : "",
       svg,
-      cut ? "bars go on beyond the frame · " : "",
+      cut ? "bars are cut off · " : "",
       same_unit && identity.empty() ? "y = x lies outside · " : "",
       x_name);
 }
