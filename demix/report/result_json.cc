@@ -376,6 +376,7 @@ void read_details(const Json& json, RunResult& result) {
     result.references.push_back(read_mixture(r, read<std::string>(r, "name"), names));
   }
   result.objective = read<std::string>(json, "objective");
+  if (json.contains("proxies")) result.proxies = read<std::string>(json, "proxies");
   for (const Json& p : member(json, "search")) {
     result.search.push_back(
         {.round = read<int64_t>(p, "round"),
@@ -475,6 +476,7 @@ Json details_to_json(const RunResult& result) {
   Json json = {{"version", 1},
                {"references", Json::array()},
                {"objective", result.objective},
+               {"proxies", result.proxies},
                {"search", Json::array()},
                {"predictors", Json::array()},
                {"models", Json::array()},
