@@ -3,8 +3,8 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 
 #include "demix/core/error.h"
@@ -23,6 +23,38 @@ namespace {
 // Prompts that are read together have about this many tokens.
 constexpr int64_t kPromptTokens = 4096;
 
+// Requests that wait, a range for each thread. One whose own are done takes half of what another
+// has left, but only when it has little else to do: threads that end together would leave each
+// other nothing.
+class Waiting {
+ public:
+  Waiting(size_t requests, size_t threads) : ranges_(threads) {
+    for (size_t i = 0; i < threads; ++i)
+      ranges_[i] = {requests * i / threads, requests * (i + 1) / threads};
+  }
+  std::optional<size_t> next(size_t thread, bool is_idle) {
+    const std::lock_guard lock(mutex_);
+    Range& own = ranges_[thread];
+    if (own.first == own.end && is_idle) {
+      Range& longest =
+          *std::max_element(ranges_.begin(), ranges_.end(), [](const Range& a, const Range& b) {
+            return a.end - a.first < b.end - b.first;
+          });
+      own = {longest.first + (longest.end - longest.first) / 2, longest.end};
+      longest.end = own.first;
+    }
+    if (own.first == own.end) return std::nullopt;
+    return own.first++;
+  }
+
+ private:
+  struct Range {
+    size_t first = 0, end = 0;
+  };
+  std::mutex mutex_;
+  std::vector<Range> ranges_;
+};
+
 // What all threads share.
 struct Job {
   std::span<const GenerationRequest> requests;
@@ -33,7 +65,7 @@ struct Job {
   Progress* progress;
   const OnAnswer& on_answer;
   std::vector<Generation>& results;
-  std::atomic<size_t> next{0};
+  Waiting waiting;
 };
 
 // Where a stop text begins, or nothing. Only the last tokens are looked at: each has at least one
@@ -60,16 +92,17 @@ std::optional<size_t> find_stop(const Job& job, size_t request) {
 // One thread's sequences.
 class Worker {
  public:
-  Worker(Job& job, std::unique_ptr<TokenBatch> batch, int64_t places)
-      : job_(job), batch_(std::move(batch)), sequences_(static_cast<size_t>(places)) {}
+  Worker(Job& job, size_t thread, std::unique_ptr<TokenBatch> batch, int64_t places)
+      : job_(job),
+        thread_(thread),
+        batch_(std::move(batch)),
+        sequences_(static_cast<size_t>(places)) {}
 
   void run() {
-    const auto growing = [](const auto& sequence) { return sequence.has_value(); };
-    do {
-      fill_places();
-      step();
-    } while (std::any_of(sequences_.begin(), sequences_.end(), growing) ||
-             job_.next < job_.requests.size());
+    for (bool busy = true; busy;) {
+      busy = fill_places();
+      busy |= step();
+    }
   }
 
  private:
@@ -78,17 +111,20 @@ class Worker {
     Rng rng;
   };
 
-  // Once an eighth of the places is free, so that prompts are read several at a time.
-  void fill_places() {
+  // Once an eighth of the places is free, so that prompts are read several at a time. False when
+  // none were.
+  bool fill_places() {
     std::vector<int64_t> free;
     for (size_t i = 0; i < sequences_.size(); ++i)
       if (!sequences_[i]) free.push_back(static_cast<int64_t>(i));
-    if (free.size() < std::max<size_t>(1, sequences_.size() / 8)) return;
-    for (size_t filled = 0; filled < free.size();) {
+    if (free.size() < std::max<size_t>(1, sequences_.size() / 8)) return false;
+    size_t filled = 0;
+    while (filled < free.size()) {
       const size_t read = read_prompts(std::span(free).subspan(filled));
-      if (read == 0) return;
+      if (read == 0) break;
       filled += read;
     }
+    return filled > 0;
   }
 
   // Begins the next requests at these places, as many as are read together; their number.
@@ -96,11 +132,13 @@ class Worker {
     std::vector<PlacedPrompt> prompts;
     int64_t tokens = 0;
     for (const int64_t place : free) {
-      const size_t next = job_.next.fetch_add(1);
-      if (next >= job_.requests.size()) break;
-      const GenerationRequest& request = job_.requests[next];
+      const auto growing = std::count_if(
+          sequences_.begin(), sequences_.end(), [](const auto& one) { return one.has_value(); });
+      const auto next = job_.waiting.next(thread_, growing <= std::ssize(sequences_) / 8);
+      if (!next) break;
+      const GenerationRequest& request = job_.requests[*next];
       sequence(place) = Growing{
-          next, Rng(request.sampling.seed).stream("answer").stream(request.name, request.answer)};
+          *next, Rng(request.sampling.seed).stream("answer").stream(request.name, request.answer)};
       prompts.push_back({place, request.prompt});
       tokens += static_cast<int64_t>(request.prompt.size());
       if (tokens >= kPromptTokens) break;
@@ -112,16 +150,18 @@ class Worker {
     return prompts.size();
   }
 
-  void step() {
+  // False when nothing grows.
+  bool step() {
     std::vector<PlacedToken> tokens;
     for (size_t i = 0; i < sequences_.size(); ++i)
       if (sequences_[i])
         tokens.push_back(
             {static_cast<int64_t>(i), job_.results[sequences_[i]->request].ids.back()});
-    if (tokens.empty()) return;
+    if (tokens.empty()) return false;
     const auto logits = batch_->read_tokens(tokens);
     for (size_t i = 0; i < tokens.size(); ++i)
       extend(tokens[i].place, row(logits, i, tokens.size()));
+    return true;
   }
 
   static std::span<const float> row(std::span<const float> logits, size_t i, size_t rows) {
@@ -168,6 +208,7 @@ class Worker {
   std::optional<Growing>& sequence(int64_t place) { return sequences_[static_cast<size_t>(place)]; }
 
   Job& job_;
+  size_t thread_;
   std::unique_ptr<TokenBatch> batch_;
   std::vector<std::optional<Growing>> sequences_;  // by place
 };
@@ -234,8 +275,9 @@ std::vector<Generation> generate(std::span<const GenerationRequest> requests,
           .weights = weights,
           .progress = progress,
           .on_answer = on_answer,
-          .results = results};
-  const auto work = [&](size_t) { Worker(job, model->batch(places), places).run(); };
+          .results = results,
+          .waiting = Waiting(requests.size(), static_cast<size_t>(threads))};
+  const auto work = [&](size_t thread) { Worker(job, thread, model->batch(places), places).run(); };
   if (on_cpu) {
     in_single_threads(static_cast<size_t>(threads), [&] { return work; });
   } else {

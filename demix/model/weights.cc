@@ -161,6 +161,38 @@ bool read_part(const StoredTensor& tensor,
   return parameter.scalar_type() == at::kBFloat16 && read_into(static_cast<Bf16*>(data));
 }
 
+// Parts that stay in the cache from reading to casting to checking, on all threads.
+constexpr int64_t kPart = 1 << 17;
+struct Part {
+  size_t parameter;
+  int64_t first;
+};
+
+void read_tensors(const Checkpoint& checkpoint,
+                  const std::vector<ParameterSpec>& layout,
+                  const Weights& weights,
+                  const std::string& where) {
+  std::vector<at::ScalarType> stored;
+  std::vector<Part> parts;
+  for (size_t i = 0; i < layout.size(); ++i) {
+    stored.push_back(stored_dtype(checkpoint, layout[i].name, where));
+    for (int64_t first = 0; first < layout[i].count; first += kPart) parts.push_back({i, first});
+  }
+  std::vector<std::atomic<bool>> left(layout.size());  // for the tensor library, or to say why
+  parallel_for(parts.size(), at::get_num_threads(), [&](size_t number) {
+    const auto [i, first] = parts[number];
+    const int64_t count = std::min(kPart, layout[i].count - first);
+    const StoredTensor tensor = checkpoint.tensor(layout[i].name);
+    if (!read_part(tensor, stored[i], first, count, weights.tensors[i])) left[i] = true;
+  });
+  for (size_t i = 0; i < layout.size(); ++i)
+    if (left[i])
+      read_tensor(checkpoint.tensor(layout[i].name),
+                  stored[i],
+                  weights.tensors[i],
+                  fmt::format("{}: tensor '{}'", where, layout[i].name));
+}
+
 // A shard: parameters first..last of the layout.
 struct Shard {
   size_t first, last;
@@ -213,38 +245,6 @@ void copy_tokenizer(const std::filesystem::path& source, const std::filesystem::
 bool is_matrix(const ParameterSpec& spec) { return spec.shape.size() == 2; }
 bool is_residual_output(const ParameterSpec& spec) {
   return spec.name.ends_with("o_proj.weight") || spec.name.ends_with("down_proj.weight");
-}
-
-// Parts that stay in the cache from reading to casting to checking, on all threads.
-constexpr int64_t kPart = 1 << 17;
-struct Part {
-  size_t parameter;
-  int64_t first;
-};
-
-void read_tensors(const Checkpoint& checkpoint,
-                  const std::vector<ParameterSpec>& layout,
-                  const Weights& weights,
-                  const std::string& where) {
-  std::vector<at::ScalarType> stored;
-  std::vector<Part> parts;
-  for (size_t i = 0; i < layout.size(); ++i) {
-    stored.push_back(stored_dtype(checkpoint, layout[i].name, where));
-    for (int64_t first = 0; first < layout[i].count; first += kPart) parts.push_back({i, first});
-  }
-  std::vector<std::atomic<bool>> left(layout.size());  // for the tensor library, or to say why
-  parallel_for(parts.size(), at::get_num_threads(), [&](size_t number) {
-    const auto [i, first] = parts[number];
-    const int64_t count = std::min(kPart, layout[i].count - first);
-    const StoredTensor tensor = checkpoint.tensor(layout[i].name);
-    if (!read_part(tensor, stored[i], first, count, weights.tensors[i])) left[i] = true;
-  });
-  for (size_t i = 0; i < layout.size(); ++i)
-    if (left[i])
-      read_tensor(checkpoint.tensor(layout[i].name),
-                  stored[i],
-                  weights.tensors[i],
-                  fmt::format("{}: tensor '{}'", where, layout[i].name));
 }
 
 }  // namespace
