@@ -263,6 +263,28 @@ class Search {
     foretell_gain(round);
   }
 
+  // Measures what is decided. Where it falls far behind the best proxy, the predictors were wrong
+  // there: it becomes a proxy, and true is returned.
+  bool learns_from_decision(int round, const EvaluateProxies& evaluate) {
+    constexpr double kFarBehind = 0.5;  // standard deviations of the proxies' goals
+    const std::vector<double> goals = measured_goals();
+    const double deviation = goals.size() < 2 ? 0 : standard_deviation(goals);
+    const bool measures = result_.evaluated.size() > problem_.known.size() && pool_.rows() == 0;
+    if (!config_.to_optimum() || !measures || !(deviation > 0)) return false;
+    const Mixture decided{result_.components, decided_};
+    const auto measured = evaluate({&decided, 1});
+    if (measured.size() != 1)
+      throw Error("1 proxy was to be evaluated, {} came back", measured.size());
+    const double goal = measured_goal(objective_.domain_scores(
+        objective_.oriented(measured[0], "the proxy of what was decided")));
+    if (goal >= *std::max_element(goals.begin(), goals.end()) - kFarBehind * deviation)
+      return false;
+    Points here(decided_.size());
+    here.add(decided_);
+    add(round, decided, measured[0], 0, predict(here));
+    return true;
+  }
+
   SearchResult finish() {
     result_.merge_weights = decided_;
     result_.data_shares = problem_.composition.data_shares(decided_);
@@ -362,6 +384,22 @@ class Search {
     return average;
   }
 
+  // The goal of a proxy by its measured scores, of whatever domains count.
+  double measured_goal(const std::vector<double>& domain_scores) const {
+    double goal = 0;
+    for (size_t d = 0; d < result_.domains.size(); ++d) {
+      const GoalTerm& term = terms_[d];
+      goal += term.weight * (term.rank ? (*term.rank)(domain_scores[d]) : domain_scores[d]);
+    }
+    return goal;
+  }
+
+  std::vector<double> measured_goals() const {
+    std::vector<double> goals;
+    for (const auto& proxy : result_.evaluated) goals.push_back(measured_goal(proxy.domain_scores));
+    return goals;
+  }
+
   // What one more proxy would buy: the largest expected improvement on what is decided, in standard
   // deviations of the goal as the proxies measured it.
   void foretell_gain(int round) {
@@ -371,15 +409,7 @@ class Search {
     result_.next_gain.reset();
     if (result_.evaluated.size() < kFewestForTournament) return;
     // As measured: where little was learned the predictions hardly differ.
-    std::vector<double> measured(result_.evaluated.size());
-    for (size_t i = 0; i < measured.size(); ++i) {
-      for (size_t d = 0; d < result_.domains.size(); ++d) {
-        const GoalTerm& term = terms_[d];
-        const double score = result_.evaluated[i].domain_scores[d];
-        measured[i] += term.weight * (term.rank ? (*term.rank)(score) : score);
-      }
-    }
-    const double deviation = standard_deviation(measured);
+    const double deviation = standard_deviation(measured_goals());
     if (!(deviation > 0)) return;
     Rng rng = root_.stream("next gain", round);
     const auto around =
@@ -541,7 +571,7 @@ class Search {
   // Where only the means of one predictor count, nothing is left out until the last round.
   bool needs_folds(int round) const {
     const BudgetConfig& budget = config_.budget;
-    const bool last = round + 1 == static_cast<int>(config_.proxies_per_round().size());
+    const bool last = round + 1 >= static_cast<int>(config_.proxies_per_round().size());
     const bool may_end = budget.items || budget.seconds || budget.regret > 0;
     return last || may_end || config_.adaptive() || config_.caution > 0 || compares_all();
   }
@@ -691,6 +721,13 @@ SearchResult search_mixture(const SearchConfig& config,
     if (count > 0) search.evaluate(round, count, search.propose(round, count), evaluate);
     search.fit(round);
     search.narrow(round);
+  }
+  constexpr int kDecisions = 4;  // at most
+  int round = static_cast<int>(counts.size());
+  for (int again = 1; again < kDecisions && search.learns_from_decision(round, evaluate); ++again) {
+    search.fit(round);
+    search.narrow(round);
+    ++round;
   }
   return search.finish();
 }

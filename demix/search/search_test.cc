@@ -55,6 +55,35 @@ const SearchResult& quick_result() {
   return result;
 }
 
+TEST(Search, ADecisionThatProvesBadIsLearnedFromAndMadeAnew) {
+  SearchConfig config = quick();
+  config.decide = "optimum";
+  std::vector<size_t> batches;
+  const SearchResult deceived =
+      search_mixture(config, problem(), [&](std::span<const Mixture> batch) {
+        batches.push_back(batch.size());
+        return measure(batch);
+      });
+  EXPECT_EQ(batches, (std::vector<size_t>{16, 8, 4, 1}));  // the decision, which proves good
+  EXPECT_EQ(deceived.evaluated.size(), 28u);
+
+  // The same until the decision, which now falls into a hole.
+  const SearchResult result =
+      search_mixture(config, problem(), [&](std::span<const Mixture> batch) {
+        std::vector<Measurements> measured = measure(batch);
+        for (size_t i = 0; i < batch.size(); ++i) {
+          if (batch.size() > 1 || l1_distance(batch[i].weights, deceived.merge_weights) > 0.02)
+            continue;
+          for (auto& [name, measurement] : measured[i]) measurement.value -= 100;
+        }
+        return measured;
+      });
+  EXPECT_GT(result.evaluated.size(), 28u);
+  EXPECT_EQ(result.evaluated[28].merge_weights, deceived.merge_weights);
+  EXPECT_EQ(result.evaluated[28].round, 3);
+  EXPECT_GT(l1_distance(result.merge_weights, deceived.merge_weights), 0.02);
+}
+
 TEST(Search, RoundsHaveHalfAsManyProxiesAsTheOneBefore) {
   SearchConfig config;
   EXPECT_EQ(config.proxies_per_round(), (std::vector<int64_t>{128, 64, 32}));
