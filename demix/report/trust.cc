@@ -186,11 +186,12 @@ int64_t refined_references(const RunResult& result) {
 
 Verdict refined_verdict(const RunResult& result) {
   if (result.searched.name.empty()) {
-    return {Kind::kYes,
-            "Does it hold against what the references suggest?",
-            fmt::format("Further references trained where those before led to expect most: {}; none "
-                        "is expected to be better.",
-                        refined_references(result))};
+    return {
+        Kind::kYes,
+        "Does it hold against what the references suggest?",
+        fmt::format("Further references trained where those before led to expect most: {}; none "
+                    "is expected to be better.",
+                    refined_references(result))};
   }
   Verdict verdict{Kind::kNoEvidence, "Is it better than what the search alone found?", ""};
   int better = 0, worse = 0;

@@ -1,8 +1,9 @@
 """Computes calibrated estimates of docs/fidelity anew with numpy and scipy and compares them with those of demix.
 
-    .venv/bin/python tools/parity/calibration.py [docs/fidelity]
+    .venv/bin/python tools/parity/calibration.py [docs/fidelity] [--one-training]
 
-The model is written out in demix/validate/calibration.h. Fails where one differs by more than 1e-5 of the references'
+With --one-training it prints instead what docs/fidelity.md says of single trainings: macro Spearman with the last training of
+the references where only their first taught. The model is written out in demix/validate/calibration.h. Fails where one differs by more than 1e-5 of the references'
 standard deviation: the tables have eight digits, half a unit of the last one is 5e-6 of it in the domain of the least spread.
 """
 
@@ -53,8 +54,39 @@ def expected(estimates, shares, trained, own, own_shares):
     return mean + scale * (weights @ numpy.array(means)) / weights.sum()
 
 
+def macro_spearman(a: numpy.ndarray, b: numpy.ndarray) -> float:
+    return float(numpy.mean([scipy.stats.spearmanr(x, y).statistic for x, y in zip(a.T, b.T)]))
+
+
+def one_training(shares: numpy.ndarray, trained: dict, tables: dict, domains: list) -> None:
+    first, last = (numpy.array([scores[k] for scores in trained.values()]) for k in (0, -1))
+    print(f"first training against last: {macro_spearman(first, last):.2f}")
+    by_few = [(range(g * FEW, g * FEW + FEW), range((g + 1) % 4 * FEW, (g + 1) % 4 * FEW + FEW)) for g in range(4)]
+    parts = numpy.array_split(numpy.arange(len(trained)), 8)
+    by_others = [([i for i in range(len(trained)) if i not in part], part) for part in parts]
+    for experiment in ("tenth.1", "quarter.1", "equal.1"):
+        choosers = tables[experiment]
+        estimates = numpy.array([[choosers[name][reference] for name in FROM] for reference in trained])
+        line = f"{experiment}: ensemble {macro_spearman(estimates[:, 0], last):.2f}"
+        for name, groups, used in (
+            ("calibrated_8", by_few, 3),
+            ("shares_8", by_few, 0),
+            ("calibrated by 28", by_others, 3),
+            ("shares by 28", by_others, 0),
+        ):
+            scores = numpy.zeros_like(first)
+            for taught, of in map(lambda group: (list(group[0]), list(group[1])), groups):
+                for d in range(len(domains)):
+                    scores[of, d] = expected(
+                        estimates[taught, :used, d], shares[taught], first[taught, d], estimates[of, :used, d], shares[of]
+                    )
+            line += f", {name} {macro_spearman(scores, last):.2f}"
+        print(line, flush=True)
+
+
 def main() -> int:
-    folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "docs/fidelity")
+    arguments = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
+    folder = pathlib.Path(arguments[0] if arguments else "docs/fidelity")
     with (folder / "references.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     rows = [row for row in rows if row["experiment"] == rows[0]["experiment"]]
@@ -70,6 +102,9 @@ def main() -> int:
         for row in csv.DictReader(file):
             tables[row["experiment"]][row["chooser"]][row["reference"]] = [float(row[name]) for name in domains]
 
+    if "--one-training" in sys.argv:
+        one_training(shares, trained, tables, domains)
+        return 0
     count, worst = len(trained), 0.0
     for experiment, choosers in tables.items():
         estimates = numpy.array([[choosers[name][reference] for name in FROM] for reference in trained])
