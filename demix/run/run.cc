@@ -7,6 +7,7 @@
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "demix/core/error.h"
@@ -852,9 +853,9 @@ void Loop::refine() {
   std::map<std::string, SearchResult> placed;
   proxies_->load_components(*models_, components_, config_.merge);
   for (int step = 1; step <= config_.validate.refine; ++step) {
-    StageClock clock(workspace_.journal(), "refine");
+    std::optional<StageClock> clock(std::in_place, workspace_.journal(), "refine");
     SearchResult next = search_expected(calibrated_by_references());
-    clock.lap();
+    clock->lap();
     const auto same =
         std::find_if(references_.begin(), references_.end(), [&](const MixtureFacts& facts) {
           return has_taught(facts) && l1_distance(facts.mixture, next.data_shares) / 2 < kSettled;
@@ -877,7 +878,7 @@ void Loop::refine() {
     facts.interpolation = interpolated_scores(facts.merge_weights, component_scores_);
     facts.own_share = own_shares(facts.mixture, result_.datasets, result_.domains);
     proxies_->release_components();
-    clock.lap();
+    clock.reset();  // training has a clock of its own
     const ModelFacts model = models_
                                  ->train({{"references/" + facts.name,
                                            facts.mixture,
