@@ -760,6 +760,13 @@ void Loop::score_reference(const ModelFacts& model, MixtureFacts& facts) {
 
 namespace {
 
+// Of a proxy on the items that the search selects by.
+MergeRequest searched_request(std::vector<double> merge_weights, std::string name) {
+  MergeRequest request{std::move(merge_weights), std::move(name)};
+  request.searched = true;
+  return request;
+}
+
 std::vector<double> values_of(const std::vector<Score>& scores) {
   std::vector<double> values;
   for (const Score& score : scores) values.push_back(score.value);
@@ -793,8 +800,7 @@ DomainCalibrations Loop::calibrated_by_references() {
   bool by_items = true;
   for (const MixtureFacts& facts : references_) {
     if (!has_taught(facts)) continue;
-    requests.push_back({facts.merge_weights, "proxy of " + facts.name});
-    requests.back().searched = true;
+    requests.push_back(searched_request(facts.merge_weights, "proxy of " + facts.name));
     taught.push_back(&facts);
     by_items &= selected_scores_.contains(facts.name);
   }
@@ -814,10 +820,8 @@ SearchResult Loop::search_expected(const DomainCalibrations& calibrations) {
   const std::vector<std::string>& domains = objective_.domains();
   return search_mixture(config, problem(), [&](std::span<const Mixture> mixtures) {
     std::vector<MergeRequest> requests;
-    for (const Mixture& mixture : mixtures) {
-      requests.push_back({mixture.weights, "a proxy"});
-      requests.back().searched = true;
-    }
+    for (const Mixture& mixture : mixtures)
+      requests.push_back(searched_request(mixture.weights, "a proxy"));
     const std::vector<Scores> scores = proxies_->score_proxies(kind(), requests);
     const std::vector<EstimatedMixture> estimates = estimated_as_searched(requests, scores);
     std::vector<Measurements> expected;
@@ -899,8 +903,7 @@ void Loop::refine() {
   std::vector<const MixtureFacts*> candidates;
   for (const MixtureFacts& facts : references_) {
     if (facts.name != "found" && !placed.contains(facts.name)) continue;
-    requests.push_back({facts.merge_weights, "proxy of " + facts.name});
-    requests.back().searched = true;
+    requests.push_back(searched_request(facts.merge_weights, "proxy of " + facts.name));
     candidates.push_back(&facts);
   }
   const auto estimates = estimated_as_searched(requests, proxies_->score_proxies(kind(), requests));
