@@ -17,17 +17,30 @@ constexpr int kTicks = 4;
 constexpr double kBeyondPoints = 0.75;
 
 struct Point {
-  std::string name;
+  std::string reference, label;  // its name, and what it is called here
   Mark mark;
   Score predicted, trained;
   bool in_correlations;
 };
 
-Mark mark_of(const std::string& name) {
-  return name == "found"     ? Mark::kFound
-         : name == "natural" ? Mark::kNatural
-         : name == "uniform" ? Mark::kUniform
-                             : Mark::kReference;
+// What is handed over counts as found, also where it is a reference that was placed later; then
+// what the search found is a reference like others.
+bool is_found(const RunResult& r, const MixtureFacts& reference) {
+  return r.searched.name.empty()
+             ? reference.name == "found"
+             : reference.name != "found" && reference.mixture == r.found.mixture;
+}
+
+Mark mark_of(const RunResult& r, const MixtureFacts& reference) {
+  return is_found(r, reference)        ? Mark::kFound
+         : reference.name == "natural" ? Mark::kNatural
+         : reference.name == "uniform" ? Mark::kUniform
+                                       : Mark::kReference;
+}
+
+std::string label_of(const RunResult& r, const MixtureFacts& reference) {
+  if (is_found(r, reference)) return "found";
+  return reference.name == "found" ? "searched" : reference.name;
 }
 
 const std::vector<Score>& predicted_scores(const MixtureFacts& facts, Chooser chooser) {
@@ -54,8 +67,12 @@ std::vector<Point> points_of(const RunResult& r, Chooser chooser, size_t domain)
     const auto& y = facts.trained.domains;
     if (x.empty() || y.empty()) continue;
     if (!std::isfinite(x[domain].value) || !std::isfinite(y[domain].value)) continue;
-    points.push_back(
-        {facts.name, mark_of(facts.name), x[domain], y[domain], facts.in_correlations});
+    points.push_back({facts.name,
+                      label_of(r, facts),
+                      mark_of(r, facts),
+                      x[domain],
+                      y[domain],
+                      facts.in_correlations});
   }
   std::stable_sort(points.begin(), points.end(), [](const Point& a, const Point& b) {
     return (a.mark != Mark::kReference) < (b.mark != Mark::kReference);
@@ -193,7 +210,7 @@ Html labels(const std::vector<Point>& points, const Scale& x, const Scale& y) {
                   to_the_left ? -8 : 8,
                   mark_class(label.point->mark),
                   to_the_left ? " end" : "",
-                  label.point->name);
+                  label.point->label);
   }
   return texts;
 }
@@ -229,13 +246,13 @@ Html panel(const RunResult& r, Chooser chooser, size_t domain) {
   for (const Point& p : points) marks += error_bars(p, x, y);
   for (const Point& p : points) {
     const std::string tip = fmt::format("{}{}\n{}: {}\nreally trained: {}",
-                                        p.name,
+                                        p.label,
                                         p.in_correlations ? "" : " (outside the statistics)",
                                         chooser_name(r, chooser),
                                         show_predicted(p.predicted, chooser),
                                         show_score(p.trained));
     marks += html(R"(<g class="point" data-key="{}">{}</g>)",
-                  p.name,
+                  p.reference,
                   mark_at(x.percent(p.predicted.value),
                           y.percent(p.trained.value),
                           p.mark,

@@ -26,6 +26,17 @@ struct Score {
   double standard_error = kUnknown;
 };
 
+inline std::vector<double> values_of(const std::vector<Score>& scores) {
+  std::vector<double> values;
+  for (const Score& score : scores) values.push_back(score.value);
+  return values;
+}
+inline std::vector<double> errors_of(const std::vector<Score>& scores) {
+  std::vector<double> errors;
+  for (const Score& score : scores) errors.push_back(score.standard_error);
+  return errors;
+}
+
 // A statistic with its 95 % bootstrap interval.
 struct Estimate {
   double value = kUnknown;
@@ -63,6 +74,13 @@ struct TaskFacts {
   double chance =
       kUnknown;  // the metric's value for a model that knows nothing, where there is one
   int64_t items = 0;
+};
+
+// How many items of a task stand in the training text of each dataset (demix/evaluate/overlap.h).
+struct OverlapFacts {
+  std::string task;
+  int64_t items = 0, judged = 0;  // those that are too short are not judged
+  std::vector<int64_t> seen;      // by dataset
 };
 
 // The scores of one model (or of one way to foresee it), by domain and by task.
@@ -202,6 +220,7 @@ struct RunResult {
   std::vector<DatasetFacts> datasets;
   std::vector<DomainFacts> domains;
   std::vector<TaskFacts> tasks;
+  std::vector<OverlapFacts> overlaps;
 
   // The mixture found, and what is predicted of it (by task).
   std::vector<double> mixture;        // data shares p

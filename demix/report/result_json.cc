@@ -35,6 +35,10 @@ Json named(const std::vector<std::string>& names, const std::vector<double>& val
   return named(names, values, number);
 }
 
+Json named(const std::vector<std::string>& names, const std::vector<int64_t>& counts) {
+  return named(names, counts, [](int64_t n) { return Json(n); });
+}
+
 Json values_of(const std::vector<std::string>& names, const std::vector<Score>& scores) {
   return named(names, scores, [](const Score& s) { return number(s.value); });
 }
@@ -318,6 +322,13 @@ void read_facts(const Json& json, RunResult& result) {
                             .chance = read_number(t, "chance"),
                             .items = read<int64_t>(t, "items")});
   }
+  const Names names(result);
+  for (const Json& o : member(json, "overlaps")) {
+    result.overlaps.push_back({.task = read<std::string>(o, "task"),
+                               .items = read<int64_t>(o, "items"),
+                               .judged = read<int64_t>(o, "judged"),
+                               .seen = read_counts(member(o, "seen"), names.datasets)});
+  }
 }
 
 void read_outcome(const Json& json, RunResult& result) {
@@ -445,7 +456,8 @@ Json result_to_json(const RunResult& result) {
                {"warnings", result.warnings},
                {"datasets", Json::array()},
                {"domains", Json::array()},
-               {"tasks", Json::array()}};
+               {"tasks", Json::array()},
+               {"overlaps", Json::array()}};
   for (const DatasetFacts& d : result.datasets) {
     json["datasets"].push_back({{"name", d.name},
                                 {"domain", d.domain},
@@ -467,6 +479,12 @@ Json result_to_json(const RunResult& result) {
                              {"higher_is_better", t.higher_is_better},
                              {"chance", number(t.chance)},
                              {"items", t.items}});
+  }
+  for (const OverlapFacts& o : result.overlaps) {
+    json["overlaps"].push_back({{"task", o.task},
+                                {"items", o.items},
+                                {"judged", o.judged},
+                                {"seen", named(names.datasets, o.seen)}});
   }
   return json;
 }
@@ -505,18 +523,16 @@ Json details_to_json(const RunResult& result) {
                                   {"cv_mae", number(p.cv_mae)},
                                   {"chosen", p.chosen}});
   }
-  const auto count = [](int64_t n) { return Json(n); };
   for (const TrainedModel& m : result.models) {
-    json["models"].push_back(
-        {{"name", m.name},
-         {"kind", m.kind},
-         {"tokens", m.tokens},
-         {"asked_shares", named(names.datasets, m.asked_shares)},
-         {"tokens_by_dataset", named(names.datasets, m.tokens_by_dataset, count)},
-         {"epochs_by_dataset", named(names.datasets, m.epochs_by_dataset)},
-         {"final_loss", number(m.final_loss)},
-         {"drift", number(m.drift)},
-         {"seconds", number(m.seconds)}});
+    json["models"].push_back({{"name", m.name},
+                              {"kind", m.kind},
+                              {"tokens", m.tokens},
+                              {"asked_shares", named(names.datasets, m.asked_shares)},
+                              {"tokens_by_dataset", named(names.datasets, m.tokens_by_dataset)},
+                              {"epochs_by_dataset", named(names.datasets, m.epochs_by_dataset)},
+                              {"final_loss", number(m.final_loss)},
+                              {"drift", number(m.drift)},
+                              {"seconds", number(m.seconds)}});
   }
   for (const auto& [name, version] : result.versions) json["versions"][name] = version;
   return json;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "demix/core/error.h"
 #include "demix/report/plot.h"
 #include "demix/report/sections.h"
 
@@ -44,6 +45,44 @@ Html datasets_table(const RunResult& r) {
       show_bytes(count(sum.bytes)),
       show_count(count(sum.train_tokens)),
       show_count(count(sum.heldout_tokens))));
+}
+
+// Benchmark items whose text the datasets hold; tasks of which there are none are only named.
+Html overlaps_table(const RunResult& r) {
+  Html head, rows;
+  std::vector<std::string> clean;
+  for (const DatasetFacts& d : r.datasets)
+    head += html(R"(<th scope="col" class="num">{}</th>)", breakable(d.name));
+  for (const OverlapFacts& o : r.overlaps) {
+    if (std::all_of(o.seen.begin(), o.seen.end(), [](int64_t seen) { return seen == 0; })) {
+      clean.push_back(fmt::format("{} ({})", o.task, o.judged));
+      continue;
+    }
+    Html cells;
+    for (const int64_t seen : o.seen)
+      cells += seen == 0 ? html(R"(<td class="num">·</td>)")
+                         : html(R"(<td class="num strong">{}</td>)", seen);
+    rows += html(R"(<tr><th scope="row" class="name">{}</th><td class="num">{} of {}</td>{}</tr>)",
+                 breakable(o.task),
+                 o.judged,
+                 o.items,
+                 cells);
+  }
+  Html result = html(
+      R"(<h3>Benchmarks in the training text</h3><p class="lead">Items of which 13 words in a row, in prompt )"
+      R"(or gold answer, stand in a document (all words of an item of 8 to 12). Scores on them may be memory.</p>)");
+  if (!rows.empty()) {
+    result += scrollable(html(
+        R"(<table><thead><tr><th scope="col">Task</th><th scope="col" class="num">items judged</th>{}</tr></thead>)"
+        R"(<tbody>{}</tbody></table>)",
+        head,
+        rows));
+  }
+  if (!clean.empty()) {
+    result += html(R"(<p>None of the items judged of {}.</p>)",
+                   fmt::format("{}", fmt::join(clean, ", ")));
+  }
+  return result;
 }
 
 // The largest difference between the share asked for and the share consumed, in percentage points.
@@ -113,6 +152,7 @@ Html models_table(const RunResult& r, Wanted wanted) {
 Html consumption_section(const RunResult& r) {
   Html body;
   if (!r.datasets.empty()) body += html("<h3>Datasets</h3>{}", datasets_table(r));
+  if (!r.overlaps.empty()) body += overlaps_table(r);
   const auto is_reference = [](const TrainedModel& m) { return m.kind == "reference"; };
   const Html trained = models_table(r, [&](const TrainedModel& m) { return !is_reference(m); });
   const Html references = models_table(r, is_reference);

@@ -160,14 +160,20 @@ Html fidelity_section(const RunResult& r) {
   Html body;
   if (scattered) {
     body = scatter_tabs(r);
+    const bool outside =
+        std::any_of(r.references.begin(), r.references.end(), [](const MixtureFacts& m) {
+          return !m.in_correlations && !m.proxy.domains.empty() && !m.trained.domains.empty();
+        });
     body += html(
         R"(<p class="legend"><span>{} found</span><span>{} natural</span><span>{} uniform</span>)"
-        R"(<span>{} other references</span><span><i class="dash fit"></i>least squares</span>)"
+        R"(<span>{} other references</span>{}<span><i class="dash fit"></i>least squares</span>)"
         R"(<span><i class="dash identity"></i>y = x</span><span>bars: 95 %</span></p>)",
         mark_icon(Mark::kFound),
         mark_icon(Mark::kNatural),
         mark_icon(Mark::kUniform),
-        mark_icon(Mark::kReference));
+        mark_icon(Mark::kReference),
+        outside ? html("<span>{} outside the statistics</span>", mark_icon(Mark::kReference, true))
+                : Html{});
     body += choosers_table(r);
     body += references_table(r);
   }

@@ -396,8 +396,8 @@ Plan make_plan(const RunConfig& config) {
       "train references", references, config.validate.tokens.value_or(config.components.tokens));
   add_scoring("validate", references, static_cast<double>(references));
   if (const int64_t refined = config.validate.refine; refined > 0) {
-    // For each a search on the searched items, by components or proxies that are scored anew.
-    const int64_t proxies = merged ? config.search.total_proxies() : datasets;
+    // For each a search on the searched items; ensembles cost no pass of a model.
+    const int64_t proxies = merged ? config.search.total_proxies() : 0;
     add_training(
         "train refined", refined, config.validate.tokens.value_or(config.components.tokens));
     add_scoring("refine",

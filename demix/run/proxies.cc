@@ -109,7 +109,12 @@ void Proxies::load_components(const Models& models,
     setup_.components.push_back(component.weights_hash);
     setup_.names.push_back(component.name);
   }
-  components_hash_ = hasher.hex();
+  const std::string hash = hasher.hex();
+  if (hash != components_hash_) {
+    experts_.reset();
+    searched_experts_.reset();
+  }
+  components_hash_ = hash;
   const ProxyMethod method(merge, components.size(), config.seed);
   setup_.merge = method.key();
   const std::vector<double> equal(components.size(), 1.0 / static_cast<double>(components.size()));
@@ -121,9 +126,12 @@ void Proxies::load_components(const Models& models,
   const ProxyTarget target{resolve_device(config.device),
                            resolve_dtype(config.evaluate.dtype, "evaluate.dtype"),
                            workspace_.folder()};
-  components_ = std::make_unique<Components>(
-      models.architecture(), models.base_facts().folder, std::move(folders), method, target, merge);
-  say(components_->storage().words);
+  make_components_ = [=, &models, this] {
+    components_ = std::make_unique<Components>(
+        models.architecture(), models.base_facts().folder, folders, method, target, merge);
+    say(components_->storage().words);
+  };
+  make_components_();
   component_weights_ = [this, &models, components](size_t k) {
     return scored_weights(models, components[k]);
   };
@@ -132,8 +140,6 @@ void Proxies::load_components(const Models& models,
 void Proxies::release_components() {
   proxies_.clear();
   components_.reset();
-  experts_.reset();
-  searched_experts_.reset();
 }
 
 Scores Proxies::score_model(const Models& models, const ModelFacts& facts, TermsByMetric* terms) {
@@ -209,15 +215,16 @@ std::string Proxies::proxy_key(ProxyKind kind, const MergeRequest& request) cons
 
 std::vector<Scores> Proxies::score_merges(std::span<const MergeRequest> requests,
                                           const std::function<void()>& done) {
-  DEMIX_CHECK(components_ != nullptr);
   std::vector<std::string> keys;
   for (const MergeRequest& request : requests)
     keys.push_back(proxy_key(ProxyKind::kMerged, request));
-  const auto at_once = static_cast<size_t>(components_->storage().proxies);
 
   std::map<size_t, size_t> merged;  // request -> place in proxies_
   // Merges a request together with those after it that are still to be scored.
   const auto merge_from = [&](size_t first) {
+    DEMIX_CHECK(make_components_);
+    if (!components_) make_components_();
+    const auto at_once = static_cast<size_t>(components_->storage().proxies);
     std::vector<std::vector<double>> mixtures;
     merged.clear();
     for (size_t i = first; i < requests.size() && mixtures.size() < at_once; ++i) {
@@ -253,15 +260,15 @@ std::vector<Scores> Proxies::score_proxies(ProxyKind kind,
 const Experts& Proxies::experts(bool searched) {
   std::unique_ptr<Experts>& experts = searched && searcher_ ? searched_experts_ : experts_;
   if (experts) return *experts;
-  DEMIX_CHECK(components_ != nullptr);
+  DEMIX_CHECK(component_weights_);
   std::vector<std::vector<float>> tokens;
-  Progress progress("read components", static_cast<int64_t>(components_->size()), "models");
-  for (size_t k = 0; k < components_->size(); ++k) {
+  Progress progress("read components", static_cast<int64_t>(setup_.names.size()), "models");
+  for (size_t k = 0; k < setup_.names.size(); ++k) {
     tokens.push_back(
         (searched ? searcher() : *scorer_).token_log_likelihoods(component_weights_(k)));
     progress.add(1);
   }
-  experts = std::make_unique<Experts>(tokens, components_->names());
+  experts = std::make_unique<Experts>(tokens, setup_.names);
   return *experts;
 }
 

@@ -58,13 +58,14 @@ class Proxies {
           const Tokenizer& tokenizer);
   ~Proxies();
 
-  // Loads the components, in place of others; needed before score_proxies. Their place is said on
-  // standard error.
+  // Loads the components, in place of others; needed before score_proxies, and `models` as long as
+  // this. Their place is said on standard error.
   void load_components(const Models& models,
                        const std::vector<ModelFacts>& components,
                        const MergeConfig& merge);
   const Components& components() const { return *components_; }
-  // Gives their memory back, and that of the proxies.
+  // Gives their memory back, and that of the proxies; they are loaded again by the next merge.
+  // What ensembles are made of, the components' token probabilities, stays.
   void release_components();
 
   // `terms`, if not null, receives what each item adds to each metric, for paired differences.
@@ -129,8 +130,9 @@ class Proxies {
   ItemHalves halves_;
   std::unique_ptr<Decoder> decoder_;
   std::unique_ptr<Scorer> scorer_, searcher_;
-  ExternalEvaluation external_;  // with an empty command where there is none
-  std::unique_ptr<Components> components_;
+  ExternalEvaluation external_;             // with an empty command where there is none
+  std::unique_ptr<Components> components_;  // null once they are released
+  std::function<void()> make_components_;
   std::function<Weights(size_t)> component_weights_;  // one of the loaded ones, as it is scored
   std::unique_ptr<Experts> experts_, searched_experts_;
   std::string components_hash_;

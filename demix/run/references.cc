@@ -292,10 +292,8 @@ std::vector<Score> own_shares(std::span<const double> data_shares,
 EstimatedMixture estimated(const MixtureFacts& facts) {
   EstimatedMixture mixture{facts.mixture, {}};
   for (const std::vector<Score>* scores :
-       {&facts.proxy.domains, &facts.interpolation, &facts.own_share}) {
-    mixture.estimates.emplace_back();
-    for (const Score& score : *scores) mixture.estimates.back().push_back(score.value);
-  }
+       {&facts.proxy.domains, &facts.interpolation, &facts.own_share})
+    mixture.estimates.push_back(values_of(*scores));
   return mixture;
 }
 
@@ -308,8 +306,7 @@ void calibrate_by_others(std::vector<MixtureFacts>& references) {
     if (!facts.in_correlations || facts.trained.domains.empty()) continue;
     inside.push_back(&facts);
     mixtures.push_back(estimated(facts));
-    trained.emplace_back();
-    for (const Score& score : facts.trained.domains) trained.back().push_back(score.value);
+    trained.push_back(values_of(facts.trained.domains));
   }
   if (inside.size() < kFewestToCalibrate) return;
   const auto expected = calibrated_by_others(mixtures, trained);

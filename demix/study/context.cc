@@ -17,8 +17,7 @@ StudyContext::StudyContext(StudyConfig config, const std::filesystem::path& out)
       names_(config_.dataset_names()),
       tokenizer_(Tokenizer::load(config_.tokenizer)),
       tasks_(load_tasks(config_.evaluate)),
-      metrics_(metrics_of(config_.evaluate, tasks_, held_out_datasets(config_))),
-      objective_(objective_of(metrics_)) {
+      sheet_(metrics_of(config_.evaluate, tasks_, held_out_datasets(config_))) {
   resolve_device(config_.device);
   at::set_num_threads(resolve_threads(config_.threads));
   shards_ = prepare_datasets(workspace_, tokenizer_);
@@ -28,17 +27,6 @@ StudyContext::StudyContext(StudyConfig config, const std::filesystem::path& out)
 }
 
 StudyContext::~StudyContext() = default;
-
-std::vector<Score> StudyContext::domain_scores(const Scores& scores,
-                                               const std::string& model) const {
-  const Measurements measurements = measurements_of(scores, metrics_, model);
-  const std::vector<double> values =
-      objective_.domain_scores(objective_.oriented(measurements, model));
-  const std::vector<double> errors = objective_.domain_errors(measurements);
-  std::vector<Score> result;
-  for (size_t d = 0; d < values.size(); ++d) result.push_back({values[d], errors[d]});
-  return result;
-}
 
 std::vector<Score> StudyContext::score_model(const ModelFacts& model) {
   return domain_scores(proxies_->score_model(*models_, model), model.name);
@@ -78,18 +66,6 @@ std::vector<int64_t> StudyContext::dataset_tokens() const {
     tokens.push_back(given ? std::llround(*given) : shards_.at(name).summary.train_tokens);
   }
   return tokens;
-}
-
-std::vector<double> values_of(const std::vector<Score>& scores) {
-  std::vector<double> values;
-  for (const Score& score : scores) values.push_back(score.value);
-  return values;
-}
-
-std::vector<double> errors_of(const std::vector<Score>& scores) {
-  std::vector<double> errors;
-  for (const Score& score : scores) errors.push_back(score.standard_error);
-  return errors;
 }
 
 }  // namespace demix

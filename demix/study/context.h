@@ -9,11 +9,10 @@
 
 #include "demix/corpus/tokenizer.h"
 #include "demix/report/result.h"
-#include "demix/run/metrics.h"
 #include "demix/run/models.h"
 #include "demix/run/proxies.h"
+#include "demix/run/score_sheet.h"
 #include "demix/run/workspace.h"
-#include "demix/search/objective.h"
 #include "demix/study/study_config.h"
 
 namespace demix {
@@ -27,18 +26,20 @@ class StudyContext {
   const StudyConfig& config() const { return config_; }
   Workspace& workspace() { return workspace_; }
   const std::vector<std::string>& datasets() const { return names_; }
-  const std::vector<std::string>& domains() const { return objective_.domains(); }
+  const std::vector<std::string>& domains() const { return sheet_.domains(); }
   Models& models() { return *models_; }
   Proxies& proxies() { return *proxies_; }
 
   // Whether ensembles have all the scores that count.
-  bool has_ensembles() const { return beyond_ensembles(metrics_, tasks_) == nullptr; }
+  bool has_ensembles() const { return beyond_ensembles(sheet_.metrics(), tasks_) == nullptr; }
 
   // Whether every domain has data of its own.
   bool has_own_shares() const;
 
   // Oriented, by domain. `model` names it in errors.
-  std::vector<Score> domain_scores(const Scores& scores, const std::string& model) const;
+  std::vector<Score> domain_scores(const Scores& scores, const std::string& model) const {
+    return sheet_.of(scores, model).domains;
+  }
   std::vector<Score> score_model(const ModelFacts& model);
   // Of data shares: how much of the data is each domain's own; NaN where no dataset is.
   std::vector<Score> own_shares_of(const std::vector<double>& shares) const;
@@ -52,14 +53,10 @@ class StudyContext {
   const std::vector<std::string> names_;
   const Tokenizer tokenizer_;
   const std::vector<Task> tasks_;
-  const std::vector<ScoredMetric> metrics_;
-  const Objective objective_;
+  const ScoreSheet sheet_;
   std::map<std::string, DatasetShards> shards_;
   std::unique_ptr<Models> models_;
   std::unique_ptr<Proxies> proxies_;
 };
-
-std::vector<double> values_of(const std::vector<Score>& scores);
-std::vector<double> errors_of(const std::vector<Score>& scores);
 
 }  // namespace demix

@@ -1,0 +1,69 @@
+#include "demix/run/overlaps.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "demix/corpus/tokenizer.h"
+#include "tests/small_run.h"
+#include "tests/temporary_folder.h"
+
+namespace demix {
+namespace {
+
+constexpr const char* kQuestion =
+    "What is the name of the river that runs through the old town of the city?";
+
+TEST(Overlaps, CountsItemsInTrainingTextOnceAndWarnsOfMany) {
+  const TemporaryFolder folder;
+  write_small_run(folder.path());
+  {
+    std::ofstream letters(folder / "letters.jsonl", std::ios::app);
+    for (int i = 0; i < 8; ++i)  // of which some are for training
+      letters << nlohmann::json{{"text", fmt::format("{} {} Nobody knew.", i, kQuestion)}} << "\n";
+    std::ofstream(folder / "quiz.yaml") << R"(domain: words
+data: [quiz]
+context: "{question}"
+answer: "{answer}"
+metrics: [bpb]
+primary_metric: bpb
+)";
+    std::ofstream items(folder / "quiz.jsonl");
+    items << nlohmann::json{{"question", kQuestion}, {"answer", "Elbe"}} << "\n";
+    items << nlohmann::json{{"question", "Who is afraid of the dark in this house at night"},
+                            {"answer", "we all are"}}
+          << "\n";
+    items << nlohmann::json{{"question", "Who?"}, {"answer", "I"}} << "\n";
+  }
+  RunConfig config =
+      read_config<RunConfig>(ConfigNode::parse(small_run_yaml(folder.path()), "run.yaml"));
+  config.evaluate.tasks = {"quiz"};
+  config.evaluate.tasks_folder = config.evaluate.data = folder.path();
+  const Tokenizer tokenizer = Tokenizer::load(config.tokenizer);
+  Workspace workspace(config, folder / "run");
+  const auto datasets = prepare_datasets(workspace, tokenizer);
+
+  for (int time = 0; time < 2; ++time) {  // then from the journal
+    const auto overlaps = find_overlaps(workspace, datasets, tokenizer);
+    ASSERT_EQ(overlaps.size(), 1u);
+    EXPECT_EQ(overlaps[0].task, "quiz");
+    EXPECT_EQ(overlaps[0].items, 3);
+    EXPECT_EQ(overlaps[0].judged, 2);
+    EXPECT_EQ(overlaps[0].seen, (std::vector<int64_t>{0, 1, 0}));  // digits, letters, signs
+  }
+}
+
+TEST(Overlaps, WarnOfDatasetsThatHoldSomeOfATask) {
+  const std::vector<std::string> datasets = {"a", "b"};
+  EXPECT_TRUE(warnings_of({{"quiz", 50, 40, {1, 0}}}, datasets).empty());
+  EXPECT_TRUE(warnings_of({{"quiz", 9000, 9000, {80, 0}}}, datasets).empty());
+  const auto warnings =
+      warnings_of({{"quiz", 50, 40, {0, 2}}, {"exam", 10, 10, {0, 10}}}, datasets);
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_TRUE(warnings[0].starts_with(
+      "Dataset b holds text of benchmarks: quiz (2 of 40 items), exam (10 of 10 items)."))
+      << warnings[0];
+}
+
+}  // namespace
+}  // namespace demix
