@@ -37,6 +37,17 @@ struct Options {
   bool json = false, no_generation = false, no_journal = false;
 };
 
+CLI::Validator at_least(int64_t least) {
+  const auto check = [least](const std::string& text) -> std::string {
+    int64_t value = 0;
+    const bool whole = CLI::detail::lexical_cast(text, value);
+    return whole && value >= least
+               ? std::string()
+               : fmt::format("expected a whole number of at least {}, found {}", least, text);
+  };
+  return {check, fmt::format("at least {}", least)};
+}
+
 // Members of groups below their group, by their primary metric.
 void print_table(const std::vector<Task>& tasks, const Scores& scores) {
   size_t width = 16;
@@ -162,7 +173,7 @@ void add_evaluate(CLI::App& app) {
                                         options->task.limit,
                                         "the first N items of each task, or of each member of a "
                                         "group; all where there are fewer, or for 0")
-                           ->check(CLI::NonNegativeNumber)
+                           ->check(at_least(0))
                            ->capture_default_str();
   command
       ->add_option("--items",
@@ -173,7 +184,7 @@ void add_evaluate(CLI::App& app) {
       ->add_option("--fewshot",
                    options->task.fewshot,
                    "examples in front of each prompt, instead of each task's own number")
-      ->check(CLI::NonNegativeNumber);
+      ->check(at_least(0));
   command->add_option("--samples", options->samples, "file for one JSON line per item");
   command->add_flag("--no-generation",
                     options->no_generation,
@@ -182,7 +193,7 @@ void add_evaluate(CLI::App& app) {
       ->add_option("--answers",
                    options->task.answers,
                    "generated for each item, for pass@1, pass@10, …; needs a --temperature")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   command->add_option("--temperature",
                       options->task.temperature,
                       "of generated answers, instead of each task's own; 0: always the likeliest "
