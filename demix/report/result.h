@@ -83,6 +83,12 @@ struct OverlapFacts {
   std::vector<int64_t> seen;      // by dataset
 };
 
+// How many training documents stand, token for token, in both of two datasets.
+struct SharedFacts {
+  std::string a, b;
+  int64_t documents = 0;
+};
+
 // The scores of one model (or of one way to foresee it), by domain and by task.
 struct ModelScores {
   std::vector<Score> domains;
@@ -221,6 +227,7 @@ struct RunResult {
   std::vector<DomainFacts> domains;
   std::vector<TaskFacts> tasks;
   std::vector<OverlapFacts> overlaps;
+  std::vector<SharedFacts> shared;  // pairs with documents in common
 
   // The mixture found, and what is predicted of it (by task).
   std::vector<double> mixture;        // data shares p

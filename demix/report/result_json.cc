@@ -329,6 +329,11 @@ void read_facts(const Json& json, RunResult& result) {
                                .judged = read<int64_t>(o, "judged"),
                                .seen = read_counts(member(o, "seen"), names.datasets)});
   }
+  for (const Json& s : member(json, "shared_documents")) {
+    result.shared.push_back({.a = read<std::string>(s, "a"),
+                             .b = read<std::string>(s, "b"),
+                             .documents = read<int64_t>(s, "documents")});
+  }
 }
 
 void read_outcome(const Json& json, RunResult& result) {
@@ -457,7 +462,8 @@ Json result_to_json(const RunResult& result) {
                {"datasets", Json::array()},
                {"domains", Json::array()},
                {"tasks", Json::array()},
-               {"overlaps", Json::array()}};
+               {"overlaps", Json::array()},
+               {"shared_documents", Json::array()}};
   for (const DatasetFacts& d : result.datasets) {
     json["datasets"].push_back({{"name", d.name},
                                 {"domain", d.domain},
@@ -486,6 +492,8 @@ Json result_to_json(const RunResult& result) {
                                 {"judged", o.judged},
                                 {"seen", named(names.datasets, o.seen)}});
   }
+  for (const SharedFacts& s : result.shared)
+    json["shared_documents"].push_back({{"a", s.a}, {"b", s.b}, {"documents", s.documents}});
   return json;
 }
 

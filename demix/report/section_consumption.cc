@@ -47,6 +47,35 @@ Html datasets_table(const RunResult& r) {
       show_count(count(sum.heldout_tokens))));
 }
 
+// Documents that stand in more than one dataset, most first.
+Html shared_list(const RunResult& r) {
+  const auto share_of = [&](const std::string& name, int64_t documents) {
+    for (const DatasetFacts& d : r.datasets)
+      if (d.name == name) return show_percent(count(documents) / count(d.documents));
+    return std::string("–");
+  };
+  std::vector<SharedFacts> pairs = r.shared;
+  std::stable_sort(pairs.begin(), pairs.end(), [](const SharedFacts& x, const SharedFacts& y) {
+    return x.documents > y.documents;
+  });
+  Html rows;
+  for (const SharedFacts& s : pairs) {
+    rows += html(
+        R"(<tr><th scope="row" class="name">{} and {}</th><td class="num">{}</td><td class="num">{} and {}</td></tr>)",
+        breakable(s.a),
+        breakable(s.b),
+        show_count(count(s.documents)),
+        share_of(s.a, s.documents),
+        share_of(s.b, s.documents));
+  }
+  return html(
+      "<h3>The same documents in two datasets</h3>{}",
+      scrollable(html(
+          R"(<table><thead><tr><th scope="col">Datasets</th><th scope="col" class="num">documents</th>)"
+          R"(<th scope="col" class="num">of each</th></tr></thead><tbody>{}</tbody></table>)",
+          rows)));
+}
+
 // Benchmark items whose text the datasets hold; tasks of which there are none are only named.
 Html overlaps_table(const RunResult& r) {
   Html head, rows;
@@ -79,7 +108,7 @@ Html overlaps_table(const RunResult& r) {
         rows));
   }
   if (!clean.empty()) {
-    result += html(R"(<p>None of the items judged of {}.</p>)",
+    result += html(R"(<p>Nothing was found of (items judged): {}.</p>)",
                    fmt::format("{}", fmt::join(clean, ", ")));
   }
   return result;
@@ -152,6 +181,7 @@ Html models_table(const RunResult& r, Wanted wanted) {
 Html consumption_section(const RunResult& r) {
   Html body;
   if (!r.datasets.empty()) body += html("<h3>Datasets</h3>{}", datasets_table(r));
+  if (!r.shared.empty()) body += shared_list(r);
   if (!r.overlaps.empty()) body += overlaps_table(r);
   const auto is_reference = [](const TrainedModel& m) { return m.kind == "reference"; };
   const Html trained = models_table(r, [&](const TrainedModel& m) { return !is_reference(m); });

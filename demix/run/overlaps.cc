@@ -1,6 +1,8 @@
 #include "demix/run/overlaps.h"
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
 #include <mutex>
 #include <nlohmann/json.hpp>
 
@@ -50,7 +52,81 @@ Overlap::Items items_in(const Overlap& overlap,
   return seen;
 }
 
+// Share of a dataset's documents from which another that has them as well is warned of.
+constexpr double kMuchShared = 0.01;
+
+// Of every document's tokens, sorted.
+std::vector<uint64_t> document_hashes(const Shard& shard) {
+  std::vector<uint64_t> hashes;
+  std::vector<int32_t> tokens;
+  const auto offsets = shard.offsets();
+  for (size_t i = 0; i + 1 < offsets.size(); ++i) {
+    tokens.resize(offsets[i + 1] - offsets[i]);
+    shard.copy(static_cast<int64_t>(offsets[i]), tokens);
+    const std::string_view bytes(reinterpret_cast<const char*>(tokens.data()),
+                                 tokens.size() * sizeof(int32_t));
+    hashes.push_back(std::hash<std::string_view>()(bytes));
+  }
+  std::sort(hashes.begin(), hashes.end());
+  return hashes;
+}
+
+int64_t in_both(const std::vector<uint64_t>& a, const std::vector<uint64_t>& b) {
+  std::vector<uint64_t> common;
+  std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(common));
+  return static_cast<int64_t>(common.size());
+}
+
 }  // namespace
+
+std::vector<SharedFacts> find_shared_documents(
+    Workspace& workspace, const std::map<std::string, DatasetShards>& datasets) {
+  std::map<std::string, std::vector<uint64_t>> known;
+  const auto hashes = [&](const std::string& name) -> const std::vector<uint64_t>& {
+    const auto found = known.find(name);
+    if (found != known.end()) return found->second;
+    return known[name] = document_hashes(datasets.at(name).train);
+  };
+  std::vector<SharedFacts> facts;
+  for (auto a = datasets.begin(); a != datasets.end(); ++a) {
+    for (auto b = std::next(a); b != datasets.end(); ++b) {
+      std::string one = a->second.summary.train_hash, other = b->second.summary.train_hash;
+      if (other < one) std::swap(one, other);
+      const std::string key = Hasher().field("shared documents").field(one).field(other).hex();
+      int64_t documents = 0;
+      if (const auto found = workspace.journal().find("shared", key)) {
+        found->get_to(documents);
+      } else {
+        documents = in_both(hashes(a->first), hashes(b->first));
+        workspace.journal().put("shared", key, a->first + " and " + b->first, documents);
+      }
+      if (documents > 0) facts.push_back({a->first, b->first, documents});
+    }
+  }
+  return facts;
+}
+
+std::vector<std::string> warnings_of(const std::vector<SharedFacts>& shared,
+                                     const std::map<std::string, DatasetShards>& datasets) {
+  std::vector<std::string> warnings;
+  for (const SharedFacts& facts : shared) {
+    const auto share = [&](const std::string& name) {
+      return static_cast<double>(facts.documents) /
+             static_cast<double>(datasets.at(name).summary.train_documents);
+    };
+    if (std::max(share(facts.a), share(facts.b)) < kMuchShared) continue;
+    warnings.push_back(fmt::format(
+        "The datasets {} and {} have {} documents in common, {:.1f} and {:.1f} % of theirs: what "
+        "trains on both sees these twice, and which of the two should have the weight is hard to "
+        "tell.",
+        facts.a,
+        facts.b,
+        facts.documents,
+        100 * share(facts.a),
+        100 * share(facts.b)));
+  }
+  return warnings;
+}
 
 std::vector<OverlapFacts> find_overlaps(Workspace& workspace,
                                         const std::map<std::string, DatasetShards>& datasets,

@@ -1,4 +1,5 @@
-// Which benchmark items stand in the datasets' training text (demix/evaluate/overlap.h).
+// What the datasets' training text has in common with benchmarks (demix/evaluate/overlap.h) and
+// with one another.
 #pragma once
 
 #include <map>
@@ -19,8 +20,16 @@ std::vector<OverlapFacts> find_overlaps(Workspace& workspace,
                                         const std::map<std::string, DatasetShards>& datasets,
                                         const Tokenizer& tokenizer);
 
+// Pairs of datasets with documents in common, token for token; journaled by their hashes.
+std::vector<SharedFacts> find_shared_documents(
+    Workspace& workspace, const std::map<std::string, DatasetShards>& datasets);
+
 // One sentence for each dataset that holds so much of a task that its scores mean something else.
 std::vector<std::string> warnings_of(const std::vector<OverlapFacts>& overlaps,
                                      const std::vector<std::string>& datasets);
+// One sentence for each pair that shares so much of either that weight on one is weight on the
+// other.
+std::vector<std::string> warnings_of(const std::vector<SharedFacts>& shared,
+                                     const std::map<std::string, DatasetShards>& datasets);
 
 }  // namespace demix

@@ -53,12 +53,42 @@ primary_metric: bpb
   }
 }
 
+TEST(Overlaps, CountsDocumentsThatTwoDatasetsShare) {
+  const TemporaryFolder folder;
+  write_small_run(folder.path());
+  {
+    std::ifstream letters(folder / "letters.jsonl");
+    std::ofstream digits(folder / "digits.jsonl", std::ios::app);
+    std::string line;
+    for (int i = 0; i < 20 && std::getline(letters, line); ++i) digits << line << "\n";
+  }
+  const RunConfig config =
+      read_config<RunConfig>(ConfigNode::parse(small_run_yaml(folder.path()), "run.yaml"));
+  Workspace workspace(config, folder / "run");
+  const auto datasets = prepare_datasets(workspace, Tokenizer::load(config.tokenizer));
+  for (int time = 0; time < 2; ++time) {  // then from the journal
+    const auto shared = find_shared_documents(workspace, datasets);
+    ASSERT_EQ(shared.size(), 1u);
+    EXPECT_EQ(shared[0].a, "digits");
+    EXPECT_EQ(shared[0].b, "letters");
+    // Some of the twenty are held out, in both.
+    EXPECT_GT(shared[0].documents, 8);
+    EXPECT_LT(shared[0].documents, 20);
+    const auto warnings = warnings_of(shared, datasets);
+    ASSERT_EQ(warnings.size(), 1u);
+    EXPECT_TRUE(warnings[0].starts_with("The datasets digits and letters have ")) << warnings[0];
+    EXPECT_TRUE(warnings_of(std::vector<SharedFacts>{{"digits", "letters", 0}}, datasets).empty());
+  }
+}
+
 TEST(Overlaps, WarnOfDatasetsThatHoldSomeOfATask) {
   const std::vector<std::string> datasets = {"a", "b"};
-  EXPECT_TRUE(warnings_of({{"quiz", 50, 40, {1, 0}}}, datasets).empty());
-  EXPECT_TRUE(warnings_of({{"quiz", 9000, 9000, {80, 0}}}, datasets).empty());
-  const auto warnings =
-      warnings_of({{"quiz", 50, 40, {0, 2}}, {"exam", 10, 10, {0, 10}}}, datasets);
+  const auto warnings_of_items = [&](const std::vector<OverlapFacts>& overlaps) {
+    return warnings_of(overlaps, datasets);
+  };
+  EXPECT_TRUE(warnings_of_items({{"quiz", 50, 40, {1, 0}}}).empty());
+  EXPECT_TRUE(warnings_of_items({{"quiz", 9000, 9000, {80, 0}}}).empty());
+  const auto warnings = warnings_of_items({{"quiz", 50, 40, {0, 2}}, {"exam", 10, 10, {0, 10}}});
   ASSERT_EQ(warnings.size(), 1u);
   EXPECT_TRUE(warnings[0].starts_with(
       "Dataset b holds text of benchmarks: quiz (2 of 40 items), exam (10 of 10 items)."))
