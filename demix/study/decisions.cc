@@ -168,7 +168,10 @@ class Decider {
     if (!study_.wants(chooser)) return;
     as_is(chooser, composition_.data_shares(searched(context_, experiment_, config, estimate)));
   }
-  void by_calibration(const std::string& chooser, size_t references, bool with_estimates);
+  void by_calibration(const std::string& chooser,
+                      size_t references,
+                      bool with_estimates,
+                      double boldness = 0);
   void by_refining(const std::string& chooser, bool with_estimates, double boldness);
   void by_trained_proxies();
 
@@ -181,11 +184,15 @@ class Decider {
   std::vector<Decision> decisions_;
 };
 
-void Decider::by_calibration(const std::string& chooser, size_t references, bool with_estimates) {
+void Decider::by_calibration(const std::string& chooser,
+                             size_t references,
+                             bool with_estimates,
+                             double boldness) {
   if (!study_.wants(chooser)) return;
   CalibratedScores calibrated(
       context_, experiment_, taught_by(tables_, composition_, references), with_estimates);
-  by_search(chooser, search_, [&](const MergeWeights& weights) { return calibrated(weights); });
+  by_search(
+      chooser, search_, [&](const MergeWeights& weights) { return calibrated(weights, boldness); });
 }
 
 // Each reference of its own is trained where the ones before lead to expect most.
@@ -208,11 +215,13 @@ void Decider::by_refining(const std::string& chooser, bool with_estimates, doubl
     taught.push_back({alpha, values_of(context_.score_model(trained.front()))});
   }
   CalibratedScores calibrated(context_, experiment_, taught, with_estimates);
-  by_search(chooser, search_, [&](const MergeWeights& weights) { return calibrated(weights); });
+  const double caution = std::min(boldness, 0.0);  // what was bold in exploring decides plainly
+  by_search(
+      chooser, search_, [&](const MergeWeights& weights) { return calibrated(weights, caution); });
   // Of its own, what is expected most of now.
   MergeWeights own;
   for (size_t i = study_.taught; i < taught.size(); ++i) own.push_back(taught[i].merge_weights);
-  const Experiment::DomainScores expected = calibrated(own);
+  const Experiment::DomainScores expected = calibrated(own, caution);
   const auto references = trained_scores(tables_);
   size_t best = 0;
   for (size_t i = 1; i < own.size(); ++i)
@@ -263,7 +272,9 @@ std::vector<Decision> Decider::decisions() {
   by_calibration("calibrated", 0, true);
   by_calibration("references_only", 0, false);
   by_calibration("calibrated_few", study_.taught, true);
+  by_calibration("calibrated_few_cautiously", study_.taught, true, -1);
   by_refining("refined", true, 0);
+  by_refining("refined_cautiously", true, -1);
   by_refining("refined_boldly", true, 1);
   by_refining("refined_by_shares", false, 0);
   by_trained_proxies();

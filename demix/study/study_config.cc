@@ -25,11 +25,14 @@ constexpr const char* kDeciders[] = {"natural",
                                      "calibrated",
                                      "references_only",
                                      "calibrated_few",
+                                     "calibrated_few_cautiously",
                                      "refined",
                                      "refined_boldly",
+                                     "refined_cautiously",
                                      "refined_by_shares",
                                      "refined_trained",
                                      "refined_boldly_trained",
+                                     "refined_cautiously_trained",
                                      "refined_by_shares_trained",
                                      "trained_proxies",
                                      "regmix",
@@ -66,7 +69,8 @@ void StudyDecisions::check() const {
 }
 
 bool StudyDecisions::wants(const std::string& chooser) const {
-  if (choosers.empty()) return !chooser.starts_with("refined") && chooser != "calibrated_few";
+  if (choosers.empty())
+    return !chooser.starts_with("refined") && !chooser.starts_with("calibrated_few");
   return std::find(choosers.begin(), choosers.end(), chooser) != choosers.end();
 }
 

@@ -83,7 +83,7 @@ study:
   decisions:
     arms: [full]
     component_seeds: 2
-    choosers: [refined, refined_boldly, refined_by_shares, refined_trained, calibrated_few]
+    choosers: [refined, refined_boldly, refined_cautiously, refined_by_shares, refined_trained, calibrated_few_cautiously]
     seeds: [301]
     taught: 4
     refined: 2
@@ -92,9 +92,13 @@ study:
                                        out());
   std::map<std::string, int> rows;
   for (const DecisionRow& row : tables.decisions) ++rows[row.experiment + " " + row.chooser];
-  EXPECT_EQ(rows.size(), 10u);
-  for (const char* chooser :
-       {"refined", "refined_boldly", "refined_by_shares", "refined_trained", "calibrated_few"})
+  EXPECT_EQ(rows.size(), 12u);
+  for (const char* chooser : {"refined",
+                              "refined_boldly",
+                              "refined_cautiously",
+                              "refined_by_shares",
+                              "refined_trained",
+                              "calibrated_few_cautiously"})
     for (const char* experiment : {"full.1 ", "full.2 "})
       EXPECT_EQ(rows[std::string(experiment) + chooser], 1) << experiment << chooser;
   EXPECT_TRUE(std::filesystem::exists(out() / "refined/full.2/refined/2/config.json"));
