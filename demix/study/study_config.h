@@ -68,7 +68,8 @@ struct StudySection {
   StageTraining reference;  // how they are trained; default: as components
   std::vector<uint64_t> reference_seeds = {101};  // of their data order
   // The references.csv of an earlier study with the same datasets, base and evaluation: its
-  // references are the truth, and none are trained.
+  // references are the truth, and none are trained. Import that study's base: one trained anew
+  // rounds otherwise, and what the references inherited from theirs it does not foretell.
   std::filesystem::path references_from;
   std::map<std::string, StudyArm> arms;
   StudyDecisions decisions;
