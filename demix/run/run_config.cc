@@ -6,6 +6,7 @@
 #include "demix/core/error.h"
 #include "demix/evaluate/external_evaluator.h"
 #include "demix/run/references.h"
+#include "demix/run/resolve_path.h"
 
 namespace demix {
 namespace {
@@ -30,17 +31,6 @@ void require_one_of(std::string_view key,
 
 constexpr std::string_view kOwnReferences[] = {
     "uniform", "natural", "natural_unprojected", "found", "flattened", "current"};
-
-// Paths in a configuration are relative to the working directory, or else to the file's own folder.
-void resolve(fs::path& path, const fs::path& folder) {
-  if (path.empty() || path.is_absolute()) return;
-  const std::string text = path.string();
-  const size_t glob = text.find_first_of("*?[");
-  const fs::path probe =
-      glob == std::string::npos ? path : fs::path(text.substr(0, glob)).parent_path();
-  if (!fs::exists(probe) && fs::exists(folder / probe)) path = folder / path;
-  path = fs::absolute(path).lexically_normal();
-}
 
 }  // namespace
 
@@ -208,20 +198,20 @@ Composition composition_of(const RunConfig& config) {
 
 void resolve_paths(RunConfig& config, const fs::path& path) {
   const fs::path folder = fs::absolute(path).parent_path();
-  resolve(config.tokenizer, folder);
+  resolve_path(config.tokenizer, folder);
   for (auto& [name, dataset] : config.datasets) {
-    for (fs::path& file : dataset.paths) resolve(file, folder);
+    for (fs::path& file : dataset.paths) resolve_path(file, folder);
   }
-  resolve(config.base.import, folder);
-  for (auto& [name, import] : config.components.import) resolve(import, folder);
-  for (auto& [name, reference] : config.validate.import) resolve(reference.folder, folder);
+  resolve_path(config.base.import, folder);
+  for (auto& [name, import] : config.components.import) resolve_path(import, folder);
+  for (auto& [name, reference] : config.validate.import) resolve_path(reference.folder, folder);
   if (config.validate.scores) {
-    resolve(config.validate.scores->mixtures, folder);
-    resolve(config.validate.scores->scores, folder);
+    resolve_path(config.validate.scores->mixtures, folder);
+    resolve_path(config.validate.scores->scores, folder);
   }
-  resolve(config.evaluate.data, folder);
-  resolve(config.evaluate.tasks_folder, folder);
-  for (fs::path& run : config.search.warm_start) resolve(run, folder);
+  resolve_path(config.evaluate.data, folder);
+  resolve_path(config.evaluate.tasks_folder, folder);
+  for (fs::path& run : config.search.warm_start) resolve_path(run, folder);
 }
 
 RunConfig load_run_config(const fs::path& path) {

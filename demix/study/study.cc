@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include "demix/core/error.h"
 #include "demix/core/progress.h"
@@ -16,8 +17,8 @@
 namespace demix {
 namespace {
 
-// Of the data that two mixtures differ in: below it they are the same.
-constexpr double kSameMixture = 1e-6;
+// Of the data that two mixtures differ in: below it they are the same, up to what tables round.
+constexpr double kSameMixture = 1e-4;
 
 // A mixture that is really trained.
 struct Reference {
@@ -43,13 +44,28 @@ std::vector<Reference> choose_references(const StudyConfig& config) {
   return references;
 }
 
+// Those of `references_from`, checked before the first model is trained.
+std::vector<ReferenceRow> earlier_references(const StudyConfig& config) {
+  const StudySection& study = config.study;
+  if (study.references_from.empty()) return {};
+  const auto metrics =
+      metrics_of(config.evaluate, load_tasks(config.evaluate), held_out_datasets(config));
+  const std::vector<ReferenceRow> rows = read_references(
+      study.references_from, config.dataset_names(), objective_of(metrics).domains());
+  std::set<std::string> names;
+  for (const ReferenceRow& row : rows) names.insert(row.reference);
+  if (study.decisions.refines() && study.decisions.taught > names.size())
+    throw Error("study.decisions.taught is {}, but {} has {} references",
+                study.decisions.taught,
+                study.references_from.string(),
+                names.size());
+  return rows;
+}
+
 class Study {
  public:
-  Study(StudyConfig config, const std::filesystem::path& out)
-      : context_(std::move(config), out), references_(choose_references(context_.config())) {
-    tables_.datasets = context_.datasets();
-    tables_.domains = context_.domains();
-  }
+  // `trained`: references of an earlier study; empty: this one trains its own.
+  Study(StudyConfig config, const std::filesystem::path& out, std::vector<ReferenceRow> trained);
 
   void train_references();
   void estimate(const std::string& arm_name, const StudyArm& arm, uint64_t seed);
@@ -64,9 +80,24 @@ class Study {
   void add_gauge(const std::string& experiment, SignRow& signs) const;
 
   StudyContext context_;
-  const std::vector<Reference> references_;
+  std::vector<Reference> references_;
   StudyTables tables_;
 };
+
+Study::Study(StudyConfig config,
+             const std::filesystem::path& out,
+             std::vector<ReferenceRow> trained)
+    : context_(std::move(config), out) {
+  tables_.datasets = context_.datasets();
+  tables_.domains = context_.domains();
+  tables_.references = std::move(trained);
+  for (const ReferenceRow& row : tables_.references) {
+    const auto same = [&](const Reference& known) { return known.name == row.reference; };
+    if (std::none_of(references_.begin(), references_.end(), same))
+      references_.push_back({row.reference, row.shares});
+  }
+  if (references_.empty()) references_ = choose_references(context_.config());
+}
 
 void Study::train_references() {
   std::vector<ModelRequest> requests;
@@ -175,8 +206,10 @@ void Study::decide_and_train(const std::string& arm_name, uint64_t seed) {
 
 StudyTables run_study(StudyConfig config, const std::filesystem::path& out) {
   const StudySection section = config.study;
-  Study study(std::move(config), out);
-  study.train_references();
+  std::vector<ReferenceRow> trained = earlier_references(config);
+  const bool trains = trained.empty();
+  Study study(std::move(config), out, std::move(trained));
+  if (trains) study.train_references();
   for (const auto& [name, arm] : section.arms) {
     for (const uint64_t seed : arm.seeds) {
       study.estimate(name, arm, seed);

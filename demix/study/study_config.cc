@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "demix/core/error.h"
+#include "demix/run/resolve_path.h"
 
 namespace demix {
 namespace {
@@ -74,6 +75,12 @@ bool StudyDecisions::wants(const std::string& chooser) const {
   return std::find(choosers.begin(), choosers.end(), chooser) != choosers.end();
 }
 
+bool StudyDecisions::refines() const {
+  return std::any_of(choosers.begin(), choosers.end(), [](const std::string& chooser) {
+    return chooser.starts_with("refined") || chooser == "calibrated_few";
+  });
+}
+
 void StudySection::check() const {
   if (references < 4)
     throw Error("references is {}, expected at least 4: no agreement can be measured on fewer",
@@ -88,11 +95,8 @@ void StudySection::check() const {
   for (const std::string& name : decisions.arms)
     if (!arms.contains(name)) throw Error("decisions.arms: there is no arm '{}'", name);
   for (const std::string& chooser : decisions.choosers) check_chooser(chooser, arms);
-  const bool refining = std::any_of(
-      decisions.choosers.begin(), decisions.choosers.end(), [](const std::string& chooser) {
-        return chooser.starts_with("refined") || chooser == "calibrated_few";
-      });
-  if (refining && decisions.taught > static_cast<size_t>(references))
+  if (decisions.refines() && references_from.empty() &&
+      decisions.taught > static_cast<size_t>(references))
     throw Error(
         "decisions.taught is {}, but there are {} references", decisions.taught, references);
   if (bootstrap < 100) throw Error("bootstrap must be at least 100");
@@ -116,6 +120,7 @@ void StudyConfig::check() const {
 StudyConfig load_study_config(const std::filesystem::path& path) {
   StudyConfig config = read_config<StudyConfig>(ConfigNode::parse_file(path));
   resolve_paths(config, path);
+  resolve_path(config.study.references_from, std::filesystem::absolute(path).parent_path());
   return config;
 }
 

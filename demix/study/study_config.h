@@ -58,6 +58,7 @@ struct StudyDecisions {
   }
   void check() const;
   bool wants(const std::string& chooser) const;
+  bool refines() const;  // whether some chooser begins with `taught` references
 };
 
 struct StudySection {
@@ -66,6 +67,10 @@ struct StudySection {
                             // components.anchor_share
   StageTraining reference;  // how they are trained; default: as components
   std::vector<uint64_t> reference_seeds = {101};  // of their data order
+  // The references.csv of an earlier study with the same datasets, base and evaluation: its
+  // references are the truth, and none are trained. Import that study's base: one trained anew
+  // rounds otherwise, and what the references inherited from theirs it does not foretell.
+  std::filesystem::path references_from;
   std::map<std::string, StudyArm> arms;
   StudyDecisions decisions;
   int bootstrap = 2000;
@@ -75,6 +80,7 @@ struct StudySection {
     v("spread", spread);
     v("reference", reference);
     v("reference_seeds", reference_seeds);
+    v("references_from", references_from);
     v("arms", arms);
     v("decisions", decisions);
     v("bootstrap", bootstrap);

@@ -104,6 +104,37 @@ study:
   EXPECT_TRUE(std::filesystem::exists(out() / "refined/full.2/refined/2/config.json"));
 }
 
+TEST_F(StudyRun, ReferencesOfAnEarlierStudyAreForetoldWithoutTrainingThemAgain) {
+  const StudyTables first = run_study(config(), out());
+  const StudyTables again = run_study(
+      config(fmt::format("study: {{references_from: {}, arms: {{full: {{}}}}, bootstrap: 100}}\n",
+                         (out() / "references.csv").string())),
+      folder_ / "again");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "again/references"));
+  EXPECT_EQ(again.references.size(), first.references.size());
+  // Scores are written with eight digits, shares with six.
+  for (const char* chooser : {"merge", "ensemble", "interpolation"}) {
+    const auto expected = estimates_of(first, "full.1", chooser);
+    const auto found = estimates_of(again, "full.1", chooser);
+    for (size_t d = 0; d < expected.size(); ++d)
+      for (size_t i = 0; i < expected[d].size(); ++i)
+        EXPECT_NEAR(found[d][i], expected[d][i], 1e-4) << chooser;
+  }
+  for (size_t i = 0; i < first.references.size(); ++i)
+    EXPECT_NEAR(again.references[i].scores[0], first.references[i].scores[0], 1e-6);
+}
+
+TEST_F(StudyRun, MoreTaughtReferencesThanTheFileHasAreRefused) {
+  run_study(config(), out());
+  EXPECT_THROW(
+      run_study(config(fmt::format("study: {{references_from: {}, arms: {{full: {{}}}}, decisions: "
+                                   "{{choosers: [refined], taught: 6}}, bootstrap: 100}}\n",
+                                   (out() / "references.csv").string())),
+                folder_ / "again"),
+      Error);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "again/base"));  // before any work
+}
+
 TEST_F(StudyRun, ASecondStartTrainsNothingAndEndsWithTheSameTables) {
   run_study(config(), out());
   const std::string estimates = read_file(out() / "estimates.csv");

@@ -33,6 +33,7 @@ void add_numbers(std::string& line, const std::vector<double>& values, const cha
 }
 
 constexpr const char* kShare = "{:.6f}";
+constexpr double kSharesRounded = 1e-4;  // how far their sum may be from one
 constexpr const char* kScore = "{:.8g}";
 constexpr const char* kError = "{:.3g}";
 
@@ -91,6 +92,36 @@ class CsvTable {
   std::string name_;
   std::vector<CsvRecord> records_;
 };
+
+std::vector<ReferenceRow> references_of(const CsvTable& table,
+                                        const std::vector<std::string>& datasets,
+                                        const std::vector<std::string>& domains) {
+  std::vector<ReferenceRow> references;
+  for (size_t r = 0; r < table.rows(); ++r) {
+    // They are repeated for every experiment.
+    if (table.text(r, "experiment") != table.text(0, "experiment")) break;
+    references.push_back({table.text(r, "reference"),
+                          static_cast<uint64_t>(table.number(r, "seed")),
+                          table.numbers(r, "share.", datasets),
+                          table.numbers(r, "score.", domains),
+                          table.numbers(r, "error.", domains)});
+  }
+  return references;
+}
+
+void check_same(const std::filesystem::path& path,
+                const char* what,
+                std::vector<std::string> found,
+                std::vector<std::string> expected) {
+  std::sort(found.begin(), found.end());
+  std::sort(expected.begin(), expected.end());
+  if (found != expected)
+    throw Error("{}:1: expected columns of the {} {}, found {}",
+                path.string(),
+                what,
+                fmt::join(expected, ", "),
+                fmt::join(found, ", "));
+}
 
 }  // namespace
 
@@ -189,15 +220,7 @@ StudyTables read_tables(const std::filesystem::path& folder) {
   const CsvTable references(folder / "references.csv");
   tables.datasets = references.names("share.");
   tables.domains = references.names("score.");
-  for (size_t r = 0; r < references.rows(); ++r) {
-    // They are repeated for every experiment.
-    if (references.text(r, "experiment") != references.text(0, "experiment")) break;
-    tables.references.push_back({references.text(r, "reference"),
-                                 static_cast<uint64_t>(references.number(r, "seed")),
-                                 references.numbers(r, "share.", tables.datasets),
-                                 references.numbers(r, "score.", tables.domains),
-                                 references.numbers(r, "error.", tables.domains)});
-  }
+  tables.references = references_of(references, tables.datasets, tables.domains);
   const CsvTable estimates(folder / "estimates.csv");
   for (size_t r = 0; r < estimates.rows(); ++r)
     tables.estimates.push_back({estimates.text(r, "experiment"),
@@ -221,6 +244,33 @@ StudyTables read_tables(const std::filesystem::path& folder) {
     tables.signs.push_back(std::move(row));
   }
   return tables;
+}
+
+std::vector<ReferenceRow> read_references(const std::filesystem::path& path,
+                                          const std::vector<std::string>& datasets,
+                                          const std::vector<std::string>& domains) {
+  const CsvTable table(path);
+  check_same(path, "datasets", table.names("share."), datasets);
+  check_same(path, "domains", table.names("score."), domains);
+  std::vector<ReferenceRow> references = references_of(table, datasets, domains);
+  std::set<std::string> names;
+  for (ReferenceRow& row : references) {
+    names.insert(row.reference);
+    double sum = 0;
+    for (const double share : row.shares) sum += share;
+    // They were rounded when they were written.
+    if (!(std::abs(sum - 1) < kSharesRounded))
+      throw Error("{}: the shares of {} sum to {}, expected 1", path.string(), row.reference, sum);
+    for (double& share : row.shares) share /= sum;
+    for (const double score : row.scores)
+      if (!std::isfinite(score))
+        throw Error("{}: {} has no score of some domain", path.string(), row.reference);
+  }
+  if (names.size() < 4)
+    throw Error("{}: {} references, expected at least 4: no agreement can be measured on fewer",
+                path.string(),
+                names.size());
+  return references;
 }
 
 std::string decisions_table(const StudyTables& tables) {

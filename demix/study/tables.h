@@ -68,6 +68,12 @@ void write_tables(const StudyTables& tables, const std::filesystem::path& folder
 // What write_tables wrote. Throws Error, with file and line, on files of another form.
 StudyTables read_tables(const std::filesystem::path& folder);
 
+// The references of such a references.csv, with shares of `datasets`, which sum to one, and scores
+// of `domains`. Throws Error on others and on fewer than four references.
+std::vector<ReferenceRow> read_references(const std::filesystem::path& path,
+                                          const std::vector<std::string>& datasets,
+                                          const std::vector<std::string>& domains);
+
 // In the order of their first estimates.
 std::vector<std::string> experiments_of(const StudyTables& tables);
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "demix/core/error.h"
 #include "demix/core/files.h"
 #include "tests/temporary_folder.h"
@@ -64,6 +66,58 @@ TEST(StudyTables, AreReadAsTheyWereWritten) {
   write_tables(read, folder / "b");
   for (const char* file : {"references.csv", "estimates.csv", "decisions.csv", "signs.csv"})
     EXPECT_EQ(read_file(folder / "a" / file), read_file(folder / "b" / file)) << file;
+}
+
+StudyTables four_references() {
+  StudyTables tables = small();
+  tables.references.clear();
+  for (const uint64_t seed : {101, 102})
+    for (const char* name : {"a", "b", "c", "d"})
+      tables.references.push_back({name, seed, {1. / 3, 2. / 3}, {-2}, {0.5}});
+  return tables;
+}
+
+TEST(StudyTables, ReferencesAreReadBackAsMixturesOncePerTraining) {
+  const TemporaryFolder folder;
+  write_tables(four_references(), folder.path());
+  const auto references = read_references(folder / "references.csv", {"wiki", "code"}, {"general"});
+  ASSERT_EQ(references.size(), 8u);
+  EXPECT_EQ(references[5].reference, "b");
+  EXPECT_EQ(references[5].seed, 102u);
+  EXPECT_DOUBLE_EQ(references[5].shares[0] + references[5].shares[1], 1);
+  EXPECT_NEAR(references[5].shares[0], 1. / 3, 1e-6);
+  EXPECT_EQ(references[5].scores, std::vector<double>{-2});
+  // In the order that is asked for, not that of the file.
+  EXPECT_NEAR(
+      read_references(folder / "references.csv", {"code", "wiki"}, {"general"})[0].shares[0],
+      2. / 3,
+      1e-6);
+}
+
+TEST(StudyTables, ReferencesOfOtherDatasetsDomainsOrMixturesAreRefused) {
+  const TemporaryFolder folder;
+  const auto message = [&](const StudyTables& tables) -> std::string {
+    write_tables(tables, folder.path());
+    try {
+      read_references(folder / "references.csv", {"wiki", "code"}, {"general"});
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  StudyTables tables = four_references();
+  tables.datasets = {"wiki", "maths"};
+  EXPECT_NE(message(tables).find("datasets code, wiki, found maths, wiki"), std::string::npos);
+  tables = four_references();
+  tables.domains = {"words"};
+  EXPECT_NE(message(tables).find("domains general, found words"), std::string::npos);
+  tables = four_references();
+  tables.references[2].shares = {0.5, 0.75};
+  EXPECT_NE(message(tables).find("the shares of c sum to 1.25"), std::string::npos);
+  tables = four_references();
+  tables.references[1].scores = {std::nan("")};
+  EXPECT_NE(message(tables).find("b has no score"), std::string::npos);
+  EXPECT_NE(message(small()).find("2 references, expected at least 4"), std::string::npos);
 }
 
 TEST(StudyTables, AFileOfAnotherFormIsNamedWithItsLine) {
