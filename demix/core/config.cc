@@ -67,7 +67,7 @@ std::string ConfigNode::where() const {
 
 std::string ConfigNode::tag() const {
   const std::string tag = impl_->node.Tag();
-  return tag == "?" || tag == "!" ? "" : tag;  // as yaml-cpp calls plain and quoted values
+  return tag == "?" ? "" : tag;  // as yaml-cpp calls plain values
 }
 
 std::filesystem::path ConfigNode::folder() const {

@@ -46,7 +46,7 @@ class ConfigNode {
   std::vector<ConfigNode> items() const;  // of a sequence
   // "recipes/demo.yaml:12: search.rounds"
   std::string where() const;
-  // "!function" of a value that is written with this tag, "" of one without.
+  // "!function" of a value with this tag, "!" of one in quotes or a block, "" of others.
   std::string tag() const;
   // Of the file that this was read from.
   std::filesystem::path folder() const;

@@ -58,7 +58,7 @@ std::vector<Judgement> judged(const Task& task,
                     .field(kJudgingVersion)
                     .field(item.program)
                     .field(answers[i].text)
-                    .field(item.reference)
+                    .field(item.references[0])
                     .hex();
     if (const Json* known = journal ? journal->find(keys[i]) : nullptr)
       judgements[i] = judgement_of(*known);

@@ -8,7 +8,8 @@
 #include <string>
 
 #include "demix/core/json.h"
-#include "demix/evaluate/gsm8k_answer.h"
+#include "demix/evaluate/answer_filters.h"
+#include "demix/evaluate/judge.h"
 #include "demix/evaluate/math_answer.h"
 #include "demix/evaluate/math_equal.h"
 
@@ -26,17 +27,16 @@ std::vector<Json> rows_of_kind(std::string_view kind) {
 TEST(AnswersParity, Gsm8kIsJudgedAsByTheHarness) {
   const std::vector<Json> rows = rows_of_kind("gsm8k");
   ASSERT_GE(rows.size(), 100U);
+  const AnswerComparison comparison(gsm8k_rules());
   int right = 0;
   for (const Json& row : rows) {
     const std::string generated = row.at("generated"), gold = row.at("gold");
     const Json& harness = row.at("harness");
-    EXPECT_EQ(gsm8k_strict_answer(generated), harness.at("strict")) << generated;
-    EXPECT_EQ(gsm8k_flexible_answer(generated), harness.at("flexible")) << generated;
-    EXPECT_EQ(gsm8k_answers_equal(gsm8k_strict_answer(generated), gold), harness.at("strict_match"))
-        << generated;
-    EXPECT_EQ(gsm8k_answers_equal(gsm8k_flexible_answer(generated), gold),
-              harness.at("flexible_match"))
-        << generated;
+    const auto verdicts = comparison.compare(generated, std::vector{gold});
+    EXPECT_EQ(verdicts[0].extracted, harness.at("strict")) << generated;
+    EXPECT_EQ(verdicts[1].extracted, harness.at("flexible")) << generated;
+    EXPECT_EQ(verdicts[0].right, harness.at("strict_match")) << generated;
+    EXPECT_EQ(verdicts[1].right, harness.at("flexible_match")) << generated;
     right += harness.at("flexible_match").get<bool>() ? 1 : 0;
   }
   EXPECT_GT(right, 20);

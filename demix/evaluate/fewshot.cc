@@ -70,6 +70,10 @@ const std::string& Fewshot::text(size_t index) {
     const std::string place = file_.empty()
                                   ? fmt::format("{}[{}]", task_.where("fewshot.examples"), index)
                                   : row_place(file_, index);
+    if (const HarnessTask* harness = task_.harness()) {
+      texts_[index] = harness_example(harness->example_prompts, pool_[index], place);
+      return *texts_[index];
+    }
     const Item item = make_item(task_, task_.example_prompts(), pool_[index], place);
     const auto gold = static_cast<size_t>(item.gold);
     texts_[index] = item.contexts[item.contexts.size() == 1 ? 0 : gold] +

@@ -2,63 +2,73 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <nlohmann/json.hpp>
 #include <optional>
+#include <sstream>
 
+#include "demix/core/config.h"
 #include "demix/core/error.h"
-#include "demix/evaluate/jinja.h"
+#include "demix/core/files.h"
+#include "demix/evaluate/harness_generation.h"
+#include "demix/evaluate/metrics.h"
+#include "demix/evaluate/python_value.h"
+#include "demix/evaluate/task_file.h"
+#include "demix/evaluate/text.h"
 
 namespace demix {
 namespace {
 
-constexpr std::array<std::string_view, 18> kRead{"task",
-                                                 "include",
-                                                 "dataset_path",
-                                                 "dataset_name",
-                                                 "training_split",
-                                                 "validation_split",
-                                                 "test_split",
-                                                 "fewshot_split",
-                                                 "output_type",
-                                                 "doc_to_text",
-                                                 "doc_to_target",
-                                                 "doc_to_choice",
-                                                 "description",
-                                                 "target_delimiter",
-                                                 "fewshot_delimiter",
-                                                 "num_fewshot",
-                                                 "fewshot_config",
-                                                 "metric_list"};
+namespace fs = std::filesystem;
+
+constexpr std::array<std::string_view, 22> kRead{
+    "task",           "include",          "dataset_path",     "dataset_name",
+    "training_split", "validation_split", "test_split",       "fewshot_split",
+    "output_type",    "doc_to_text",      "doc_to_target",    "doc_to_choice",
+    "description",    "gen_prefix",       "target_delimiter", "fewshot_delimiter",
+    "num_fewshot",    "fewshot_config",   "metric_list",      "generation_kwargs",
+    "filter_list",    "repeats"};
 constexpr std::array<std::string_view, 6> kPassedOver{"tag",
                                                       "task_alias",
                                                       "dataset_kwargs",
                                                       "metadata",
                                                       "should_decontaminate",
                                                       "doc_to_decontamination_query"};
+constexpr int kMaxFiles = 10;
+constexpr std::string_view kEndMark = "\uF8D0";  // of a private area: no text has it
 
 template <typename Range>
 bool contains(const Range& range, std::string_view word) {
   return std::find(range.begin(), range.end(), word) != range.end();
 }
 
-// A file's keys, and behind them those of the file that it includes.
+[[noreturn]] void refuse_key(const ConfigNode& node, std::string_view key) {
+  throw Error(
+      "{}: '{}' of lm-evaluation-harness is not read here; write a task file of demix instead "
+      "(docs/adding.md)",
+      node.where(),
+      key);
+}
+
+// Of a text in quotes that ends in empty lines yaml-cpp keeps one line break, where YAML has one
+// for each. Behind a mark they are not at its end; harness_text() takes it away.
+ConfigNode parse_harness_file(const fs::path& path) {
+  if (!fs::is_regular_file(path)) return ConfigNode::parse_file(path);
+  std::istringstream lines(read_file(path));
+  std::string text, line;
+  for (int empty = 0; std::getline(lines, line);) {
+    const std::string_view content = strip(line);
+    if ((content == "'" || content == "\"") && empty > 1) line.insert(line.find(content), kEndMark);
+    empty = content.empty() ? empty + 1 : 0;
+    text += line + "\n";
+  }
+  return ConfigNode::parse(text, path.string());
+}
+
+// A file's keys, and behind them those of the files that it includes.
 class Document {
  public:
-  explicit Document(const ConfigNode& node) {
-    for (std::optional<ConfigNode> next = node; next;) {
-      files_.push_back(*next);
-      if (files_.size() > 10) throw Error("{}: includes more than ten files", node.where());
-      for (const std::string& key : next->keys())
-        if (!contains(kRead, key) && !contains(kPassedOver, key))
-          throw Error(
-              "{}: '{}' of lm-evaluation-harness is not read here; write a task file of demix "
-              "instead (docs/adding.md)",
-              next->find(key)->where(),
-              key);
-      const auto include = next->find("include");
-      next = include ? std::optional(ConfigNode::parse_file(next->folder() / include->as_string()))
-                     : std::nullopt;
-    }
-  }
+  explicit Document(const fs::path& path) { add(parse_harness_file(path)); }
 
   std::optional<ConfigNode> find(std::string_view key) const {
     for (const ConfigNode& file : files_)
@@ -74,26 +84,27 @@ class Document {
   }
   std::string text(std::string_view key, const std::string& otherwise = "") const {
     const auto node = find(key);
-    return node ? text_of(*node) : otherwise;
-  }
-  static std::string text_of(const ConfigNode& node) {
-    if (node.tag() == "!function")
-      throw Error(
-          "{}: the Python function {} cannot be run here; write a task file of demix instead "
-          "(docs/adding.md)",
-          node.where(),
-          node.as_string());
-    return node.as_string();
+    return node ? harness_text(*node) : otherwise;
   }
 
  private:
+  // The last file that is included counts before the others.
+  void add(const ConfigNode& node) {
+    files_.push_back(node);
+    if (files_.size() > kMaxFiles) throw Error("{}: includes more than ten files", node.where());
+    for (const std::string& key : node.keys())
+      if (!contains(kRead, key) && !contains(kPassedOver, key) && !node.find(key)->is_null())
+        refuse_key(*node.find(key), key);
+    const auto include = node.find("include");
+    if (!include || include->is_null()) return;
+    auto names = include->is_sequence() ? include->items() : std::vector{*include};
+    std::reverse(names.begin(), names.end());
+    for (const ConfigNode& name : names)
+      add(parse_harness_file(node.folder() / harness_text(name)));
+  }
+
   std::vector<ConfigNode> files_;
 };
-
-// A text that is a field's name alone, or a template.
-std::string prompt_of(const std::string& text, const std::string& where) {
-  return is_jinja_name(text) ? "{" + text + "}" : prompt_of_jinja(text, where);
-}
 
 // "sciq_test", "sciq", and where the data set's own folders may lie.
 std::vector<std::string> stems(const Document& document, const std::string& split) {
@@ -103,62 +114,89 @@ std::vector<std::string> stems(const Document& document, const std::string& spli
   return {task + "_" + split, task, folder + "/" + split + "-00000-of-00001"};
 }
 
-void read_choices(const Document& document, TaskConfig& config) {
-  const auto node = document.find("doc_to_choice");
-  if (!node) throw Error("{}: expected the choices", document.where("doc_to_choice"));
-  if (node->is_sequence()) {
-    for (const ConfigNode& item : node->items())
-      config.choices.push_back(prompt_of_jinja(Document::text_of(item), item.where()));
+HarnessText template_of(const ConfigNode& node) {
+  return HarnessText(harness_text(node), node.where());
+}
+
+HarnessChoices choices_of(const ConfigNode& node) {
+  HarnessChoices choices;
+  choices.where = node.where();
+  if (node.is_sequence()) {
+    for (const ConfigNode& item : node.items()) choices.listed.push_back(harness_text(item));
+  } else if (node.is_map()) {
+    for (const std::string& key : node.keys())
+      choices.listed.push_back(harness_text(*node.find(key)));
   } else {
-    const std::string text = Document::text_of(*node);
-    const auto list = list_of_jinja(text, node->where());
-    config.choices = list ? *list : std::vector{prompt_of(text, node->where())};
+    choices.computed = template_of(node);
   }
+  return choices;
 }
 
-void read_target(const Document& document, TaskConfig& config) {
-  const std::string text = document.text("doc_to_target"), where = document.where("doc_to_target");
-  if (const auto index = index_of_jinja(text, where)) {
-    config.labels = {index->list};
-    config.gold = index->value;
-    return;
-  }
-  config.gold = prompt_of(text, where);
-  config.gold_kind = is_jinja_name(text) ? TaskConfig::Gold::kField : TaskConfig::Gold::kTemplate;
+void read_target(const ConfigNode& node, HarnessPrompts& prompts) {
+  prompts.fixed_target.reset();
+  prompts.target.emplace(node.is_scalar() ? harness_text(node) : "", node.where());
+  const Json value = node.is_scalar() && node.tag() == "!function" ? Json("") : harness_value(node);
+  if (value.is_number() || value.is_array())
+    prompts.fixed_target = std::make_shared<const Json>(value);
 }
 
-void read_fewshot(const Document& document, TaskConfig& config) {
+void read_prompts(const Document& document, HarnessTask& task) {
+  HarnessPrompts& prompts = task.prompts;
+  const auto text = document.find("doc_to_text"), target = document.find("doc_to_target");
+  prompts.text.emplace(text ? harness_text(*text) : "", document.where("doc_to_text"));
+  if (!target || (target->is_scalar() && harness_text(*target).empty()))
+    throw Error("{}: expected a value", document.where("doc_to_target"));
+  read_target(*target, prompts);
+  if (const auto choices = document.find("doc_to_choice")) prompts.choices = choices_of(*choices);
+  if (const auto prefix = document.find("gen_prefix"))
+    prompts.generated_prefix = template_of(*prefix);
+  if (const auto description = document.find("description"))
+    task.description = template_of(*description);
+  prompts.target_delimiter = document.text("target_delimiter", " ");
+  prompts.example_delimiter = document.text("fewshot_delimiter", prompts.example_delimiter);
+  task.example_prompts = prompts;
+}
+
+void read_fewshot(const Document& document, HarnessTask& task, TaskConfig& config) {
   FewshotConfig& fewshot = config.fewshot;
-  fewshot.delimiter = document.text("fewshot_delimiter", fewshot.delimiter);
-  fewshot.target_delimiter = document.text("target_delimiter", " ");
-  const auto given = document.find("fewshot_config");
-  if (given) {
+  HarnessPrompts& prompts = task.example_prompts;
+  std::string own = document.text("fewshot_split");
+  if (const auto given = document.find("fewshot_config"))
     for (const std::string& key : given->keys()) {
       const ConfigNode node = *given->find(key);
+      if (node.is_null()) continue;
       if (key == "sampler") {
-        const std::string sampler = Document::text_of(node);
+        const std::string sampler = harness_text(node);
         if (sampler != "default" && sampler != "first_n")
           throw Error("{}: expected default or first_n, found '{}'", node.where(), sampler);
         fewshot.sampler = sampler == "default" ? "random" : sampler;
+      } else if (key == "split") {
+        own = harness_text(node);
       } else if (key == "samples") {
-        if (node.is_scalar()) Document::text_of(node);
+        if (node.is_scalar()) harness_text(node);
         fewshot.examples = node;
       } else if (key == "fewshot_delimiter") {
-        fewshot.delimiter = Document::text_of(node);
+        prompts.example_delimiter = harness_text(node);
       } else if (key == "target_delimiter") {
-        fewshot.target_delimiter = Document::text_of(node);
+        prompts.target_delimiter = harness_text(node);
+      } else if (key == "doc_to_text") {
+        prompts.text = template_of(node);
+      } else if (key == "doc_to_target") {
+        read_target(node, prompts);
+      } else if (key == "doc_to_choice") {
+        prompts.choices = choices_of(node);
+      } else if (key == "gen_prefix") {
+        prompts.generated_prefix = template_of(node);
       } else {
-        throw Error(
-            "{}: '{}' of lm-evaluation-harness is not read here; write a task file of demix "
-            "instead (docs/adding.md)",
-            node.where(),
-            key);
+        refuse_key(node, key);
       }
     }
-  }
-  const std::string own = document.text("fewshot_split"), test = document.text("test_split");
+  const std::string test = document.text("test_split");
   if (!own.empty()) fewshot.examples.reset();  // the split takes precedence
-  if (!fewshot.examples) {
+  if (fewshot.examples) {
+    for (const ConfigNode& row : fewshot.examples->items())
+      task.examples.push_back(harness_value(row));
+  } else {
     std::string split = own;
     for (const char* key : {"training_split", "validation_split", "test_split"})
       if (split.empty()) split = document.text(key);
@@ -170,81 +208,172 @@ void read_fewshot(const Document& document, TaskConfig& config) {
   if (const auto number = document.find("num_fewshot")) fewshot.number = number->as_int();
 }
 
-void read_metrics(const Document& document, TaskConfig& config, bool chooses) {
-  const auto list = document.find("metric_list");
-  if (list)
-    for (const ConfigNode& entry : list->items()) {
-      const auto node = entry.find("metric");
-      if (!node) throw Error("{}: expected 'metric'", entry.where());
-      const std::string metric = Document::text_of(*node);
-      // Of a gold answer the harness's acc is greedy decoding, which needs more than likelihoods.
-      if (metric == "acc" && !chooses) continue;
-      config.metrics.push_back(metric);
-    }
+// What the harness aggregates a metric with unless told otherwise.
+std::string_view aggregation_of(std::string_view metric) {
+  return metric == "perplexity" ? "perplexity" : "mean";
+}
+
+// What generated answers are compared by is read elsewhere (harness_generation.h).
+void read_metrics(const Document& document, const std::string& kind, TaskConfig& config) {
+  const bool chooses = kind == "multiple_choice";
   const auto add = [&](const std::string& metric) {
     if (!contains(config.metrics, metric)) config.metrics.push_back(metric);
   };
+  const auto list = document.find("metric_list");
+  if (!list && kind != "generate_until") {
+    add(chooses ? "acc" : "perplexity");
+    add(chooses ? "acc_norm" : "acc");
+  }
+  for (const ConfigNode& entry : list ? list->items() : std::vector<ConfigNode>()) {
+    const auto node = entry.find("metric");
+    if (!node) throw Error("{}: expected 'metric'", entry.where());
+    const std::string metric = harness_text(*node);
+    const bool generates = kind == "generate_until";
+    if (generates ? metric != "exact_match" : !is_metric(metric))
+      throw Error("{}: the metric '{}' is not computed here; expected {}",
+                  node->where(),
+                  metric,
+                  generates ? "exact_match"
+                  : chooses ? "acc, acc_norm or acc_bytes"
+                            : "perplexity or acc");
+    if (const auto aggregation = entry.find("aggregation")) {
+      const std::string name = harness_text(*aggregation);
+      if (name != aggregation_of(metric) && name != "nanmean")
+        throw Error("{}: the aggregation '{}' of {} is not computed here; expected {}",
+                    aggregation->where(),
+                    name,
+                    metric,
+                    aggregation_of(metric));
+    }
+    if (!generates) add(metric);
+  }
   if (chooses) add("choice_prob");
   add("bpb");
-  const bool are_fields =
-      config.choices.empty() || config.choices[0].find('{') != std::string::npos;
-  config.primary_metric = are_fields ? "bpb" : "choice_prob";
+}
+
+void check_splits(const Document& document) {
+  for (const char* key : {"task", "dataset_path"})
+    if (document.text(key).empty()) throw Error("{}: expected a value", document.where(key));
+  if (document.text("test_split").empty() && document.text("validation_split").empty())
+    throw Error("{}: expected test_split or validation_split", document.where("test_split"));
 }
 
 }  // namespace
+
+std::string harness_text(const ConfigNode& node) {
+  if (node.tag() == "!function")
+    throw Error(
+        "{}: the Python function {} cannot be run here; write a task file of demix instead "
+        "(docs/adding.md)",
+        node.where(),
+        node.as_string());
+  std::string text = node.as_string();
+  if (text.ends_with(kEndMark)) text.resize(text.size() - kEndMark.size());
+  if (text.find(kEndMark) != std::string::npos)
+    throw Error("{}: a line with a quote alone behind empty lines is not read here", node.where());
+  return text;
+}
+
+Json harness_value(const ConfigNode& node) {
+  if (node.is_map()) {
+    Json object = Json::object();
+    for (const std::string& key : node.keys()) object[key] = harness_value(*node.find(key));
+    return object;
+  }
+  if (node.is_sequence()) {
+    Json list = Json::array();
+    for (const ConfigNode& item : node.items()) list.push_back(harness_value(item));
+    return list;
+  }
+  if (node.is_null()) return nullptr;
+  std::string text = harness_text(node);
+  if (node.tag() == "!") return text;
+  for (const std::string_view word :
+       {"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON"})
+    if (text == word) return true;
+  for (const std::string_view word :
+       {"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF"})
+    if (text == word) return false;
+  const bool may_be_number = !text.empty() &&
+                             text.find_first_not_of("0123456789+-._eE:") == std::string::npos &&
+                             text.find_first_of("0123456789") != std::string::npos;
+  if (!may_be_number) return text;
+  const size_t sign = text[0] == '-' || text[0] == '+' ? 1 : 0;
+  const bool is_octal = text.size() > sign + 1 && text[sign] == '0' &&
+                        are_digits(std::string_view(text).substr(sign));
+  const bool is_date_or_time =
+      text.find(':') != std::string::npos ||
+      (text.size() > 7 && text[4] == '-' && are_digits(std::string_view(text).substr(0, 4)));
+  if (is_octal || is_date_or_time || text.find('_') != std::string::npos)
+    throw Error(
+        "{}: '{}' without quotes is no text to YAML; write it in quotes", node.where(), text);
+  const bool is_real = text.find('.') != std::string::npos;
+  if (const auto number = python_literal(text); number && (number->is_number_integer() || is_real))
+    return *number;
+  return text;
+}
 
 bool is_harness_task(const ConfigNode& node) {
   return node.is_map() && (node.find("dataset_path") || node.find("doc_to_text") ||
                            (node.find("include") && node.find("task")));
 }
 
-HarnessTask read_harness_task(const ConfigNode& node) {
-  const Document document(node);
+HarnessTask read_harness_task(const fs::path& path, TaskConfig& config) {
+  const Document document(path);
   HarnessTask task;
-  TaskConfig& config = task.config;
   config.domain = "general";
   const std::string kind = document.text("output_type", "generate_until");
-  if (kind != "multiple_choice" && kind != "loglikelihood")
+  if (kind != "multiple_choice" && kind != "loglikelihood" && kind != "generate_until")
     throw Error(
-        "{}: expected multiple_choice or loglikelihood, found '{}'; write a task file of demix "
-        "instead (docs/adding.md)",
+        "{}: expected multiple_choice, loglikelihood or generate_until, found '{}'; write a task "
+        "file of demix instead (docs/adding.md)",
         document.where("output_type"),
         kind);
-  const bool chooses = kind == "multiple_choice";
-  for (const char* key : {"task", "dataset_path", "doc_to_target"})
-    if (document.text(key).empty()) throw Error("{}: expected a value", document.where(key));
+  check_splits(document);
   std::string split = document.text("test_split");
   if (split.empty()) split = document.text("validation_split");
-  if (split.empty())
-    throw Error("{}: expected test_split or validation_split", document.where("test_split"));
   config.data = stems(document, split);
-  config.preamble = document.text("description");
-  if (config.preamble.find_first_of("{") != std::string::npos)
-    throw Error("{}: a description with fields is not read here", document.where("description"));
-  config.context = {prompt_of(document.text("doc_to_text"), document.where("doc_to_text"))};
-  config.delimiter = document.text("target_delimiter", " ");
-  if (chooses) {
-    read_choices(document, config);
-    read_target(document, config);
-  } else {
+  if (const auto repeats = document.find("repeats"); repeats && repeats->as_int() != 1)
+    throw Error("{}: expected 1, found {}; several answers are drawn with --answers",
+                repeats->where(),
+                repeats->as_int());
+  read_prompts(document, task);
+  config.delimiter = task.prompts.target_delimiter;
+  const bool chooses = kind == "multiple_choice";
+  if (chooses && !task.prompts.choices)
+    throw Error("{}: expected the choices", document.where("doc_to_choice"));
+  if (kind == "loglikelihood") {
     // The harness scores such an answer right behind its context.
     config.delimiter = "";
-    config.answer = prompt_of(document.text("doc_to_target"), document.where("doc_to_target"));
+    task.prompts.choices.reset();
   }
-  read_fewshot(document, config);
-  read_metrics(document, config, chooses);
+  read_fewshot(document, task, config);
+  read_metrics(document, kind, config);
+  task.generates = kind == "generate_until";
+  if (task.generates)
+    read_harness_generation({.kwargs = document.find("generation_kwargs"),
+                             .filters = document.find("filter_list"),
+                             .metrics = document.find("metric_list"),
+                             .fewshot_delimiter = task.prompts.example_delimiter},
+                            config);
+  const bool are_fields = !chooses || (task.prompts.choices->computed &&
+                                       !task.prompts.choices->computed->is_constant());
+  config.primary_metric = are_fields ? "bpb" : "choice_prob";
   task.places = {{"data", document.where("dataset_path")},
                  {"preamble", document.where("description")},
                  {"context", document.where("doc_to_text")},
                  {"choices", document.where("doc_to_choice")},
                  {"answer", document.where("doc_to_target")},
                  {"gold", document.where("doc_to_target")},
-                 {"labels", document.where("doc_to_target")},
                  {"delimiter", document.where("target_delimiter")},
                  {"fewshot", document.where("fewshot_config")},
                  {"fewshot.data", document.where("fewshot_split")},
                  {"fewshot.examples", document.where("fewshot_config")},
                  {"fewshot.number", document.where("num_fewshot")},
+                 {"generation.max_tokens", document.where("generation_kwargs")},
+                 {"generation.temperature", document.where("generation_kwargs")},
+                 {"generation.top_k", document.where("generation_kwargs")},
+                 {"generation.top_p", document.where("generation_kwargs")},
                  {"metrics", document.where("metric_list")},
                  {"primary_metric", document.where("metric_list")}};
   return task;

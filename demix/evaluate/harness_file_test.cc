@@ -6,7 +6,10 @@
 
 #include "demix/core/error.h"
 #include "demix/core/files.h"
+#include "demix/evaluate/answer_filters.h"
+#include "demix/evaluate/judge.h"
 #include "demix/evaluate/task.h"
+#include "demix/evaluate/task_file.h"
 #include "tests/temporary_folder.h"
 
 namespace demix {
@@ -39,6 +42,49 @@ TEST(HarnessFile, TheHarnesssOwnFilesGiveItsPrompts) {
     ++compared;
   }
   EXPECT_GE(compared, 14);
+}
+
+// tests/data/evaluate/harness_tasks: files of the harness as they are, made-up rows, and what the
+// harness makes of them and of random answers; by tools/parity/harness_tasks.py.
+TEST(HarnessFile, PromptsGoldAnswersAndVerdictsAreTheHarnesss) {
+  const fs::path folder = kData / "harness_tasks";
+  const Json expected = Json::parse(read_file(folder / "expected.json"));
+  int items = 0, verdicts = 0, right = 0;
+  for (const auto& [name, values] : expected.items()) {
+    for (const auto& [count, list] : values.at("items").items()) {
+      const Task task =
+          load_task(name, folder, folder, {.fewshot = std::stoll(count), .generate = true});
+      ASSERT_EQ(task.items.size(), list.size()) << name;
+      for (size_t i = 0; i < list.size(); ++i) {
+        const Item& item = task.items[i];
+        EXPECT_EQ(Json(item.contexts), list[i].at("contexts")) << name;
+        EXPECT_EQ(item.gold, list[i].value("gold", 0)) << name;
+        if (list[i].contains("continuations")) {
+          EXPECT_EQ(Json(item.continuations), list[i].at("continuations")) << name;
+        } else {
+          EXPECT_EQ(Json(item.references), list[i].at("references")) << name;
+        }
+        ++items;
+      }
+    }
+    if (!values.contains("answers")) continue;
+    const AnswerRules rules = TaskFile(folder / (name + ".yaml")).config().generation.rules;
+    const AnswerComparison comparison(rules);
+    for (const Json& row : values.at("answers")) {
+      const auto found =
+          comparison.compare(row[0].get<std::string>(), row[1].get<std::vector<std::string>>());
+      ASSERT_EQ(found.size(), row[2].size());
+      for (size_t i = 0; i < found.size(); ++i) {
+        EXPECT_EQ(Json({found[i].extracted, found[i].right}), row[2].at(rules.pipelines[i].metric))
+            << name << ": " << row.dump();
+        ++verdicts;
+        right += found[i].right ? 1 : 0;
+      }
+    }
+  }
+  EXPECT_GE(items, 70);
+  EXPECT_GE(verdicts, 400);
+  EXPECT_GE(right, 20);
 }
 
 class HarnessFileTest : public testing::Test {
@@ -104,7 +150,7 @@ TEST_F(HarnessFileTest, MetricsAndNamesFollowTheFile) {
   const Task answer = load(
       "task: t\ndataset_path: t\noutput_type: loglikelihood\ntest_split: test\ndoc_to_text: q\n"
       "doc_to_target: ' {{key}}'\nmetric_list:\n  - metric: perplexity\n  - metric: acc\n");
-  EXPECT_EQ(answer.metrics, (std::vector<std::string>{"perplexity", "bpb"}));
+  EXPECT_EQ(answer.metrics, (std::vector<std::string>{"perplexity", "acc", "bpb"}));
   EXPECT_EQ(answer.items[0].continuations, (std::vector<std::string>{" so"}));
 }
 
@@ -138,22 +184,192 @@ TEST_F(HarnessFileTest, WhatIsNotReadIsRefusedByNameWithItsLine) {
   EXPECT_EQ(message(with("\"{{q}}\"", "!function utils.doc_to_text")),
             "t.yaml:5: doc_to_text: the Python function utils.doc_to_text cannot be run here; "
             "write a task file of demix instead (docs/adding.md)");
-  EXPECT_EQ(message(with("multiple_choice", "generate_until")),
-            "t.yaml:3: output_type: expected multiple_choice or loglikelihood, found "
-            "'generate_until'; write a task file of demix instead (docs/adding.md)");
-  EXPECT_EQ(message(with("{{key}}", "{{ (label|int) - 1 }}")),
-            "t.yaml:7: doc_to_target: '{{ (label|int) - 1 }}' is beyond the part of Jinja that is "
-            "read here: fields, members, elements, trim, capitalize, strip(), lstrip(), lists and "
-            "index(); write a task file of demix instead (docs/adding.md)");
-  EXPECT_NE(
-      message(with("metric: acc", "metric: f1")).find("t.yaml:9: metric_list: unknown metric"),
-      std::string::npos);
+  EXPECT_EQ(
+      message(with("multiple_choice", "loglikelihood_rolling")),
+      "t.yaml:3: output_type: expected multiple_choice, loglikelihood or generate_until, found "
+      "'loglikelihood_rolling'; write a task file of demix instead (docs/adding.md)");
+  EXPECT_NE(message(with("{{key}}", "{{ key|tojson }}"))
+                .find("t.yaml:7: doc_to_target: the filter 'tojson' of Jinja is not read here"),
+            std::string::npos);
+  EXPECT_EQ(message(with("metric: acc", "metric: f1")),
+            "t.yaml:9: metric_list[0].metric: the metric 'f1' is not computed here; expected acc, "
+            "acc_norm or acc_bytes");
+  EXPECT_EQ(
+      message(with("metric: acc", "metric: acc\n    aggregation: median")),
+      "t.yaml:10: metric_list[0].aggregation: the aggregation 'median' of acc is not computed "
+      "here; expected mean");
   EXPECT_EQ(message(with("doc_to_choice: [\"1\", \"0\"]\n", "")),
             "t.yaml:1: doc_to_choice: expected the choices");
   EXPECT_EQ(message(with("metric_list:", "include: other.yaml\nmetric_list:")),
             "other.yaml: no such file; expected a YAML configuration");
   EXPECT_EQ(message(with("metric_list:", "include: t.yaml\nmetric_list:")),
             "t.yaml:1: includes more than ten files");
+}
+
+TEST_F(HarnessFileTest, BlankLinesAtTheEndOfATextInQuotesAreKept) {
+  folder_.write("t.jsonl", R"({"q": "why", "key": 0})");
+  const std::string quoted =
+      with("metric_list:", "description: 'Say\n  it.\n\n\n  '\nmetric_list:");
+  EXPECT_EQ(load(quoted).items[0].contexts[0], "Say it.\n\nwhy");
+}
+
+TEST_F(HarnessFileTest, AListInAPromptIsWrittenAsPythonWritesIt) {
+  folder_.write("t.jsonl", R"({"q": ["a", 1], "key": 0})");
+  EXPECT_EQ(load(kFile).items[0].contexts[0], "['a', 1]");
+  folder_.write("t.jsonl", R"({"q": 7, "key": 0})");
+  EXPECT_EQ(message(kFile),
+            "t.jsonl: row 1: t.yaml:5: doc_to_text gives '7': expected a text; several inputs are "
+            "not read here");
+}
+
+TEST_F(HarnessFileTest, DescriptionsAndGeneratedPrefixesAreTemplates) {
+  folder_.write("t.jsonl", R"({"q": "why", "key": 0, "s": "art"})");
+  const std::string both = with("metric_list:",
+                                "description: \"On {{s}}.\\n\"\ngen_prefix: 'So {{q}}'\n"
+                                "num_fewshot: 1\nfewshot_config: {samples: [{q: who, key: 1}]}\n"
+                                "metric_list:");
+  const Item item = load(both).items[0];
+  EXPECT_EQ(item.contexts[0], "On art.\nwho So who 0\n\nwhy So why");
+  EXPECT_EQ(item.continuations, (std::vector<std::string>{" 1", " 0"}));
+}
+
+constexpr const char* kGenerated = R"yaml(task: t
+dataset_path: me/t
+output_type: generate_until
+test_split: test
+doc_to_text: "Q: {{q}}\nA:"
+doc_to_target: answers
+generation_kwargs:
+  until: ["\n", "Q:"]
+  do_sample: false
+  temperature: 0.7
+  max_gen_toks: 32
+filter_list:
+  - name: strict
+    filter:
+      - {function: regex, regex_pattern: "is (\\w+)"}
+      - {function: take_first}
+  - name: last
+    filter:
+      - {function: regex, regex_pattern: "\\w+", group_select: -1, fallback: none}
+      - {function: uppercase}
+      - {function: take_first}
+metric_list:
+  - metric: exact_match
+    aggregation: mean
+    ignore_case: true
+    regexes_to_ignore: ["^the "]
+)yaml";
+
+class GeneratedHarnessTest : public HarnessFileTest {
+ protected:
+  GeneratedHarnessTest() { folder_.write("t.jsonl", R"({"q": "Who?", "answers": ["Me", "you"]})"); }
+  Task generating(const std::string& yaml) {
+    folder_.write("t.yaml", yaml);
+    return load_task("t", folder_.path(), folder_.path(), {.generate = true});
+  }
+  static std::string with(std::string_view from, std::string_view to) {
+    std::string text = kGenerated;
+    return text.replace(text.find(from), from.size(), to);
+  }
+};
+
+TEST_F(GeneratedHarnessTest, AnswersAreGeneratedAsTheFileSays) {
+  const Task task = generating(kGenerated);
+  EXPECT_EQ(task.metrics,
+            (std::vector<std::string>{"bpb", "exact_match,strict", "exact_match,last"}));
+  EXPECT_EQ(task.primary_metric, "bpb");
+  EXPECT_EQ(task.generation->stops, (std::vector<std::string>{"\n", "Q:"}));
+  EXPECT_EQ(task.generation->max_tokens, 32);
+  EXPECT_EQ(task.generation->temperature, 0);  // without do_sample it means nothing
+  EXPECT_EQ(task.items[0].contexts[0], "Q: Who?\nA:");
+  EXPECT_EQ(task.items[0].continuations, (std::vector<std::string>{" Me"}));
+  EXPECT_EQ(task.items[0].references, (std::vector<std::string>{"Me", "you"}));
+  EXPECT_FALSE(load(kGenerated).generation);
+}
+
+TEST_F(GeneratedHarnessTest, FiltersAndComparisonGiveOneMetricEach) {
+  const Task task = generating(kGenerated);
+  const std::vector<GeneratedAnswer> answers{{0, " It is me and the YOU"}, {0, "the"}};
+  const auto judged = judge_answers(task, answers);
+  EXPECT_EQ(judged[0].metrics.at("exact_match,strict"), 1);
+  EXPECT_EQ(judged[0].metrics.at("exact_match,last"), 1);
+  EXPECT_TRUE(judged[0].right);
+  EXPECT_EQ(judged[0].extracted, "YOU");
+  EXPECT_EQ(judged[0].gold, "me");
+  EXPECT_EQ(judged[1].metrics.at("exact_match,strict"), 0);
+  EXPECT_EQ(judged[1].extracted, "THE");
+}
+
+TEST_F(GeneratedHarnessTest, OtherFiltersAreAnotherTask) {
+  const std::string hash = generating(kGenerated).hash;
+  EXPECT_EQ(generating(kGenerated).hash, hash);
+  EXPECT_NE(generating(with("^the ", "^a ")).hash, hash);
+  EXPECT_NE(generating(with("is (", "was (")).hash, hash);
+  EXPECT_NE(generating(with("fallback: none", "fallback: no")).hash, hash);
+}
+
+TEST_F(GeneratedHarnessTest, WithoutFiltersAndStopsTheHarnesssDefaultsHold) {
+  const std::string text = kGenerated;
+  const size_t begin = text.find("generation_kwargs"), end = text.find("metric_list");
+  const Task task = generating(text.substr(0, begin) + text.substr(end));
+  EXPECT_EQ(task.generation->stops, std::vector<std::string>{"\n\n"});
+  EXPECT_EQ(task.generation->max_tokens, 256);
+  EXPECT_EQ(task.metrics, (std::vector<std::string>{"bpb", "exact_match"}));
+}
+
+TEST_F(GeneratedHarnessTest, AnswersAreDrawnWhereTheFileDraws) {
+  const Task task = generating(with("do_sample: false", "do_sample: true\n  top_p: 0.9"));
+  EXPECT_EQ(task.generation->temperature, 0.7);
+  EXPECT_EQ(task.generation->top_p, 0.9);
+}
+
+TEST_F(GeneratedHarnessTest, WhatCannotBeHonouredIsRefusedByName) {
+  const auto starts = [&](std::string_view from, std::string_view to, std::string_view expected) {
+    const std::string found = message(with(from, to));
+    EXPECT_TRUE(found.starts_with(expected)) << found;
+  };
+  starts("temperature: 0.7",
+         "num_beams: 4",
+         "t.yaml:10: generation_kwargs.num_beams: expected 1, found 4");
+  starts("temperature: 0.7",
+         "repetition_penalty: 1.1",
+         "t.yaml:10: generation_kwargs.repetition_penalty: 'repetition_penalty' of "
+         "generation_kwargs is not read here; known are until, max_gen_toks");
+  starts("do_sample: false\n  temperature: 0.7",
+         "do_sample: true",
+         "t.yaml:9: generation_kwargs.do_sample: drawing needs a temperature above 0");
+  starts("max_gen_toks: 32",
+         "max_gen_toks: 0",
+         "t.yaml:11: generation_kwargs.max_gen_toks: expected at least 1, found 0");
+  starts("{function: uppercase}",
+         "{function: majority_vote}",
+         "t.yaml:20: filter_list[1].filter[1].function: the filter 'majority_vote' is not read "
+         "here; known are regex, remove_whitespace");
+  starts("{function: uppercase}",
+         "{function: !function utils.F}",
+         "t.yaml:20: filter_list[1].filter[1].function: the Python function utils.F cannot be run");
+  starts("      - {function: uppercase}\n      - {function: take_first}",
+         "      - {function: uppercase}",
+         "t.yaml:20: filter_list[1].filter[1].function: expected take_first as the last filter");
+  starts("is (\\\\w+)",
+         "(a)\\\\1",
+         "t.yaml:15: filter_list[0].filter[0].regex_pattern: the expression '(a)\\1', character "
+         "5: a reference to a group is not read here");
+  starts("name: last", "name: strict", "t.yaml:17: filter_list[1]: two filters of one name");
+  starts("ignore_case: true",
+         "ignore_cases: true",
+         "t.yaml:25: metric_list[0].ignore_cases: 'ignore_cases' is not read here; known are");
+  starts("metric: exact_match",
+         "metric: bleu",
+         "t.yaml:23: metric_list[0].metric: the metric 'bleu' is not computed here; expected "
+         "exact_match");
+  starts("metric_list:",
+         "repeats: 8\nmetric_list:",
+         "t.yaml:22: repeats: expected 1, found 8; several answers are drawn with --answers");
+  starts("metric_list:",
+         "process_results: !function utils.f\nmetric_list:",
+         "t.yaml:22: process_results: 'process_results' of lm-evaluation-harness is not read here");
 }
 
 }  // namespace

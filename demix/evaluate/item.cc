@@ -35,20 +35,6 @@ int find_gold(const TaskFile& task,
               const std::string& place) {
   const size_t choices = answers.size();
   const std::string gold = prompts.gold[0].render(row, place);
-  using Gold = TaskConfig::Gold;
-  const Gold kind = task.config().gold_kind;
-  const bool are_digits =
-      !gold.empty() && gold.find_first_not_of("0123456789") == std::string::npos;
-  if ((kind == Gold::kField && prompts.gold[0].is_text(row, place)) ||
-      (kind == Gold::kTemplate && !are_digits)) {
-    const auto found = std::find(answers.begin(), answers.end(), gold);
-    if (found != answers.end()) return static_cast<int>(found - answers.begin());
-    throw Error("{}: the right answer is '{}' ({}), but the choices are {}",
-                place,
-                gold,
-                task.where("gold"),
-                fmt::join(answers, ", "));
-  }
   const auto labels = render_all(prompts.labels, row, place);
   if (!labels.empty()) {
     if (labels.size() < choices)
@@ -78,12 +64,56 @@ int find_gold(const TaskFile& task,
   return index;
 }
 
+// Checks one answer and adds it with its lengths.
+void add_answer(Item& item,
+                const std::string& answer,
+                const std::string& where,
+                const std::string& place) {
+  if (strip(answer).empty()) throw Error("{}: {} gives an empty text", place, where);
+  item.chars.push_back(count_characters(answer));
+  item.bytes.push_back(static_cast<int64_t>(answer.size()));
+}
+
+void check_choices(size_t count, const TaskFile& task, const std::string& place) {
+  if (count < 2)
+    throw Error(
+        "{}: expected at least two choices ({}), found {}", place, task.where("choices"), count);
+}
+
+Item make_harness_item(const TaskFile& task,
+                       const HarnessTask& harness,
+                       const Json& row,
+                       const std::string& place) {
+  HarnessDocument document = harness_document(harness.prompts, row, place);
+  Item item;
+  item.contexts = {document.context};
+  if (harness.chooses()) {
+    check_choices(document.choices.size(), task, place);
+    for (const std::string& choice : document.choices) {
+      add_answer(item, choice, task.where("choices"), place);
+      item.continuations.push_back(task.config().delimiter + choice);
+    }
+    item.gold = static_cast<int>(*document.gold);
+    return item;
+  }
+  const std::string& answer = document.targets[0];
+  add_answer(item, answer, task.where("answer"), place);
+  item.continuations = {answer};
+  if (harness.generates) {
+    item.continuations = {
+        harness_answered(harness.prompts, document, answer).substr(document.context.size())};
+    item.references = std::move(document.targets);
+  }
+  return item;
+}
+
 }  // namespace
 
 Item make_item(const TaskFile& task,
                const ItemPrompts& prompts,
                const Json& row,
                const std::string& place) {
+  if (task.harness()) return make_harness_item(task, *task.harness(), row, place);
   const TaskConfig& config = task.config();
   Item item;
   for (size_t i = 0; i < prompts.contexts.size(); ++i) {
@@ -101,17 +131,10 @@ Item make_item(const TaskFile& task,
   } else {
     answers.assign(item.contexts.size(), prompts.answer[0].render(row, place));
   }
-  if (answers.size() < 2 && chooses)
-    throw Error("{}: expected at least two choices ({}), found {}",
-                place,
-                task.where("choices"),
-                answers.size());
+  if (chooses) check_choices(answers.size(), task, place);
   for (std::string& answer : answers) {
     answer = transformed(std::move(answer), prompts.choice_transforms, place);
-    if (strip(answer).empty())
-      throw Error("{}: {} gives an empty text", place, task.where(chooses ? "choices" : "answer"));
-    item.chars.push_back(count_characters(answer));
-    item.bytes.push_back(static_cast<int64_t>(answer.size()));
+    add_answer(item, answer, task.where(chooses ? "choices" : "answer"), place);
     item.continuations.push_back(config.delimiter + answer);
   }
   if (chooses || partial) item.gold = find_gold(task, prompts, row, answers, place);

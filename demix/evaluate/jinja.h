@@ -1,38 +1,41 @@
-// The small part of Jinja that most benchmark files of lm-evaluation-harness use, translated into
-// our prompts (prompt.h):
+// Templates of Jinja as lm-evaluation-harness fills them in: StrictUndefined, trailing line breaks
+// kept, the fields of a row as names.
 //
-//   {{field}}, {{a.b}}, {{a['b']}}, {{a[0]}}     a place in the row
-//   {{x|trim}}, {{x.strip()}}                    strip; {{x.lstrip()}}: strip_left
-//   {{x|capitalize}}, {{x.capitalize()}}         capitalize
-//   {{[a, b.c, 'text']}}                         a list, where choices are asked for
-//   {{a.index(b)}}                               a label's number, where the target is asked for
-//
-// Statements, comments, arithmetic and everything else are refused. All functions throw Error that
-// starts with `where`.
+// Read: {{ … }}, {% if %} with elif and else, {% for %} with if and else, {% set name = … %}, {# …
+// #}, blanks cut by '-'; names, members, elements, slices, texts, numbers, lists, dicts,
+// arithmetic, comparisons, 'in', 'and', 'or', 'not', conditions, range(); the filters, tests and
+// methods of jinja_functions.h. Everything else (macros, imports, raw, tuples, other functions) is
+// refused by name.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "demix/core/json.h"
 
 namespace demix {
 
-// Text with {{…}} in it as one of our prompts.
-std::string prompt_of_jinja(std::string_view text, const std::string& where);
+struct JinjaNode;
 
-// The elements of a text that is one {{[…]}}; nothing for other texts.
-std::optional<std::vector<std::string>> list_of_jinja(std::string_view text,
-                                                      const std::string& where);
+class JinjaTemplate {
+ public:
+  // Throws Error that starts with `where` ("t.yaml:3: doc_to_text").
+  static JinjaTemplate parse(std::string_view text, const std::string& where);
 
-// {{list.index(value)}}, both as prompts.
-struct LabelIndex {
-  std::string list, value;
+  // Both throw Error naming `place` ("a.jsonl: row 3") and the template's place where a field is
+  // missing or Python would raise.
+  std::string render(const Json& row, const std::string& place) const;
+  // The value of a template that is one {{ … }}; else the rendered text.
+  Json value(const Json& row, const std::string& place) const;
+
+  bool is_expression() const;  // one {{ … }} and nothing else
+  bool is_constant() const;    // does not depend on the row
+
+ private:
+  std::shared_ptr<const JinjaNode> tree_;
+  std::string where_;
 };
-// Of a text that is one such expression; nothing for other texts.
-std::optional<LabelIndex> index_of_jinja(std::string_view text, const std::string& where);
-
-// Whether `text` can be a field's name: the harness takes it for one where the data have it.
-bool is_jinja_name(std::string_view text);
 
 }  // namespace demix

@@ -3,10 +3,11 @@
 #include <array>
 
 #include "demix/core/error.h"
-#include "demix/evaluate/gsm8k_answer.h"
+#include "demix/evaluate/answer_filters.h"
 #include "demix/evaluate/math_answer.h"
 #include "demix/evaluate/math_equal.h"
 #include "demix/evaluate/sandbox.h"
+#include "demix/evaluate/task_file.h"
 
 namespace demix {
 namespace {
@@ -15,25 +16,41 @@ double number(bool right) { return right ? 1 : 0; }
 
 using Answers = std::span<const GeneratedAnswer>;
 
-std::vector<Judgement> judge_gsm8k(const Task& task, Answers answers) {
+AnswerPipeline pipeline_of(std::string metric, std::string pattern, int64_t group_select) {
+  AnswerFilter filter;
+  filter.pattern = std::move(pattern);
+  filter.group_select = group_select;
+  return {std::move(metric), {std::move(filter)}};
+}
+
+std::vector<Judgement> compared(const AnswerRules& rules, const Task& task, Answers answers) {
+  const AnswerComparison comparison(rules);
   std::vector<Judgement> judgements;
   for (const auto& [item, text] : answers) {
-    const std::string& gold = task.items[item].reference;
-    const std::string strict = gsm8k_strict_answer(text), flexible = gsm8k_flexible_answer(text);
-    const bool right = gsm8k_answers_equal(strict, gold);
-    judgements.push_back({normalized_gsm8k_answer(gold),
-                          flexible,
-                          {{"exact_match", number(right)},
-                           {"exact_match_flexible", number(gsm8k_answers_equal(flexible, gold))}},
-                          right});
+    const auto& references = task.items[item].references;
+    const auto verdicts = comparison.compare(text, references);
+    Judgement& judgement = judgements.emplace_back();
+    judgement.gold = comparison.compared(references[0]);
+    judgement.extracted = verdicts.back().extracted;
+    judgement.right = verdicts.front().right;
+    for (size_t i = 0; i < verdicts.size(); ++i)
+      judgement.metrics[rules.pipelines[i].metric] = number(verdicts[i].right);
   }
   return judgements;
+}
+
+std::vector<Judgement> judge_gsm8k(const Task& task, Answers answers) {
+  return compared(gsm8k_rules(), task, answers);
+}
+
+std::vector<Judgement> judge_by_filters(const Task& task, Answers answers) {
+  return compared(*task.generation->rules, task, answers);
 }
 
 std::vector<Judgement> judge_math(const Task& task, Answers answers) {
   std::vector<Judgement> judgements;
   for (const auto& [item, text] : answers) {
-    const auto gold = boxed_math_answer(task.items[item].reference);
+    const auto gold = boxed_math_answer(task.items[item].references[0]);
     if (!gold)
       throw Error("task {}, item {}: the gold solution has no \\boxed answer",
                   task.name,
@@ -57,7 +74,7 @@ std::vector<Judgement> judge_math(const Task& task, Answers answers) {
 std::vector<Judgement> judge_programs(const Task& task, Answers answers) {
   std::vector<std::string> programs;
   for (const auto& [item, text] : answers)
-    programs.push_back(task.items[item].program + text + task.items[item].reference);
+    programs.push_back(task.items[item].program + text + task.items[item].references[0]);
   std::vector<Judgement> judgements;
   for (const ProgramResult& result : run_programs(programs)) {
     const bool right = result.outcome == Outcome::kPassed;
@@ -73,9 +90,10 @@ struct Judge {
   std::vector<Judgement> (*judge)(const Task& task, Answers answers);
 };
 
-const std::array<Judge, 3>& judges() {
-  static const std::array<Judge, 3> all{
-      {{"gsm8k", {"exact_match", "exact_match_flexible"}, judge_gsm8k},
+const std::array<Judge, 4>& judges() {
+  static const std::array<Judge, 4> all{
+      {{kFilterJudge, {}, judge_by_filters},
+       {"gsm8k", {"exact_match", "exact_match_flexible"}, judge_gsm8k},
        {"math", {"exact_match", "exact_match_flexible"}, judge_math},
        {"program", {"pass@1"}, judge_programs}}};
   return all;
@@ -91,12 +109,26 @@ const Judge& find_judge(std::string_view name) {
 
 std::vector<std::string> judge_names() {
   std::vector<std::string> names;
-  for (const Judge& judge : judges()) names.emplace_back(judge.name);
+  for (const Judge& judge : judges())
+    if (judge.name != kFilterJudge) names.emplace_back(judge.name);
   return names;
 }
 
-std::vector<std::string> judged_metrics(std::string_view judge) {
-  return find_judge(judge).metrics;
+std::vector<std::string> judged_metrics(const GenerationConfig& generation) {
+  if (generation.judge != kFilterJudge) return find_judge(generation.judge).metrics;
+  std::vector<std::string> metrics;
+  for (const AnswerPipeline& pipeline : generation.rules.pipelines)
+    metrics.push_back(pipeline.metric);
+  return metrics;
+}
+
+AnswerRules gsm8k_rules() {
+  AnswerRules rules;
+  rules.pipelines = {pipeline_of("exact_match", R"(#### (\-?[0-9\.\,]+))", 0),
+                     pipeline_of("exact_match_flexible", R"((-?[$0-9.,]{2,})|(-?[0-9]+))", -1)};
+  rules.exact_match.regexes_to_ignore = {",", R"(\$)", "(?s).*#### ", R"(\.$)"};
+  rules.exact_match.ignore_case = true;
+  return rules;
 }
 
 void check_judge(std::string_view judge, const std::string& where) {

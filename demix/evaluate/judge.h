@@ -1,7 +1,10 @@
 // Judges of generated answers, by name:
-//   gsm8k    the number behind "####", or the last number (gsm8k_answer.h)
+//   gsm8k    the number behind "####", or the last number, by lm-evaluation-harness' filters
 //   math     the final answer of a solution, as text or by value (math_answer.h, math_equal.h);
 //            the reference is the gold solution with its \\boxed answer
+//   filters  what the filters of a task file of lm-evaluation-harness leave is compared with the
+//   gold
+//            answers (answer_filters.h); right is what the first of them finds
 //   program  program + generated + reference runs to its end in a sandbox (sandbox.h)
 #pragma once
 
@@ -15,9 +18,15 @@
 
 namespace demix {
 
+struct AnswerRules;
+struct GenerationConfig;
+
+// Those that a task file of ours may name.
 std::vector<std::string> judge_names();
 // The metrics that a judge gives, beside pass@k. Throws Error on an unknown name.
-std::vector<std::string> judged_metrics(std::string_view judge);
+std::vector<std::string> judged_metrics(const GenerationConfig& generation);
+// How lm-evaluation-harness 0.4.13 takes answers to GSM8K (tasks/gsm8k/gsm8k.yaml).
+AnswerRules gsm8k_rules();
 // Throws Error, starting with `where`, when the judge cannot work on this machine.
 void check_judge(std::string_view judge, const std::string& where);
 

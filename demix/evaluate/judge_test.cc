@@ -4,6 +4,7 @@
 
 #include "demix/core/error.h"
 #include "demix/evaluate/sandbox.h"
+#include "demix/evaluate/task_file.h"
 
 namespace demix {
 namespace {
@@ -19,7 +20,7 @@ Task task_of(const std::string& judge, const std::vector<Item>& items) {
 Item item_of(std::string reference, std::string program = "") {
   Item item;
   item.id = "0";
-  item.reference = std::move(reference);
+  item.references = {std::move(reference)};
   item.program = std::move(program);
   return item;
 }
@@ -68,8 +69,14 @@ TEST(Judge, ProgramsRunBetweenTheirPromptAndTheirTest) {
 
 TEST(Judge, NamesWhatItKnows) {
   EXPECT_EQ(judge_names(), (std::vector<std::string>{"gsm8k", "math", "program"}));
-  EXPECT_EQ(judged_metrics("program"), std::vector<std::string>{"pass@1"});
-  EXPECT_THROW(judged_metrics("oracle"), Error);
+  GenerationConfig config;
+  config.judge = "program";
+  EXPECT_EQ(judged_metrics(config), std::vector<std::string>{"pass@1"});
+  config.judge = "oracle";
+  EXPECT_THROW(judged_metrics(config), Error);
+  config.judge = kFilterJudge;
+  config.rules.pipelines = {{"exact_match", {}}, {"exact_match,x", {}}};
+  EXPECT_EQ(judged_metrics(config), (std::vector<std::string>{"exact_match", "exact_match,x"}));
 }
 
 }  // namespace

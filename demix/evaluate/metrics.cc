@@ -35,7 +35,11 @@ constexpr std::array<Metric, 11> kMetrics{{{"acc", true, false},
                                            {"pass@1", true, false, true}}};
 
 const Metric* look_up(const std::string& name) {
-  const std::string_view listed = pass_k(name) ? "pass@1" : std::string_view(name);
+  // "exact_match,FILTER" is of a named filter.
+  const bool is_filtered = name.starts_with("exact_match,") && !name.ends_with(',');
+  const std::string_view listed = is_filtered    ? "exact_match"
+                                  : pass_k(name) ? "pass@1"
+                                                 : std::string_view(name);
   for (const Metric& metric : kMetrics)
     if (metric.name == listed) return &metric;
   return nullptr;

@@ -16,6 +16,7 @@
 // Of generated answers (judge.h), means over the items of the share of an item's answers:
 //
 //   exact_match           the answer in the form that the prompt's examples show is the gold one
+//   exact_match,FILTER    … what this filter of a file of lm-evaluation-harness finds
 //   exact_match_flexible  … any last number (gsm8k), or an answer of the same value (math)
 //   pass@1, pass@10, …    of k answers drawn from an item's one is right (pass_at_k.h): a program
 //                         that passes its tests, or an exact match

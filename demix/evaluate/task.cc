@@ -7,6 +7,7 @@
 #include "demix/core/error.h"
 #include "demix/core/hash.h"
 #include "demix/corpus/rows.h"
+#include "demix/evaluate/answer_filters.h"
 #include "demix/evaluate/fewshot.h"
 #include "demix/evaluate/item.h"
 #include "demix/evaluate/metrics.h"
@@ -26,6 +27,22 @@ bool is_kept(const TaskConfig& config, const Json& row, const std::string& place
     if (value < range[0] || value > range[1]) return false;
   }
   return true;
+}
+
+void add_rules(const AnswerRules& rules, Hasher& hasher) {
+  for (const AnswerPipeline& pipeline : rules.pipelines) {
+    hasher.field(pipeline.metric).field(static_cast<int64_t>(pipeline.filters.size()));
+    for (const AnswerFilter& filter : pipeline.filters)
+      hasher.field(static_cast<int64_t>(filter.kind))
+          .field(filter.pattern)
+          .field(filter.group_select)
+          .field(filter.fallback);
+  }
+  const ExactMatch& match = rules.exact_match;
+  for (const std::string& regex : match.regexes_to_ignore) hasher.field(regex);
+  hasher.field(int64_t{match.ignore_case})
+      .field(int64_t{match.ignore_punctuation})
+      .field(int64_t{match.ignore_numbers});
 }
 
 std::string hash_of(const Task& task) {
@@ -48,13 +65,17 @@ std::string hash_of(const Task& task) {
   if (task.generation) {
     hasher.field(task.generation->judge).field(task.generation->max_tokens);
     for (const std::string& stop : task.generation->stops) hasher.field(stop);
-    for (const Item& item : task.items) hasher.field(item.program).field(item.reference);
+    for (const Item& item : task.items) {
+      hasher.field(item.program);
+      for (const std::string& reference : item.references) hasher.field(reference);
+    }
     // The hashes of tasks with one likeliest answer stay what they were.
     if (task.generation->temperature > 0)
       hasher.field(task.generation->answers)
           .field(task.generation->temperature)
           .field(task.generation->top_k)
           .field(task.generation->top_p);
+    if (task.generation->rules) add_rules(*task.generation->rules, hasher);
   }
   return hasher.hex();
 }
@@ -122,9 +143,12 @@ std::vector<Item> load_items(const TaskFile& file,
       if (!options.items.empty() && !options.items.contains(id)) continue;
       Item item = make_item(file, file.prompts(), rows[i], place);
       item.id = std::move(id);
-      for (std::string& context : item.contexts) context.insert(0, preamble + examples);
-      if (part.generates) {
-        item.reference = file.reference()->render(rows[i], place);
+      const HarnessTask* harness = file.harness();
+      const std::string begin =
+          harness && harness->description ? harness->description->text(rows[i], place) : preamble;
+      for (std::string& context : item.contexts) context.insert(0, begin + examples);
+      if (part.generates && file.reference()) {
+        item.references = {file.reference()->render(rows[i], place)};
         if (file.program()) item.program = file.program()->render(rows[i], place);
       }
       items.push_back(std::move(item));
@@ -141,6 +165,8 @@ TaskGeneration generation_of(const GenerationConfig& config,
   generation.stops = config.stops;
   generation.max_tokens = config.max_tokens;
   generation.judge = config.judge;
+  if (config.judge == kFilterJudge)
+    generation.rules = std::make_shared<const AnswerRules>(config.rules);
   generation.answers = options.answers.value_or(config.answers);
   generation.temperature = options.temperature.value_or(config.temperature);
   generation.top_k = options.top_k.value_or(config.top_k);

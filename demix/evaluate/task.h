@@ -4,11 +4,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace demix {
+
+struct AnswerRules;
 
 // One question. A choice item has several continuations and a gold index; a gold-answer item has
 // one.
@@ -21,9 +24,11 @@ struct Item {
   // Lengths of the answers without the leading delimiter, for acc_norm, acc_bytes and bits per
   // byte.
   std::vector<int64_t> chars, bytes;
-  // Where answers are generated: the gold answer as the judge takes it. Of programs: what precedes
-  // the generated text, and as `reference` what follows it.
-  std::string program, reference;
+  // Where answers are generated: the gold answers as the judge takes them, of which one is enough;
+  // a task file of ours has one. Of programs: what precedes the generated text, and as the
+  // reference what follows it.
+  std::string program;
+  std::vector<std::string> references;
 };
 
 // How a task's answers are generated and judged (judge.h).
@@ -31,7 +36,8 @@ struct TaskGeneration {
   std::vector<std::string> stops;  // texts that end an answer and do not belong to it
   int64_t max_tokens = 256;
   std::string judge;
-  int64_t answers = 1;  // of each item
+  std::shared_ptr<const AnswerRules> rules;  // of kFilterJudge (answer_filters.h)
+  int64_t answers = 1;                       // of each item
   // How they are drawn; the seed is the scorer's.
   double temperature = 0;
   int64_t top_k = 0;

@@ -5,7 +5,6 @@
 #include <set>
 
 #include "demix/core/error.h"
-#include "demix/evaluate/harness_file.h"
 #include "demix/evaluate/judge.h"
 #include "demix/evaluate/metrics.h"
 
@@ -34,16 +33,18 @@ std::vector<std::string> one(const std::string& text) {
 
 TaskFile::TaskFile(const std::filesystem::path& path) : node_(ConfigNode::parse_file(path)) {
   if (is_harness_task(node_)) {
-    HarnessTask task = read_harness_task(node_);
-    config_ = std::move(task.config);
-    places_ = std::move(task.places);
+    harness_ = read_harness_task(path, config_);
   } else {
     config_ = read_config<TaskConfig>(node_);
+    check_kind();
   }
-  check_kind();
   check_fewshot();
   check_generation();
   check_metrics();
+  if (!harness_) read_prompts();
+}
+
+void TaskFile::read_prompts() {
   if (!config_.id.empty()) id_ = Prompt::parse(config_.id, where("id"));
   const auto optional = [&](std::string_view key, const std::string& text) {
     return text.empty() ? std::nullopt : std::optional(Prompt::parse(text, where(key)));
@@ -68,6 +69,7 @@ TaskFile::TaskFile(const std::filesystem::path& path) : node_(ConfigNode::parse_
 }
 
 std::vector<Json> TaskFile::examples() const {
+  if (harness_) return harness_->examples;
   std::vector<Json> rows;
   if (config_.fewshot.examples)
     for (const ConfigNode& node : config_.fewshot.examples->items()) rows.push_back(to_row(node));
@@ -75,8 +77,9 @@ std::vector<Json> TaskFile::examples() const {
 }
 
 std::string TaskFile::where(std::string_view key) const {
-  if (const auto place = places_.find(std::string(key)); place != places_.end())
-    return place->second;
+  if (harness_)
+    if (const auto place = harness_->places.find(std::string(key)); place != harness_->places.end())
+      return place->second;
   const size_t dot = key.find('.');
   auto node = node_.find(key.substr(0, dot));
   if (node && dot != std::string_view::npos) node = node->find(key.substr(dot + 1));
@@ -149,9 +152,9 @@ void TaskFile::check_fewshot() const {
 
 void TaskFile::check_generation() const {
   const GenerationConfig& generation = config_.generation;
-  if (!node_.find("generation")) return;
+  if (!node_.find("generation") && generation.judge.empty()) return;
   const auto judges = judge_names();
-  if (std::find(judges.begin(), judges.end(), generation.judge) == judges.end())
+  if (!harness_ && std::find(judges.begin(), judges.end(), generation.judge) == judges.end())
     throw Error("{}: expected one of {}, found '{}'",
                 where("generation.judge"),
                 fmt::join(judges, ", "),
@@ -176,6 +179,7 @@ void TaskFile::check_generation() const {
     throw Error("{}: {} answers of temperature 0 are all the same; set generation.temperature",
                 where("generation.answers"),
                 generation.answers);
+  if (harness_) return;
   if (generation.reference.empty())
     throw Error("{}: expected what the judge compares with, such as \"{{answer}}\"",
                 where("generation.reference"));
@@ -208,7 +212,7 @@ void TaskFile::check_metrics() const {
                     metric,
                     *k,
                     config_.generation.answers);
-      const auto judged = judged_metrics(config_.generation.judge);
+      const auto judged = judged_metrics(config_.generation);
       if (!pass_k(metric) && std::find(judged.begin(), judged.end(), metric) == judged.end())
         throw Error("{}: judge {} gives {}, not {}",
                     where("metrics"),
@@ -216,7 +220,8 @@ void TaskFile::check_metrics() const {
                     fmt::join(judged, " and "),
                     metric);
     }
-    if (needs_choices(metric) && config_.gold.empty())
+    const bool chooses = harness_ ? harness_->chooses() : !config_.gold.empty();
+    if (needs_choices(metric) && !chooses)
       throw Error("{}: {} compares choices, and this task has none", where("metrics"), metric);
   }
   if (std::find(config_.metrics.begin(), config_.metrics.end(), config_.primary_metric) ==

@@ -11,6 +11,8 @@
 
 #include "demix/core/config.h"
 #include "demix/core/json.h"
+#include "demix/evaluate/answer_filters.h"
+#include "demix/evaluate/harness_file.h"
 #include "demix/evaluate/prompt.h"
 
 namespace demix {
@@ -54,6 +56,8 @@ struct GenerationConfig {
   double top_p = 1;        // only the likeliest tokens that together have this share
   std::string reference;   // prompt: the gold answer, or what follows a program's generated part
   std::string program;     // prompt: what precedes that part
+  // Not keys of ours: of lm-evaluation-harness' files, whose judge is kFilterJudge.
+  AnswerRules rules;
   template <class V>
   void visit(V& v) {
     v("judge", judge);
@@ -74,13 +78,6 @@ struct GenerationConfig {
 //   several contexts, answer, gold   partial sentences: which makes the common answer likeliest
 //   one context, answer              bits per byte of the gold answer
 struct TaskConfig {
-  // How `gold` names the right choice. The others are those of lm-evaluation-harness' files.
-  enum class Gold {
-    kNumberOrLabel,
-    kField,     // of a field: a number, or where it is text, the choice itself
-    kTemplate,  // of a text: a number where it is digits, else the choice itself
-  };
-
   std::string description;  // for people
   std::string domain;       // the group whose average the search sees, such as "math"
   // A group: this file stands for the tasks NAME_member, one for each member; stems and preamble
@@ -96,7 +93,6 @@ struct TaskConfig {
   std::vector<std::string> context;
   std::vector<std::string> choices;  // prompts, or one field that is a list
   std::string answer;
-  Gold gold_kind = Gold::kNumberOrLabel;  // not a key of ours
   std::string gold;                 // prompt: number of the right choice from 0, or one of `labels`
   std::vector<std::string> labels;  // prompts or one list field
   std::string delimiter = " ";      // between context and continuation
@@ -146,10 +142,12 @@ class TaskFile {
   const ItemPrompts& prompts() const { return prompts_; }
   const ItemPrompts& example_prompts() const { return example_prompts_; }
   const std::optional<Prompt>& id() const { return id_; }
+  // Of a file of lm-evaluation-harness, which has these instead of prompts of ours; else null.
+  const HarnessTask* harness() const { return harness_ ? &*harness_ : nullptr; }
   // Of generation; nothing where the file has none.
   const std::optional<Prompt>& reference() const { return reference_; }
   const std::optional<Prompt>& program() const { return program_; }
-  // The rows of fewshot.examples, all scalars as text.
+  // The rows of fewshot.examples, all scalars as text; of a harness's file with YAML's types.
   std::vector<Json> examples() const;
 
   // "tasks/a.yaml:3: context", "tasks/a.yaml:9: fewshot.data"; the whole file where the key is
@@ -158,13 +156,14 @@ class TaskFile {
 
  private:
   std::vector<Prompt> parse(std::string_view key, const std::vector<std::string>& texts) const;
+  void read_prompts();
   void check_kind() const;
   void check_fewshot() const;
   void check_generation() const;
   void check_metrics() const;
 
   ConfigNode node_;
-  std::map<std::string, std::string> places_;  // of our keys in a file of lm-evaluation-harness
+  std::optional<HarnessTask> harness_;
   TaskConfig config_;
   ItemPrompts prompts_, example_prompts_;
   std::optional<Prompt> id_, reference_, program_;

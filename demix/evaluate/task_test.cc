@@ -62,7 +62,7 @@ primary_metric: bpb
   EXPECT_EQ(generating.metrics, (std::vector<std::string>{"bpb", "exact_match"}));
   EXPECT_EQ(generating.generation->max_tokens, 9);
   EXPECT_EQ(generating.generation->stops, std::vector<std::string>{"Q:"});
-  EXPECT_EQ(generating.items[0].reference, "four #### 4");
+  EXPECT_EQ(generating.items[0].references[0], "four #### 4");
   EXPECT_NE(generating.hash, plain.hash);
 }
 

@@ -19,6 +19,23 @@ std::string_view strip_right(std::string_view text);
 // characters whose case takes several code points ("ß"), which stay as they are.
 std::string capitalize(std::string_view text);
 
+// str.lower() and str.upper(), with those that take several code points ("ß" to "SS").
+std::string lower(std::string_view text);
+std::string upper(std::string_view text);
+
+// One code point, where it is one.
+char32_t lower(char32_t c);
+// What str.isspace(), str.isdecimal() and re's \w accept.
+bool is_space(char32_t c);
+bool is_decimal(char32_t c);
+bool is_word(char32_t c);
+// str.isprintable()
+bool is_printable(char32_t c);
+
+// Bytes that are not UTF-8 become U+FFFD.
+std::u32string code_points(std::string_view text);
+std::string utf8(std::u32string_view text);
+
 // `text` with every `from`, left to right and not overlapping, replaced by `to`.
 std::string replace_all(std::string_view text, std::string_view from, std::string_view to);
 

@@ -8,6 +8,8 @@
 //     {"kind": "program", "program": …}               {"outcome": "passed", "reason": …}
 // A gold answer of "math" is the solution with its \boxed answer. Used by answers.py and
 // programs.py.
+#include "demix/evaluate/judge.h"
+
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -16,7 +18,7 @@
 
 #include "demix/core/error.h"
 #include "demix/core/json.h"
-#include "demix/evaluate/gsm8k_answer.h"
+#include "demix/evaluate/answer_filters.h"
 #include "demix/evaluate/math_answer.h"
 #include "demix/evaluate/math_equal.h"
 #include "demix/evaluate/sandbox.h"
@@ -26,12 +28,12 @@ namespace {
 using demix::Json;
 
 Json judge_gsm8k(const std::string& generated, const std::string& gold) {
-  const std::string strict = demix::gsm8k_strict_answer(generated);
-  const std::string flexible = demix::gsm8k_flexible_answer(generated);
-  return {{"strict", strict},
-          {"flexible", flexible},
-          {"strict_match", demix::gsm8k_answers_equal(strict, gold)},
-          {"flexible_match", demix::gsm8k_answers_equal(flexible, gold)}};
+  static const demix::AnswerComparison comparison(demix::gsm8k_rules());
+  const auto verdicts = comparison.compare(generated, std::vector{gold});
+  return {{"strict", verdicts[0].extracted},
+          {"flexible", verdicts[1].extracted},
+          {"strict_match", verdicts[0].right},
+          {"flexible_match", verdicts[1].right}};
 }
 
 Json judge_math(const std::string& answer, const std::string& gold) {

@@ -1,0 +1,128 @@
+#include "demix/evaluate/answer_filters.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "demix/core/error.h"
+#include "demix/evaluate/python_regex.h"
+#include "demix/evaluate/text.h"
+
+namespace demix {
+
+// A filter with its expression ready.
+struct AnswerComparison::Compiled {
+  struct Step {
+    AnswerFilter filter;
+    std::optional<PythonRegex> regex;
+  };
+  std::vector<Step> steps;
+};
+
+struct AnswerComparison::Ignored {
+  ExactMatch options;
+  std::vector<PythonRegex> regexes;
+};
+
+namespace {
+
+std::string extracted(const AnswerFilter& filter, const PythonRegex& regex, std::string_view text) {
+  const auto matches = regex.find_all(text);
+  if (matches.empty()) return filter.fallback;
+  const auto size = static_cast<int64_t>(matches.size());
+  const int64_t at = filter.group_select < 0 ? filter.group_select + size : filter.group_select;
+  if (at < 0 || at >= size) return filter.fallback;  // the harness stops there
+  const std::vector<std::string>& groups = matches[static_cast<size_t>(at)];
+  if (groups.size() == 1) return std::string(strip(groups[0]));
+  const auto found =
+      std::find_if(groups.begin(), groups.end(), [](const auto& group) { return !group.empty(); });
+  return std::string(strip(found == groups.end() ? filter.fallback : *found));
+}
+
+std::string without(std::string_view text, std::string_view characters) {
+  std::string rest;
+  for (const char c : text)
+    if (characters.find(c) == std::string_view::npos) rest += c;
+  return rest;
+}
+
+}  // namespace
+
+AnswerComparison::AnswerComparison(const AnswerRules& rules) {
+  for (const AnswerPipeline& pipeline : rules.pipelines) {
+    Compiled& compiled = pipelines_.emplace_back();
+    for (const AnswerFilter& filter : pipeline.filters) {
+      Compiled::Step& step = compiled.steps.emplace_back();
+      step.filter = filter;
+      if (filter.kind == AnswerFilter::Kind::kRegex) step.regex.emplace(filter.pattern);
+    }
+  }
+  auto ignored = std::make_unique<Ignored>();
+  ignored->options = rules.exact_match;
+  for (const std::string& pattern : ignored->options.regexes_to_ignore)
+    ignored->regexes.emplace_back(pattern);
+  ignored_ = std::move(ignored);
+}
+
+AnswerComparison::~AnswerComparison() = default;
+
+std::string AnswerComparison::without_ignored(std::string_view text) const {
+  std::string rest = utf8(code_points(text));
+  for (const PythonRegex& regex : ignored_->regexes) rest = regex.replace(rest, "");
+  // The harness compares numpy's texts, which have no zeros at their end …
+  rest.erase(rest.find_last_not_of('\0') + 1);
+  return rest;
+}
+
+std::string AnswerComparison::folded(std::string text, size_t width) const {
+  constexpr std::string_view kPunctuation = R"(!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~)";
+  // … and in lower case are no longer than the longest was before ("İ" becomes two).
+  if (ignored_->options.ignore_case)
+    text = utf8(std::u32string_view(code_points(lower(text))).substr(0, width));
+  if (ignored_->options.ignore_punctuation) text = without(text, kPunctuation);
+  if (ignored_->options.ignore_numbers) text = without(text, "0123456789");
+  text.erase(text.find_last_not_of('\0') + 1);
+  return text;
+}
+
+std::string AnswerComparison::compared(std::string_view text) const {
+  std::string rest = without_ignored(text);
+  const auto width = static_cast<size_t>(count_characters(rest));
+  return folded(std::move(rest), width);
+}
+
+std::vector<AnswerComparison::Verdict> AnswerComparison::compare(
+    std::string_view answer, std::span<const std::string> references) const {
+  std::vector<std::string> golds;
+  size_t width = 0;
+  for (const std::string& reference : references) {
+    golds.push_back(without_ignored(reference));
+    width = std::max(width, static_cast<size_t>(count_characters(golds.back())));
+  }
+  for (std::string& gold : golds) gold = folded(std::move(gold), width);
+  std::vector<Verdict> verdicts;
+  for (const Compiled& pipeline : pipelines_) {
+    std::string text(answer);
+    for (const Compiled::Step& step : pipeline.steps) {
+      switch (step.filter.kind) {
+        case AnswerFilter::Kind::kRegex:
+          text = extracted(step.filter, *step.regex, text);
+          break;
+        case AnswerFilter::Kind::kRemoveWhitespace:
+          text = strip(text);
+          break;
+        case AnswerFilter::Kind::kLowercase:
+          text = lower(text);
+          break;
+        case AnswerFilter::Kind::kUppercase:
+          text = upper(text);
+          break;
+      }
+    }
+    const std::string given = compared(text);
+    const bool right = std::find(golds.begin(), golds.end(), given) != golds.end();
+    verdicts.push_back({std::move(text), right});
+  }
+  return verdicts;
+}
+
+}  // namespace demix
