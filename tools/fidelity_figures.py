@@ -19,7 +19,8 @@ PAIRS = [("ensemble", "merge"), ("ensemble", "interpolation"), ("merge", "interp
     (chooser, other) for chooser in ("ensemble", "merge", "calibrated_linear") for other in ("regmix", "own_share")
 ]
 PAIRS += [("calibrated_few", "ensemble"), ("refined", "ensemble"), ("refined", "calibrated_few")]
-PAIRS += [("refined", "refined_by_shares"), ("refined", "refined_trained"), ("refined", "own_share")]
+PAIRS += [("refined", "refined_by_shares"), ("refined", "refined_trained")]
+PAIRS += [("refined", other) for other in ("own_share", "interpolation", "regmix")]
 
 
 def rows(path: pathlib.Path) -> list[dict]:
@@ -97,6 +98,8 @@ def main() -> None:
             ]
         )
         print(f"  {experiment:20}" + "".join(f" {x:.2f}" for x in reached[-1]) + f"  {drifts[experiment]:.3f}")
+    if len(reached) < 3:
+        return
     correlations = numpy.corrcoef(numpy.array(reached).T)
     print(f"correlation over experiments: {correlations[0, 1]:.2f} merge, {correlations[2, 3]:.2f} ensemble")
 
