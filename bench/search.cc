@@ -2,8 +2,9 @@
 //
 //     cmake --build --preset release --target bench_search
 //     build/release/bench_search LANDSCAPE [--mixtures M.csv,… --scores S.csv,…] [--seeds 20]
-//         [--noise 0.1] [--metrics N] [--proxies 24,45,100,224] [--predictor gaussian_process]
-//         [--only NAME,…] [--try "NAME: {key: value, …}"] [--keep FILE]
+//         [--first_seed 1] [--noise 0.1] [--metrics N] [--proxies 24,45,100,224]
+//         [--predictor gaussian_process] [--only NAME,…] [--try "NAME: {key: value, …}"] [--keep
+//         FILE]
 //
 // LANDSCAPE is one of
 //
@@ -39,7 +40,7 @@ namespace {
 struct Options {
   std::string landscape, predictor = "gaussian_process", keep;
   std::vector<std::string> mixtures, scores, only, tries;
-  int seeds = 20, threads = 0;
+  int seeds = 20, first_seed = 1, threads = 0;
   double noise = 0.1;
   size_t metrics = 0;  // of the swarm, the first ones; 0: all
   std::vector<int> proxies = {24, 45, 100, 224};
@@ -239,15 +240,16 @@ std::vector<std::vector<double>> search_regrets(const Strategy& strategy,
                                                 const Options& options,
                                                 Kept& kept) {
   std::vector<std::vector<double>> all(static_cast<size_t>(options.seeds));
-  parallel_for(all.size(), options.threads, [&](size_t seed) {
+  parallel_for(all.size(), options.threads, [&](size_t i) {
+    const size_t seed = i + static_cast<size_t>(options.first_seed);
     const std::string key =
-        fmt::format("{};{:g};{};{};{}", landscape, options.noise, strategy.name, proxies, seed + 1);
+        fmt::format("{};{:g};{};{};{}", landscape, options.noise, strategy.name, proxies, seed);
     if (const auto* known = kept.find(key)) {
-      all[seed] = *known;
+      all[i] = *known;
       return;
     }
-    all[seed] = regrets(settings(strategy, proxies), seed + 1);
-    kept.add(key, all[seed]);
+    all[i] = regrets(settings(strategy, proxies), seed);
+    kept.add(key, all[i]);
   });
   return all;
 }
@@ -312,8 +314,9 @@ void run(const Options& options) {
         all_runs(options), kind == "gp" ? "gaussian_process" : kind, options.threads));
   } else if (options.landscape.starts_with("smooth_")) {
     const size_t datasets = std::stoul(options.landscape.substr(7));
-    for (int seed = 1; seed <= options.seeds; ++seed)
-      landscapes.push_back(smooth_landscape(datasets, static_cast<uint64_t>(seed)));
+    for (int i = 0; i < options.seeds; ++i)
+      landscapes.push_back(
+          smooth_landscape(datasets, static_cast<uint64_t>(options.first_seed + i)));
   } else {
     throw Error("there is no landscape '{}'", options.landscape);
   }
@@ -322,7 +325,8 @@ void run(const Options& options) {
   });
   const Regrets regrets = [&](const SearchConfig& config, size_t seed) -> std::vector<double> {
     if (pool) return pool->regrets(config, seed);
-    const Landscape& truth = landscapes[landscapes.size() == 1 ? 0 : seed - 1];
+    const size_t place = seed - static_cast<size_t>(options.first_seed);
+    const Landscape& truth = landscapes[landscapes.size() == 1 ? 0 : place];
     return {regret_on_landscape(truth, config, seed, options.noise)};
   };
   const size_t domains = pool ? pool->swarm.metrics.size() : landscapes[0].centres.size();
@@ -375,6 +379,8 @@ Options read_options(const std::vector<std::string>& arguments) {
       options.predictor = value;
     } else if (key == "--seeds") {
       options.seeds = std::stoi(value);
+    } else if (key == "--first_seed") {
+      options.first_seed = std::stoi(value);
     } else if (key == "--threads") {
       options.threads = std::stoi(value);
     } else if (key == "--metrics") {

@@ -3,12 +3,14 @@
 //   z = f(u) + noise,   k(u, u') = s² · Matérn(|u - u'|²) + 1 + a² · (u - ū)·(u' - ū)
 //   u_j = (φ(p_j) - φ(0)) / (φ(1) - φ(0)) / ℓ_j,   φ(p) = ((p + ε)^λ - 1) / λ
 //   z = sinh(asinh(y) - κ), standardised
+//   variance of the noise: τ² + σ² (dz/dy)² + what is known of the scores' errors
 //
 // Shares pass through a power (Box and Cox 1964), which holds logarithm, square root and identity:
 // the first thousandth of a dataset changes more than the last. Each dataset has its own length ℓ.
 // Scores pass through a skewed transform whose tails are linear (Jones and Pewsey 2009): far from
-// its best a score is rougher and noisier, and equal steps of z are equal steps of that noise. The
-// parameters maximise the marginal likelihood times weak priors, by its exact derivatives.
+// its best a score is rougher and may be noisier: τ is noise that grows with it, in steps of z, σ
+// is noise that is the same everywhere. The parameters maximise the marginal likelihood times weak
+// priors, by its exact derivatives.
 #include "demix/search/gaussian_process.h"
 
 #include <Eigen/Cholesky>
@@ -33,6 +35,8 @@ using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowM
 using Vector = Eigen::VectorXd;
 using RowVector = Eigen::RowVectorXd;
 using Parameters = GaussianProcessParameters;
+
+constexpr size_t kOwn = 7;  // parameters before the lengths
 
 Eigen::Map<const Matrix> as_matrix(const Points& points) {
   return {points.values().data(),
@@ -129,7 +133,8 @@ class Skew {
 
   bool constant() const { return spread_ == 0; }
   const Vector& z() const { return z_; }
-  const Vector& slope() const { return slope_; }  // dz/dy
+  double spread() const { return spread_; }       // of the scores; 0 where they are constant
+  const Vector& slope() const { return slope_; }  // dz/dscore
   const Vector& by_skew() const { return by_skew_; }
   const Vector& log_slope_by_skew() const { return log_slope_by_skew_; }
 
@@ -174,10 +179,14 @@ class Posterior {
     Matrix k = distances_.unaryExpr([&](double x) { return amplitude * matern(x) + 1; });
     k += square(parameters.trend) * centred_ * centred_.transpose();
     k.diagonal().array() += square(parameters.noise);
+    const Vector steepness = skew_.slope().array().square();
+    score_noise_ = square(parameters.score_noise * skew_.spread()) * steepness;
+    varying_noise_ = score_noise_;
     if (!standard_errors.empty()) {
-      known_noise_ = as_vector(standard_errors).cwiseProduct(skew_.slope()).array().square();
-      k.diagonal() += known_noise_;
+      varying_noise_ +=
+          as_vector(standard_errors).array().square().matrix().cwiseProduct(steepness);
     }
+    k.diagonal() += varying_noise_;
     factor_.compute(k);
     if (factor_.info() == Eigen::Success) alpha_ = factor_.solve(skew_.z());
   }
@@ -193,7 +202,7 @@ class Posterior {
   // In the order of log_marginal_likelihood's header.
   void gradient(const Points& mixtures, std::span<double> gradient) const {
     const Eigen::Index n = u_.rows(), d = u_.cols();
-    DEMIX_CHECK(gradient.size() == 6 + static_cast<size_t>(d));
+    DEMIX_CHECK(gradient.size() == kOwn + static_cast<size_t>(d));
     // dL/dK = ½ (αα' - K⁻¹); K⁻¹ = L⁻ᵀL⁻¹
     Matrix inverse_factor = Matrix::Identity(n, n);
     factor_.matrixL().solveInPlace(inverse_factor);
@@ -206,11 +215,10 @@ class Posterior {
     const Matrix a_centred = a * centred_;
     gradient[3] = amplitude * a.cwiseProduct(distances_.unaryExpr(&matern)).sum();
     gradient[4] = square(parameters_.noise) * a.trace();
-    gradient[5] = trend * centred_.cwiseProduct(a_centred).sum();
-    gradient[2] = -alpha_.dot(skew_.by_skew()) + skew_.log_slope_by_skew().sum();
-    if (known_noise_.size() > 0) {
-      gradient[2] += a.diagonal().cwiseProduct(known_noise_).dot(skew_.log_slope_by_skew());
-    }
+    gradient[5] = a.diagonal().dot(score_noise_);
+    gradient[6] = trend * centred_.cwiseProduct(a_centred).sum();
+    gradient[2] = -alpha_.dot(skew_.by_skew()) + skew_.log_slope_by_skew().sum() +
+                  a.diagonal().cwiseProduct(varying_noise_).dot(skew_.log_slope_by_skew());
 
     const Matrix b = 0.5 * amplitude * a.cwiseProduct(distances_.unaryExpr(&matern_slope));
     const Vector sums = b.rowwise().sum();
@@ -220,7 +228,7 @@ class Posterior {
     gradient[0] = gradient[1] = 0;
     const auto shares = as_matrix(mixtures);
     for (Eigen::Index j = 0; j < d; ++j) {
-      gradient[6 + j] = -by_u.col(j).dot(u_.col(j));
+      gradient[kOwn + j] = -by_u.col(j).dot(u_.col(j));
       for (Eigen::Index i = 0; i < n; ++i) {
         const Power x = feature_(shares(i, j));
         gradient[0] += by_u(i, j) / parameters_.lengths[j] * x.by_log_offset;
@@ -280,14 +288,15 @@ class Posterior {
   Skew skew_;
   Matrix u_, centred_, distances_;
   RowVector u_mean_;
-  Vector known_noise_;  // variances in units of z; empty when none are known
+  Vector score_noise_, varying_noise_;  // variances in units of z; the latter with known errors
   Eigen::LLT<Matrix> factor_;
   Vector alpha_;
 };
 
-// The parameters as one vector for the optimiser: the first six as in log_marginal_likelihood's
-// header, the log of a common length, and how far the log of each column's length lies from it.
-constexpr size_t kLengths = 7;
+// The parameters as one vector for the optimiser: those before the lengths as in
+// log_marginal_likelihood's header, the log of a common length, and how far the log of each
+// column's length lies from it.
+constexpr size_t kLengths = kOwn + 1;
 
 Parameters unpacked(std::span<const double> theta) {
   Parameters parameters{.offset = std::exp(theta[0]),
@@ -295,10 +304,11 @@ Parameters unpacked(std::span<const double> theta) {
                         .skew = theta[2],
                         .amplitude = std::exp(theta[3]),
                         .noise = std::exp(theta[4]),
-                        .trend = std::exp(theta[5]),
+                        .score_noise = std::exp(theta[5]),
+                        .trend = std::exp(theta[6]),
                         .lengths = {}};
   for (double length : theta.subspan(kLengths)) {
-    parameters.lengths.push_back(std::exp(theta[6] + length));
+    parameters.lengths.push_back(std::exp(theta[kOwn] + length));
   }
   return parameters;
 }
@@ -313,6 +323,7 @@ constexpr Prior kPriors[] = {
     {0, 0.7, -2, 2},        // skew
     {-0.5, 1, -4, 2},       // log amplitude
     {-2.5, 1.5, -7, 0.7},   // log noise
+    {-2.5, 1.5, -7, 0.7},   // log score noise
     {-1.5, 1.5, -5, 3},     // log trend
     {0, 1, -4, 4},          // log of the common length
     {0, 1, -4, 4},          // log of a column's length over the common one
@@ -412,9 +423,10 @@ class GaussianProcess : public Predictor {
     for (size_t i = 0; i < forecasts.size(); ++i) {
       const Skew& skew = posterior_->skew();
       const double slope = skew.score_slope(skew.z_of(means[i]));
+      const Parameters& parameters = posterior_->parameters();
       forecasts[i] = {means[i],
                       slope * std::sqrt(variance[static_cast<Eigen::Index>(i)]),
-                      slope * posterior_->parameters().noise};
+                      std::hypot(slope * parameters.noise, skew.spread() * parameters.score_noise)};
     }
     return forecasts;
   }
@@ -459,16 +471,16 @@ class GaussianProcess : public Predictor {
       lower.push_back(prior_of(k).lower);
       upper.push_back(prior_of(k).upper);
     }
-    std::vector<double> by_parameter(6 + mixtures.columns());
+    std::vector<double> by_parameter(kOwn + mixtures.columns());
     const SmoothFunction loss = [&](std::span<const double> x, std::span<double> gradient) {
       const double likelihood =
           log_marginal_likelihood(unpacked(x), mixtures, scores, standard_errors, by_parameter);
       double loss = -likelihood;
-      gradient[6] = 0;
-      for (size_t k = 0; k < 6; ++k) gradient[k] = -by_parameter[k];
+      gradient[kOwn] = 0;
+      for (size_t k = 0; k < kOwn; ++k) gradient[k] = -by_parameter[k];
       for (size_t k = kLengths; k < x.size(); ++k) {
         gradient[k] = -by_parameter[k - 1];
-        gradient[6] -= by_parameter[k - 1];
+        gradient[kOwn] -= by_parameter[k - 1];
       }
       for (size_t k = 0; k < x.size(); ++k) {
         const Prior& prior = prior_of(k);

@@ -15,15 +15,18 @@ struct GaussianProcessParameters {
   double power;      // λ: 0 is the logarithm of the shares, ½ Hellinger's distance, 1 plain shares
   double skew;       // κ: how much coarser large scores are than small ones; 0: alike
   double amplitude;  // standard deviation of the Matérn part, in those of the scores
-  double noise;      // standard deviation of what a repetition would change
-  double trend;      // standard deviation of the slope of the linear part
+  // What a repetition would change, two parts that add as squares: as coarse as the skew says that
+  // scores are, and the same at all scores.
+  double noise;                 // standard deviation in those of the skewed scores
+  double score_noise;           // standard deviation in those of the scores
+  double trend;                 // standard deviation of the slope of the linear part
   std::vector<double> lengths;  // by column, where 1 is the way from share 0 to share 1
 };
 
 // Log marginal likelihood of the scores, in their own unit, without the prior of the parameters;
 // -infinity where rounding leaves no positive definite matrix. Derivatives, where `gradient` is not
-// empty, are with respect to log offset, power, skew, log amplitude, log noise, log trend and the
-// logs of the lengths.
+// empty, are with respect to log offset, power, skew, log amplitude, log noise, log score noise,
+// log trend and the logs of the lengths.
 double log_marginal_likelihood(const GaussianProcessParameters& parameters,
                                const Points& mixtures,
                                std::span<const double> scores,

@@ -38,6 +38,7 @@ const std::vector<Case>& cases() {
                         c["skew"],
                         c["amplitude"],
                         c["noise"],
+                        c["score_noise"],
                         c["trend"],
                         c["lengths"]},
                        as_points(c["mixtures"]),
@@ -133,6 +134,30 @@ TEST(GaussianProcess, ASmoothLawIsLearnedFromSixtyRowsWithIntervalsThatHold) {
   EXPECT_LT(std::sqrt(squares), 0.04 * standard_deviation(truth));
   EXPECT_GT(inside, 0.8);
   EXPECT_NEAR(forecasts[0].noise, 0.01, 0.01);
+}
+
+TEST(GaussianProcess, NoiseThatIsTheSameAtAllScoresIsToldFromNoiseThatGrowsWithThem) {
+  const Points x = random_points(120, 3, 13), ends = [] {
+    Points points(3);
+    points.add(std::vector<double>{0.9, 0.05, 0.05});  // low and high
+    points.add(std::vector<double>{0.02, 0.49, 0.49});
+    return points;
+  }();
+  const auto law = [](double share) { return std::pow(share + 0.02, -0.7); };
+  for (const bool grows : {false, true}) {
+    Rng rng(14);
+    std::vector<double> y;
+    for (size_t i = 0; i < x.rows(); ++i) {
+      const double score = law(x.row(i)[0]);
+      y.push_back(score + 0.1 * (grows ? score : 1) * rng.normal());
+    }
+    const auto process = make_gaussian_process({});
+    process->fit(x, y, {});
+    const auto forecasts = process->forecast(ends);
+    const double ratio = forecasts[1].noise / forecasts[0].noise;
+    EXPECT_LT(ratio, grows ? 20 : 1.6) << forecasts[0].noise << " " << forecasts[1].noise;
+    EXPECT_GT(ratio, grows ? 4 : 0.9) << forecasts[0].noise << " " << forecasts[1].noise;
+  }
 }
 
 TEST(GaussianProcess, KnownStandardErrorsSayWhichScoresToTrust) {

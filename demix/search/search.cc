@@ -333,12 +333,17 @@ class Search {
   void set_goal() {
     std::vector<Learned> domains, floors;
     for (size_t d = 0; d < fitted_domains_.size(); ++d)
-      domains.push_back({fitted_domains_[d].predictor.get(), domain_scores_of_proxies(d)});
+      domains.push_back(learned(fitted_domains_[d], domain_scores_of_proxies(d)));
     const auto& metrics = search_goal_.metrics_with_floors();
     for (size_t k = 0; k < metrics.size(); ++k)
-      floors.push_back({fitted_floors_[k].predictor.get(), metric_of_proxies(metrics[k])});
+      floors.push_back(learned(fitted_floors_[k], metric_of_proxies(metrics[k])));
     terms_ = search_goal_.terms(domains, floors, candidate_scores_);
     goal_ = goal_of(terms_);
+  }
+
+  Learned learned(const FittedTarget& fitted, std::vector<double> scores) const {
+    const Predictor& predictor = *fitted.predictor;
+    return {&predictor, std::move(scores), predictor.predict(evaluated_points_)};
   }
 
   std::vector<double> optimum(std::span<const double> values) {

@@ -55,8 +55,8 @@ struct SearchConfig {
   int64_t climbs = 24;          // optimum: by gradients, from the best candidates
   double caution = 0;           // optimum: standard deviations of the prediction that are taken off
   std::string predictor = "auto";  // by cross-validation, or the name of one
-  // What is made large: the mean over domains of the percentile rank (rank), or of the score in
-  // standard deviations over the proxies (deviation).
+  // What is made large: the mean over domains of the percentile rank (rank), or of the score in its
+  // standard deviations (deviation), both over random mixtures as predicted.
   std::string objective = "rank";
   std::map<std::string, double> weights;  // of domains in that mean; empty: all alike
   // By domain or metric: what of its value at the current mixture (or else the natural one) the

@@ -1,6 +1,7 @@
 #include "demix/search/search_goal.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "demix/core/error.h"
 #include "demix/core/ranks.h"
@@ -17,6 +18,15 @@ double deviation_of(const std::vector<double>& scores) {
 }
 
 }  // namespace
+
+double deviation_over(std::span<const double> candidate_scores, const Learned& learned) {
+  double left = 0;
+  for (size_t i = 0; i < learned.scores.size(); ++i)
+    left += std::pow(learned.scores[i] - learned.predicted[i], 2);
+  left /= std::max(1.0, static_cast<double>(learned.scores.size()));
+  const double varies = candidate_scores.size() > 1 ? standard_deviation(candidate_scores) : 0;
+  return std::hypot(varies, std::sqrt(left));
+}
 
 SearchGoal::SearchGoal(const SearchConfig& config,
                        const Objective& objective,
@@ -69,7 +79,9 @@ std::vector<GoalTerm> SearchGoal::terms(
     if (config_.objective == "rank") {
       term.rank = RankScale(candidate_scores[d]);
     } else {
-      term.weight = term.deviation > 0 ? weights_[d] / term.deviation : 0;
+      // Constant scores say nothing of mixtures.
+      term.weight =
+          term.deviation > 0 ? weights_[d] / deviation_over(candidate_scores[d], domains[d]) : 0;
     }
     set_floor(objective_.domains()[d], term);
     terms.push_back(std::move(term));

@@ -10,11 +10,17 @@
 
 namespace demix {
 
-// A domain or a metric that a predictor was fitted to, with the proxies' scores.
+// A domain or a metric that a predictor was fitted to, with the proxies' scores and what it says of
+// them.
 struct Learned {
   const Predictor* predictor;
-  std::vector<double> scores;
+  std::vector<double> scores, predicted;
 };
+
+// Standard deviation of the measured scores of random mixtures: what is predicted of them varies,
+// and what the predictions leave of the proxies' scores (as mean square) varies on top of it. The
+// proxies' own deviation would do where they are random; those of later rounds are not.
+double deviation_over(std::span<const double> candidate_scores, const Learned& learned);
 
 class SearchGoal {
  public:
@@ -30,7 +36,7 @@ class SearchGoal {
   const std::vector<size_t>& metrics_with_floors() const { return metrics_with_floors_; }
 
   // One term per domain, then one per metric with a floor. `candidate_scores` are the predictions
-  // that ranks are taken among, by domain.
+  // that ranks and deviations are taken over, by domain.
   std::vector<GoalTerm> terms(std::span<const Learned> domains,
                               std::span<const Learned> floors,
                               std::span<const std::vector<double>> candidate_scores) const;

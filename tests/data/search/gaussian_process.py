@@ -21,10 +21,11 @@ HERE = pathlib.Path(__file__).parent
 
 class Process:
     def __init__(self, theta, shares, scores, errors):
-        offset, self.power, self.skew, amplitude, noise, trend = theta[:6]
+        offset, self.power, self.skew, amplitude, noise, score_noise, trend = theta[:7]
         self.offset, self.noise = np.exp(offset), np.exp(noise)
-        self.lengths = np.exp(theta[6:])
+        self.lengths = np.exp(theta[7:])
         self.centre, self.spread = scores.mean(), scores.std()
+        self.score_noise = np.exp(score_noise) * self.spread
         y = (scores - self.centre) / self.spread
         raw = np.sinh(np.arcsinh(y) - self.skew)
         self.z_centre, self.z_spread = raw.mean(), raw.std()
@@ -36,7 +37,7 @@ class Process:
         kernel = (ConstantKernel(np.exp(2 * amplitude)) * Matern(1.0, nu=1.5) + ConstantKernel(1.0)
                   + ConstantKernel(np.exp(2 * trend)) * DotProduct(0.0))
         self.process = GaussianProcessRegressor(
-            kernel, alpha=self.noise**2 + (errors * slope) ** 2, optimizer=None)
+            kernel, alpha=self.noise**2 + (self.score_noise**2 + errors**2) * slope**2, optimizer=None)
         self.process.fit(u - self.mean, z)
         self.likelihood = self.process.log_marginal_likelihood() + np.log(slope).sum()
 
@@ -54,7 +55,7 @@ class Process:
     def predict(self, shares):
         z, deviation = self.process.predict(self.features(shares) - self.mean, return_std=True)
         slope = (self.score(z + 1e-5) - self.score(z - 1e-5)) / 2e-5
-        return self.score(z), slope * deviation, slope * self.noise
+        return self.score(z), slope * deviation, np.hypot(slope * self.noise, self.score_noise)
 
 
 def case(random, power, with_errors):
@@ -66,7 +67,8 @@ def case(random, power, with_errors):
               + 0.05 * random.normal(size=n)).round(5)
     errors = random.uniform(0.02, 0.2, size=n).round(4) if with_errors else np.zeros(n)
     probes = random.dirichlet([0.7] * d, size=12).round(4)
-    theta = np.concatenate([[np.log(0.004), power, 0.6, np.log(0.7), np.log(0.12), np.log(0.3)],
+    theta = np.concatenate([[np.log(0.004), power, 0.6, np.log(0.7), np.log(0.12), np.log(0.07),
+                             np.log(0.3)],
                             np.log(random.uniform(0.3, 3, size=d))])
     process = Process(theta, shares, scores, errors)
     gradient = []
@@ -82,7 +84,7 @@ def case(random, power, with_errors):
         "mixtures": shares.tolist(), "scores": scores.tolist(),
         "standard_errors": errors.tolist() if with_errors else [],
         "offset": float(process.offset), "power": power, "skew": 0.6, "amplitude": 0.7,
-        "noise": 0.12, "trend": 0.3, "lengths": process.lengths.tolist(),
+        "noise": 0.12, "score_noise": 0.07, "trend": 0.3, "lengths": process.lengths.tolist(),
         "log_marginal_likelihood": float(process.likelihood), "gradient": gradient,
         "probes": probes.tolist(), "mean": mean.tolist(), "uncertainty": uncertainty.tolist(),
         "deviation_of_noise": noise.tolist(),
