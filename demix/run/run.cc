@@ -433,6 +433,7 @@ void Loop::read_run_gauge() {
     for (const MixtureFacts& facts : baselines_) {
       if (facts.found_gain_proxy.domains.empty()) continue;
       const double error = facts.found_gain_proxy.domains[d].standard_error;
+      if (!std::isfinite(error)) continue;
       square += error * error / 2;
       ++pairs;
     }
