@@ -4,6 +4,9 @@
 #include <set>
 #include <string>
 
+#include "demix/corpus/unicode.h"
+#include "demix/corpus/utf8.h"
+
 namespace demix {
 namespace {
 
@@ -16,19 +19,32 @@ uint64_t mixed(uint64_t x) {  // the finaliser of SplitMix64
   return x ^ (x >> 31);
 }
 
+bool is_in_word(char32_t c) {
+  return (set_of(properties_of(c).category) & (kLetters | kMarks | kNumbers)) != 0;
+}
+
 // Hash of everything before each word and at the end: prefix[n] = Σ_{i<n} word_i · base^{n−1−i}.
 // `in_letters`, if not null, receives which words are not of digits alone.
 std::vector<uint64_t> prefixes(std::string_view text, std::vector<bool>* in_letters = nullptr) {
+  std::string repaired;
+  if (!is_valid_utf8(text)) text = repaired = replace_invalid_utf8(text);
   std::vector<uint64_t> prefix = {0};
   uint64_t word = 0;
   bool letters = false;
-  for (size_t i = 0; i <= text.size(); ++i) {
-    const unsigned char c = i < text.size() ? static_cast<unsigned char>(text[i]) : ' ';
-    const unsigned char lower = c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
-    const bool in_word = (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c >= 0x80;
+  for (size_t i = 0, bytes; i <= text.size(); i += bytes) {
+    char32_t c = ' ';
+    bytes = 1;
+    if (i < text.size()) {
+      const DecodedCodePoint decoded = decode_utf8(text.data() + i);
+      c = decoded.value;
+      bytes = decoded.bytes;
+    }
+    if (c >= 'A' && c <= 'Z') c += 'a' - 'A';
+    const bool in_word =
+        c < 0x80 ? (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') : is_in_word(c);
     if (in_word) {
-      word = (word + lower + 1) * 0x100000001B3;
-      letters = letters || lower > '9';
+      word = (word + c + 1) * 0x100000001B3;
+      letters = letters || c > '9';
     } else if (word != 0) {
       prefix.push_back(prefix.back() * kBase + mixed(word));
       if (in_letters) in_letters->push_back(letters);

@@ -1,11 +1,12 @@
 // Benchmark items whose text stands in training data: what a model scores on them may be memory.
 //
 // After Brown et al. 2020 ("Language models are few-shot learners", appendix C): a text is its
-// words, in lower case and without punctuation. An item was seen where a row of 13 of its words
-// (prompt and gold answer) stands in a document; one of 8 to 12 words where all of them do. Rows
-// that more than ten items have, such as the fixed part of a prompt, say nothing, nor do those with
-// fewer than 8 words that are not numbers. Items that are shorter, or whose script writes no
-// spaces, cannot be judged.
+// words, runs of letters, marks and digits of any script, A to Z in lower case. An item was seen
+// where a row of 13 of its words (prompt and gold answer) stands in a document; one of 8 to 12
+// words where all of them do. Rows that more than ten items have, such as the fixed part of a
+// prompt, say nothing, nor do those with fewer than 8 words that are not numbers. Items that are
+// shorter cannot be judged; where a script writes no spaces, what stands between two punctuation
+// marks is a word.
 #pragma once
 
 #include <cstdint>

@@ -53,6 +53,25 @@ TEST(Overlap, FindsThirteenWordsWhateverTheirCaseAndPunctuation) {
       (Counts{0, 0}));
 }
 
+TEST(Overlap, PunctuationOutsideAsciiSeparatesWordsToo) {
+  const std::string plain =
+      "She said \"it's late\" - and then, without a word to any of them, went home";
+  const std::string typeset =
+      "She said “it’s late” — and then, without\u00A0a word to any of them, went home";
+  EXPECT_EQ(seen_in(Overlap({task("quiz", {item(plain, "alone")})}), typeset), (Counts{1}));
+  EXPECT_EQ(seen_in(Overlap({task("quiz", {item(typeset, "alone")})}), plain), (Counts{1}));
+  // Letters outside ASCII are parts of words.
+  const std::string accented = "le café où l'élève a rêvé d'une forêt près de la mer";
+  EXPECT_EQ(seen_in(Overlap({task("quiz", {item(accented, "bleue")})}), accented), (Counts{1}));
+  EXPECT_EQ(seen_in(Overlap({task("quiz", {item(accented, "bleue")})}),
+                    "le caf  o  l' l ve a r v  d'une for t pr s de la mer"),
+            (Counts{0}));
+  // Bytes that are no UTF-8 end a word, and nothing is read beyond the text.
+  EXPECT_EQ(
+      seen_in(Overlap({task("quiz", {item(kLong, "Cold nights")})}), fmt::format("{}\xE2", kLong)),
+      (Counts{1}));
+}
+
 TEST(Overlap, OfAShortItemAllWordsMustStandThere) {
   const Overlap overlap({task("quiz", {item("The capital of France is the city", "of Paris")})});
   EXPECT_EQ(seen_in(overlap, "As is known, the capital of France is the city of Paris."),

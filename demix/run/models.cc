@@ -16,6 +16,7 @@
 #include "demix/core/hash.h"
 #include "demix/core/progress.h"
 #include "demix/corpus/tokenizer.h"
+#include "demix/model/checkpoint_files.h"
 #include "demix/model/weights.h"
 #include "demix/run/device.h"
 #include "demix/train/external.h"
@@ -170,6 +171,7 @@ void check_fits(const std::string& name,
                 folder.string(),
                 fmt::join(differing, "; "));
   }
+  Checkpoint::open(folder);  // all of its files are there and whole
 }
 
 int parallel_models(const RunConfig& config, const Architecture& architecture) {

@@ -17,7 +17,7 @@
 namespace demix {
 namespace {
 
-constexpr int64_t kCodeVersion = 1;
+constexpr int64_t kCodeVersion = 2;
 // Share of a task's items, and number of them, from which a dataset is warned of.
 constexpr double kMuch = 0.01;
 constexpr int64_t kSome = 2;

@@ -63,6 +63,7 @@ class Loop {
     for (const std::string& name : names_) dataset_files(name, config_.datasets.at(name));
     check_names(config_.search, sheet_.objective(), names_);
     check_before_work(config_, tokenizer_);
+    check_warm_start(workspace_);
     // What is wrong with files from elsewhere is said before hours of work.
     elsewhere_ = imported_references(config_.validate.import, composition_);
     if (config_.validate.scores)
@@ -435,6 +436,7 @@ void Loop::read_run_gauge() {
     for (const MixtureFacts& facts : baselines_) {
       if (facts.found_gain_proxy.domains.empty()) continue;
       const double error = facts.found_gain_proxy.domains[d].standard_error;
+      if (!std::isfinite(error)) continue;
       square += error * error / 2;
       ++pairs;
     }

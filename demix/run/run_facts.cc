@@ -93,7 +93,8 @@ void place_search(const SearchResult& found, const Composition& composition, Run
     proxy.mixture = evaluated.data_shares;
     proxy.merge_weights = evaluated.merge_weights;
     for (size_t d = 0; d < evaluated.domain_scores.size(); ++d) {
-      proxy.domains.push_back({evaluated.domain_scores[d], evaluated.domain_errors[d]});
+      const double error = evaluated.domain_errors[d];
+      proxy.domains.push_back({evaluated.domain_scores[d], error > 0 ? error : kUnknown});
     }
     proxy.objective = evaluated.objective;
     proxy.predicted_objective = evaluated.predicted_objective.value_or(kUnknown);

@@ -628,6 +628,23 @@ TEST_F(Run, WhatCannotWorkIsSaidBeforeAnythingIsTrained) {
   EXPECT_MENTIONS(error_of(missing, "c"), "holds no config.json");
   EXPECT_FALSE(fs::exists(out("c") / "corpus"));
 
+  // Weights that are not whole.
+  run_stages(config(), out("whole"), Stage::kTrain);
+  fs::copy(out("whole") / "base", out("half"), fs::copy_options::recursive);
+  fs::resize_file(out("half") / "model.safetensors",
+                  fs::file_size(out("half") / "model.safetensors") / 2);
+  RunConfig half = config();
+  half.base = {};
+  half.base.import = out("whole") / "base";
+  half.validate.import["v1"] = {out("half"), {{"letters", 1}}, {}};
+  EXPECT_MENTIONS(error_of(half, "e"), "model.safetensors");
+  EXPECT_FALSE(fs::exists(out("e") / "corpus"));
+
+  RunConfig warm = config();
+  warm.search.warm_start = {out("nowhere")};
+  EXPECT_MENTIONS(error_of(warm, "f"), "holds no journal.sqlite");
+  EXPECT_FALSE(fs::exists(out("f") / "corpus"));
+
   write_file_atomically(folder_ / "one.jsonl", "{\"text\": \"The only document.\"}\n");
   RunConfig one = config();
   one.datasets["signs"].paths = {folder_ / "one.jsonl"};

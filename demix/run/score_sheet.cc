@@ -22,7 +22,8 @@ ModelScores ScoreSheet::filled(const Measurements& measurements, const std::stri
       objective_.domain_scores(objective_.oriented(measurements, model));
   const std::vector<double> errors = objective_.domain_errors(measurements);
   ModelScores result;
-  for (size_t d = 0; d < domains.size(); ++d) result.domains.push_back({domains[d], errors[d]});
+  for (size_t d = 0; d < domains.size(); ++d)
+    result.domains.push_back({domains[d], errors[d] > 0 ? errors[d] : kUnknown});
   for (const ScoredMetric& scored : metrics_) {
     const Measurement& measured = measurements.at(scored.metric.name);
     result.tasks.push_back({measured.value, measured.standard_error});

@@ -27,6 +27,17 @@ void from_json(const Json& json, Adopted& proxy) {
   json.at("scores").get_to(proxy.scores);
 }
 
+fs::path journal_in(const fs::path& folder) {
+  fs::path file = folder / "journal.sqlite";
+  if (!fs::exists(file)) {
+    throw Error(
+        "search.warm_start: {} holds no journal.sqlite; name the folder of a run that has scored "
+        "proxies",
+        folder.string());
+  }
+  return file;
+}
+
 // Reads one other run's journal and counts why proxies cannot be used.
 class OtherRun {
  public:
@@ -34,7 +45,10 @@ class OtherRun {
            const Proxies& proxies,
            ProxyKind kind,
            const std::vector<ScoredMetric>& metrics)
-      : folder_(folder), journal_(opened(folder)), setup_(proxies.setup(kind)), metrics_(metrics) {}
+      : folder_(folder),
+        journal_(journal_in(folder)),
+        setup_(proxies.setup(kind)),
+        metrics_(metrics) {}
 
   std::vector<Adopted> adopt() {
     std::vector<Adopted> adopted;
@@ -64,17 +78,6 @@ class OtherRun {
   }
 
  private:
-  static Journal opened(const fs::path& folder) {
-    const fs::path file = folder / "journal.sqlite";
-    if (!fs::exists(file)) {
-      throw Error(
-          "search.warm_start: {} holds no journal.sqlite; name the folder of a run that has scored "
-          "proxies",
-          folder.string());
-    }
-    return Journal(file);
-  }
-
   std::optional<Adopted> adopt(const JournalEntry& entry) {
     const auto found = journal_.find("setup", entry.value.at("setup").get<std::string>());
     if (!found) return refuse("the journal does not say how they were merged");
@@ -153,6 +156,13 @@ class OtherRun {
 };
 
 }  // namespace
+
+void check_warm_start(Workspace& workspace) {
+  std::set<std::string> read;
+  for (const JournalEntry& entry : workspace.journal().all("warm start")) read.insert(entry.name);
+  for (const fs::path& folder : workspace.config().search.warm_start)
+    if (!read.contains(folder.string())) journal_in(folder);
+}
 
 std::vector<KnownProxy> warm_start(Workspace& workspace,
                                    const Proxies& proxies,

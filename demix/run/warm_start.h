@@ -21,4 +21,8 @@ std::vector<KnownProxy> warm_start(Workspace& workspace,
                                    ProxyKind kind,
                                    const std::vector<ScoredMetric>& metrics);
 
+// Throws Error where a folder of config.search.warm_start holds no journal and this run has not
+// read it before.
+void check_warm_start(Workspace& workspace);
+
 }  // namespace demix
