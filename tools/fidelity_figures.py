@@ -20,6 +20,8 @@ PAIRS = [("ensemble", "merge"), ("ensemble", "interpolation"), ("merge", "interp
 ]
 PAIRS += [("calibrated_few", "ensemble"), ("refined", "ensemble"), ("refined", "calibrated_few")]
 PAIRS += [("refined", "refined_by_shares"), ("refined", "refined_trained")]
+PAIRS += [("calibrated_few_cautiously", "calibrated_few")]
+PAIRS += [("refined_cautiously", other) for other in ("refined", "ensemble", "interpolation")]
 PAIRS += [("refined", other) for other in ("own_share", "interpolation", "regmix")]
 
 

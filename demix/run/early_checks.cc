@@ -4,11 +4,16 @@
 
 #include "demix/corpus/tokenizer.h"
 #include "demix/run/models.h"
+#include "demix/run/references.h"
 #include "demix/search/constraints.h"
+#include "demix/search/search.h"
 
 namespace demix {
 
-void check_before_work(const RunConfig& config, const Tokenizer& tokenizer) {
+void check_before_work(const RunConfig& config,
+                       const Tokenizer& tokenizer,
+                       const std::vector<ScoredMetric>& metrics) {
+  check_names(config.search, objective_of(metrics), config.dataset_names());
   const Architecture architecture = run_architecture(config, tokenizer.vocabulary_size());
   if (!config.base.import.empty()) check_fits("base", config.base.import, architecture, config);
   for (const auto& [name, folder] : config.components.import)
@@ -22,6 +27,7 @@ void check_before_work(const RunConfig& config, const Tokenizer& tokenizer) {
   const size_t components = composition.components().size();
   const std::vector<double> prior(components, 1.0 / static_cast<double>(components));
   FeasibleSet(composition, share_constraints(alone, composition, prior, {}, 0));
+  if (config.validate.scores) scored_references(*config.validate.scores, composition, metrics);
 }
 
 void check_constraints(const RunConfig& config, std::span<const int64_t> dataset_tokens) {

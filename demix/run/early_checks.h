@@ -3,16 +3,22 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
+#include "demix/run/metrics.h"
 #include "demix/run/run_config.h"
 
 namespace demix {
 
 class Tokenizer;
 
-// Throws Error when an imported model is not there or fits neither base nor tokenizer, and on
-// constraints that contradict each other whatever the datasets hold. Reads no weights.
-void check_before_work(const RunConfig& config, const Tokenizer& tokenizer);
+// Throws Error when an imported model is not there, lacks a file or does not fit base and
+// tokenizer, when `search` names a domain, metric or dataset that is not there, on scores from
+// elsewhere that cannot be used, and on constraints that contradict each other whatever the
+// datasets hold. Reads no weights.
+void check_before_work(const RunConfig& config,
+                       const Tokenizer& tokenizer,
+                       const std::vector<ScoredMetric>& metrics);
 
 // All constraints, once the datasets' tokens are known (in their order). Throws Error when no
 // mixture meets them.

@@ -322,7 +322,7 @@ Plan make_plan(const RunConfig& config) {
   const std::vector<Task> tasks = load_tasks(config.evaluate);
   const std::vector<ScoredMetric> metrics =
       metrics_of(config.evaluate, tasks, held_out_datasets(config));
-  check_before_work(config, tokenizer);
+  check_before_work(config, tokenizer, metrics);
   const Architecture architecture = run_architecture(config, tokenizer.vocabulary_size());
   const ScratchFolder scratch;
 

@@ -32,8 +32,8 @@ class Refinement {
   // not scored by item here, all of their scores count as they are.
   void learn(const std::vector<MixtureFacts>& references, const SelectedScores& selected);
 
-  // The mixture of which most is expected: a search whose proxies count as what they lead to
-  // expect.
+  // The mixture of which most is expected, with caution: a search whose proxies count as what they
+  // lead to expect, less a standard deviation of what the references leave unknown.
   SearchResult place() const;
 
   // Which of these is expected to be the best: the weighted sum over domains, in standard

@@ -61,8 +61,7 @@ class Loop {
         sheet_(metrics_of(config_.evaluate, tasks_, held_out_datasets(config_))),
         composition_(composition_of(config_)) {
     for (const std::string& name : names_) dataset_files(name, config_.datasets.at(name));
-    check_names(config_.search, sheet_.objective(), names_);
-    check_before_work(config_, tokenizer_);
+    check_before_work(config_, tokenizer_, sheet_.metrics());
     check_warm_start(workspace_);
     // What is wrong with files from elsewhere is said before hours of work.
     elsewhere_ = imported_references(config_.validate.import, composition_);

@@ -611,6 +611,24 @@ TEST_F(Run, ADatasetOfADomainThatIsNotScoredIsWarnedOf) {
   }));
 }
 
+TEST_F(Run, APlanRefusesWhatTheRunWould) {
+  const auto error_of_plan = [](const RunConfig& config) -> std::string {
+    try {
+      make_plan(config);
+    } catch (const Error& error) {
+      return error_chain(error);
+    }
+    return "no error";
+  };
+  RunConfig misspelt = config();
+  misspelt.search.floors = {{"wrods", 0.1}};
+  EXPECT_MENTIONS(error_of_plan(misspelt), "wrods");
+  RunConfig scores = config();
+  scores.validate.scores.emplace();
+  scores.validate.scores->mixtures = scores.validate.scores->scores = folder_ / "nowhere.csv";
+  EXPECT_MENTIONS(error_of_plan(scores), "nowhere.csv");
+}
+
 TEST_F(Run, WhatCannotWorkIsSaidBeforeAnythingIsTrained) {
   RunConfig conflict = config();
   conflict.search.constraints.min_share = {{"digits", 0.4}, {"signs", 0.4}};

@@ -26,10 +26,11 @@ double aggregate_of(const std::vector<Score>& scores,
 // what is not known; "refined", "refined_boldly", "refined_cautiously" and "refined_by_shares",
 // which begin with those and then train `refined` more, one after the other, where they expect most
 // (boldly: most plus a standard deviation of what is not known, cautiously: less that, in the
-// decision as well; by shares: without estimates), and with "_trained" behind their names the best of what they trained themselves, as they expect then; and
-// by proxies that are really trained, with the components' tokens among them: "regmix" (one round,
-// LightGBM, average of the best), "climb" (three rounds of it) and "trained_proxies" (those of
-// regmix, with the predictor and the optimum of the run's search).
+// decision as well; by shares: without estimates), and with "_trained" behind their names the best
+// of what they trained themselves, as they expect then; and by proxies that are really trained,
+// with the components' tokens among them: "regmix" (one round, LightGBM, average of the best),
+// "climb" (three rounds of it) and "trained_proxies" (those of regmix, with the predictor and the
+// optimum of the run's search).
 std::vector<Decision> decide(StudyContext& context,
                              Experiment& experiment,
                              const StudyTables& tables);
