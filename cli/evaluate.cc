@@ -50,24 +50,35 @@ CLI::Validator at_least(int64_t least) {
 
 // Members of groups below their group, by their primary metric.
 void print_table(const std::vector<Task>& tasks, const Scores& scores) {
-  size_t width = 16;
-  for (const Task& task : tasks)
+  size_t width = 16, metric_width = 18;
+  for (const Task& task : tasks) {
+    width = std::max(width, task.name.size());
     for (const Task::Member& member : task.members) width = std::max(width, member.name.size() + 2);
+    for (const std::string& metric : task.metrics)
+      metric_width = std::max(metric_width, metric.size());
+  }
   const auto print = [&](const std::string& task,
                          const std::string& name,
                          const MetricValue& metric,
                          const std::string& note) {
-    fmt::print("{:<{}} {:<18} {:>10.4f} {:>10.4f} {:>7}{}\n",
+    fmt::print("{:<{}} {:<{}} {:>10.4f} {:>10.4f} {:>7}{}\n",
                task,
                width,
                name,
+               metric_width,
                metric.value,
                metric.stderr_,
                metric.n,
                note);
   };
-  fmt::print(
-      "{:<{}} {:<18} {:>10} {:>10} {:>7}\n", "task", width, "metric", "value", "± stderr", "n");
+  fmt::print("{:<{}} {:<{}} {:>10} {:>10} {:>7}\n",
+             "task",
+             width,
+             "metric",
+             metric_width,
+             "value",
+             "± stderr",
+             "n");
   for (const Task& task : tasks) {
     const auto& metrics = scores.tasks.at(task.name);
     for (const std::string& name : task.metrics) {
