@@ -4,7 +4,6 @@
 
 #include "demix/corpus/tokenizer.h"
 #include "demix/run/models.h"
-#include "demix/run/references.h"
 #include "demix/search/constraints.h"
 #include "demix/search/search.h"
 
@@ -27,7 +26,6 @@ void check_before_work(const RunConfig& config,
   const size_t components = composition.components().size();
   const std::vector<double> prior(components, 1.0 / static_cast<double>(components));
   FeasibleSet(composition, share_constraints(alone, composition, prior, {}, 0));
-  if (config.validate.scores) scored_references(*config.validate.scores, composition, metrics);
 }
 
 void check_constraints(const RunConfig& config, std::span<const int64_t> dataset_tokens) {

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "demix/core/error.h"
 #include "demix/core/hash.h"
@@ -17,7 +18,7 @@
 namespace demix {
 namespace {
 
-constexpr int64_t kCodeVersion = 2;
+constexpr int64_t kCodeVersion = 3;
 // Share of a task's items, and number of them, from which a dataset is warned of.
 constexpr double kMuch = 0.01;
 constexpr int64_t kSome = 2;
@@ -129,35 +130,42 @@ std::vector<std::string> warnings_of(const std::vector<SharedFacts>& shared,
 }
 
 std::vector<OverlapFacts> find_overlaps(Workspace& workspace,
+                                        const std::vector<Task>& tasks,
                                         const std::map<std::string, DatasetShards>& datasets,
                                         const Tokenizer& tokenizer) {
-  // Without examples in the prompts, which other items would share.
-  EvaluateConfig evaluate = workspace.config().evaluate;
-  for (const std::string& task : evaluate.tasks) evaluate.fewshot[task] = 0;
-  const std::vector<Task> tasks = load_tasks(evaluate);
   if (tasks.empty()) return {};
   Hasher hasher;
   hasher.field("overlap").field(kCodeVersion).field(tokenizer.fingerprint());
   for (const Task& task : tasks) hasher.field(task.name).field(task.hash);
   const std::string tasks_hash = hasher.hex();
+  // Made only where a dataset is not in the journal.
+  std::optional<Overlap> overlap;
+  const auto make_overlap = [&] {
+    // Without examples in the prompts, which other items would share.
+    EvaluateConfig evaluate = workspace.config().evaluate;
+    for (const std::string& task : evaluate.tasks) evaluate.fewshot[task] = 0;
+    overlap.emplace(load_tasks(evaluate));
+  };
 
-  const Overlap overlap(tasks);
-  const std::vector<int64_t> judged = overlap.by_task(overlap.judged());
   std::vector<OverlapFacts> facts;
-  for (size_t t = 0; t < tasks.size(); ++t)
-    facts.push_back({tasks[t].name, static_cast<int64_t>(tasks[t].items.size()), judged[t], {}});
+  for (const Task& task : tasks)
+    facts.push_back({task.name, static_cast<int64_t>(task.items.size()), 0, {}});
   for (const auto& [name, shards] : datasets) {
     const std::string key = Hasher().field(tasks_hash).field(shards.summary.train_hash).hex();
-    std::vector<int64_t> counts;
-    if (const auto found = workspace.journal().find("overlap", key)) {
-      found->get_to(counts);
-    } else {
+    std::optional<Json> entry = workspace.journal().find("overlap", key);
+    if (!entry) {
+      if (!overlap) make_overlap();
       Progress progress("benchmarks in " + name, shards.train.documents(), "documents");
       const int threads = workspace.config().threads;
-      counts = overlap.by_task(items_in(overlap, shards.train, tokenizer, threads, progress));
-      workspace.journal().put("overlap", key, name, counts);
+      entry = {{"judged", overlap->by_task(overlap->judged())},
+               {"seen",
+                overlap->by_task(items_in(*overlap, shards.train, tokenizer, threads, progress))}};
+      workspace.journal().put("overlap", key, name, *entry);
     }
-    for (size_t t = 0; t < tasks.size(); ++t) facts[t].seen.push_back(counts.at(t));
+    for (size_t t = 0; t < tasks.size(); ++t) {
+      facts[t].judged = entry->at("judged").at(t).get<int64_t>();
+      facts[t].seen.push_back(entry->at("seen").at(t).get<int64_t>());
+    }
   }
   return facts;
 }

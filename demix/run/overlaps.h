@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "demix/evaluate/task.h"
 #include "demix/report/result.h"
 #include "demix/run/datasets.h"
 #include "demix/run/workspace.h"
@@ -14,9 +15,10 @@ namespace demix {
 
 class Tokenizer;
 
-// By task of the configuration. Reads all training text, once: journaled by its hash and the
-// tasks'.
+// By task; `tasks` are the configuration's. Reads all training text, once: journaled by its hash
+// and the tasks'.
 std::vector<OverlapFacts> find_overlaps(Workspace& workspace,
+                                        const std::vector<Task>& tasks,
                                         const std::map<std::string, DatasetShards>& datasets,
                                         const Tokenizer& tokenizer);
 

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "demix/corpus/tokenizer.h"
+#include "demix/run/metrics.h"
 #include "tests/small_run.h"
 #include "tests/temporary_folder.h"
 
@@ -40,11 +41,12 @@ primary_metric: bpb
   config.evaluate.tasks = {"quiz"};
   config.evaluate.tasks_folder = config.evaluate.data = folder.path();
   const Tokenizer tokenizer = Tokenizer::load(config.tokenizer);
+  const std::vector<Task> tasks = load_tasks(config.evaluate);
   Workspace workspace(config, folder / "run");
   const auto datasets = prepare_datasets(workspace, tokenizer);
 
   for (int time = 0; time < 2; ++time) {  // then from the journal
-    const auto overlaps = find_overlaps(workspace, datasets, tokenizer);
+    const auto overlaps = find_overlaps(workspace, tasks, datasets, tokenizer);
     ASSERT_EQ(overlaps.size(), 1u);
     EXPECT_EQ(overlaps[0].task, "quiz");
     EXPECT_EQ(overlaps[0].items, 3);

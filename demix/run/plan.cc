@@ -26,6 +26,7 @@
 #include "demix/run/early_checks.h"
 #include "demix/run/metrics.h"
 #include "demix/run/models.h"
+#include "demix/run/references.h"
 
 namespace demix {
 namespace {
@@ -323,6 +324,8 @@ Plan make_plan(const RunConfig& config) {
   const std::vector<ScoredMetric> metrics =
       metrics_of(config.evaluate, tasks, held_out_datasets(config));
   check_before_work(config, tokenizer, metrics);
+  if (config.validate.scores)
+    scored_references(*config.validate.scores, composition_of(config), metrics);
   const Architecture architecture = run_architecture(config, tokenizer.vocabulary_size());
   const ScratchFolder scratch;
 

@@ -179,7 +179,7 @@ void Loop::corpus() {
   StageClock clock(workspace_.journal(), "corpus");
   result_.shared = find_shared_documents(workspace_, datasets_);
   for (const std::string& warning : warnings_of(result_.shared, datasets_)) warn(warning);
-  result_.overlaps = find_overlaps(workspace_, datasets_, tokenizer_);
+  result_.overlaps = find_overlaps(workspace_, tasks_, datasets_, tokenizer_);
   for (const std::string& warning : warnings_of(result_.overlaps, names_)) warn(warning);
 }
 
