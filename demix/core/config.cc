@@ -6,12 +6,15 @@
 #include <charconv>
 #include <cmath>
 
+#include "demix/core/files.h"
+
 namespace demix {
 
 struct ConfigNode::Impl {
   YAML::Node node;
   std::string file;
   std::string path;  // "search.rounds"
+  int line;          // from 0; below 0: none
 };
 
 namespace {
@@ -20,18 +23,28 @@ std::string joined(const std::string& path, std::string_view key) {
   return path.empty() ? std::string(key) : fmt::format("{}.{}", path, key);
 }
 
+int line_of(const YAML::Node& node) {
+  const YAML::Mark mark = node.Mark();
+  return mark.is_null() ? -1 : mark.line;
+}
+
+// Whether `text` begins with `key` and not with a longer word.
+bool begins_with_key(std::string_view text, std::string_view key) {
+  if (key.empty() || !text.starts_with(key)) return false;
+  constexpr std::string_view kEnds = " .:,";
+  return text.size() == key.size() || kEnds.find(text[key.size()]) != std::string_view::npos;
+}
+
 }  // namespace
 
 ConfigNode ConfigNode::parse(std::string_view text, std::string name) {
-  auto impl = std::make_shared<Impl>();
-  impl->file = std::move(name);
-  try {
-    impl->node = YAML::Load(std::string(text));
-  } catch (const YAML::Exception& error) {
-    throw Error("{}:{}: not valid YAML: {}", impl->file, error.mark.line + 1, error.msg);
-  }
   ConfigNode node;
-  node.impl_ = std::move(impl);
+  try {
+    const YAML::Node root = YAML::Load(std::string(text));
+    node.impl_ = std::make_shared<Impl>(Impl{root, std::move(name), "", line_of(root)});
+  } catch (const YAML::Exception& error) {
+    throw Error("{}:{}: not valid YAML: {}", name, error.mark.line + 1, error.msg);
+  }
   return node;
 }
 
@@ -39,18 +52,7 @@ ConfigNode ConfigNode::parse_file(const std::filesystem::path& path) {
   if (!std::filesystem::is_regular_file(path)) {
     throw Error("{}: no such file; expected a YAML configuration", path.string());
   }
-  auto impl = std::make_shared<Impl>();
-  impl->file = path.string();
-  try {
-    impl->node = YAML::LoadFile(path.string());
-  } catch (const YAML::BadFile&) {
-    throw Error("{}: cannot be read", path.string());
-  } catch (const YAML::Exception& error) {
-    throw Error("{}:{}: not valid YAML: {}", impl->file, error.mark.line + 1, error.msg);
-  }
-  ConfigNode node;
-  node.impl_ = std::move(impl);
-  return node;
+  return parse(read_file(path), path.string());
 }
 
 bool ConfigNode::is_null() const { return !impl_->node.IsDefined() || impl_->node.IsNull(); }
@@ -58,11 +60,28 @@ bool ConfigNode::is_map() const { return impl_->node.IsMap(); }
 bool ConfigNode::is_sequence() const { return impl_->node.IsSequence(); }
 bool ConfigNode::is_scalar() const { return impl_->node.IsScalar(); }
 
-std::string ConfigNode::where() const {
-  const YAML::Mark mark = impl_->node.Mark();
-  const std::string place =
-      mark.is_null() ? impl_->file : fmt::format("{}:{}", impl_->file, mark.line + 1);
+std::string ConfigNode::where() const { return where_at(impl_->line); }
+
+std::string ConfigNode::where_at(int line) const {
+  const std::string place = line < 0 ? impl_->file : fmt::format("{}:{}", impl_->file, line + 1);
   return impl_->path.empty() ? place : fmt::format("{}: {}", place, impl_->path);
+}
+
+std::string ConfigNode::where_of(std::string_view message) const {
+  // Of a whole file that lacks a key no line says anything.
+  int line = impl_->path.empty() ? -1 : impl_->line;
+  for (ConfigNode node = *this; node.is_map();) {
+    std::string_view longest;  // names may hold dots
+    const std::vector<std::string> keys = node.keys();
+    for (const std::string& key : keys)
+      if (key.size() > longest.size() && begins_with_key(message, key)) longest = key;
+    if (longest.empty()) break;
+    node = *node.find(longest);
+    line = node.impl_->line;
+    if (message.size() <= longest.size() || message[longest.size()] != '.') break;
+    message.remove_prefix(longest.size() + 1);
+  }
+  return where_at(line);
 }
 
 std::string ConfigNode::tag() const {
@@ -95,7 +114,8 @@ std::optional<ConfigNode> ConfigNode::find(std::string_view key) const {
   for (const auto& entry : impl_->node) {
     if (!entry.first.IsScalar() || entry.first.Scalar() != key) continue;
     ConfigNode child;
-    child.impl_ = std::make_shared<Impl>(Impl{entry.second, impl_->file, joined(impl_->path, key)});
+    child.impl_ = std::make_shared<Impl>(
+        Impl{entry.second, impl_->file, joined(impl_->path, key), line_of(entry.first)});
     return child;
   }
   return std::nullopt;
@@ -108,7 +128,7 @@ std::vector<ConfigNode> ConfigNode::items() const {
   for (const auto& item : impl_->node) {
     ConfigNode child;
     child.impl_ = std::make_shared<Impl>(
-        Impl{item, impl_->file, fmt::format("{}[{}]", impl_->path, items.size())});
+        Impl{item, impl_->file, fmt::format("{}[{}]", impl_->path, items.size()), line_of(item)});
     items.push_back(std::move(child));
   }
   return items;

@@ -11,7 +11,8 @@
 // repeats the run. Field types: bool, int, int64_t, uint64_t, double, std::string,
 // std::filesystem::path, std::optional<T>, std::vector<T>, std::map<std::string, T>, structs with
 // `visit`, and ConfigNode for what has no fixed shape (read only). An optional member of a struct
-// is called after reading: `void check() const` throws Error.
+// is called after reading: `void check() const` throws Error. A message that begins with a key
+// ("share is 2, …", "mixture.code: …") is given that key's line, others the struct's.
 #pragma once
 
 #include <cstdint>
@@ -44,8 +45,11 @@ class ConfigNode {
   std::vector<std::string> keys() const;  // of a map, in file order; duplicates throw
   std::optional<ConfigNode> find(std::string_view key) const;
   std::vector<ConfigNode> items() const;  // of a sequence
-  // "recipes/demo.yaml:12: search.rounds"
+  // "recipes/demo.yaml:12: search.rounds", by the line of the key or, of an item, its first.
   std::string where() const;
+  // The same, but with the line of what is below this node and `message` begins with, such as
+  // "mixture.code" or "share", as far as that is there.
+  std::string where_of(std::string_view message) const;
   // "!function" of a value with this tag, "!" of one in quotes or a block, "" of others.
   std::string tag() const;
   // Of the file that this was read from.
@@ -57,6 +61,8 @@ class ConfigNode {
   std::string as_string() const;
 
  private:
+  std::string where_at(int line) const;
+
   struct Impl;
   std::shared_ptr<const Impl> impl_;
 };
@@ -92,7 +98,7 @@ void read_config_into(const ConfigNode& node, T& value) {
     try {
       value.check();
     } catch (const Error& error) {
-      throw Error("{}: {}", node.where(), error.what());
+      throw Error("{}: {}", node.where_of(error.what()), error.what());
     }
   }
 }

@@ -74,6 +74,18 @@ TEST(Config, ChecksRunWithTheirPlace) {
             "test.yaml:1: datasets.wiki: share is 2, expected at most 1");
 }
 
+TEST(Config, AMessageThatBeginsWithAKeyHasItsLine) {
+  const std::string text = "tokens: 1\ndatasets:\n  wiki.1:\n    names: [a]\n    share: 2\n";
+  EXPECT_EQ(message(text), "test.yaml:5: datasets.wiki.1: share is 2, expected at most 1");
+  const ConfigNode root = ConfigNode::parse(text, "test.yaml");
+  EXPECT_EQ(root.where_of("datasets.wiki.1.share is 2"), "test.yaml:5");
+  EXPECT_EQ(root.where_of("datasets.wiki.1: no names"), "test.yaml:3");
+  EXPECT_EQ(root.where_of("datasets.wiki.2: is missing"), "test.yaml:2");
+  EXPECT_EQ(root.where_of("tokens must be positive"), "test.yaml:1");
+  EXPECT_EQ(root.where_of("tokenizer: is missing"), "test.yaml");
+  EXPECT_EQ(root.find("datasets")->where_of("of another kind"), "test.yaml:2: datasets");
+}
+
 TEST(Config, WhatIsWrittenReadsBackTheSame) {
   Outer outer =
       parse("rounds: 7\nquoted: 'yes # no'\ndatasets: {b: {share: 0.1}, a: {names: [x]}}");

@@ -36,9 +36,15 @@ constexpr std::string_view kOwnReferences[] = {
 
 void ModelConfig::check() const {
   require_one_of("family", family, {"llama", "qwen2", "qwen3"});
-  require(hidden > 0 && layers > 0 && heads > 0 && kv_heads > 0 && head_dim > 0 &&
-              intermediate > 0 && max_positions > 0,
-          "every size must be positive");
+  const std::pair<const char*, int64_t> sizes[] = {{"hidden", hidden},
+                                                   {"layers", layers},
+                                                   {"heads", heads},
+                                                   {"kv_heads", kv_heads},
+                                                   {"head_dim", head_dim},
+                                                   {"intermediate", intermediate},
+                                                   {"max_positions", max_positions}};
+  for (const auto& [key, size] : sizes)
+    if (size < 1) throw Error("{} is {}, expected at least 1", key, size);
   require(head_dim % 2 == 0, "head_dim must be even, for RoPE");
   require(heads % kv_heads == 0, "heads must be a multiple of kv_heads");
 }
@@ -89,12 +95,13 @@ void ValidateConfig::check() const {
                       kFewestToCalibrate,
                       known));
   for (const auto& [name, reference] : import) {
-    require(name.find_first_of("/\\\n,\"") == std::string::npos && !name.empty() && name[0] != '.',
-            fmt::format("import: '{}' cannot be a folder name", name));
+    require(
+        name.find_first_of("/\\\n,\"") == std::string::npos && !name.empty() && name[0] != '.',
+        fmt::format("import.{}: cannot be a folder name; use letters, digits, '_' and '-'", name));
     require(std::find(std::begin(kOwnReferences), std::end(kOwnReferences), name) ==
                     std::end(kOwnReferences) &&
                 !name.starts_with("random_") && !name.starts_with("refined_"),
-            fmt::format("import: '{}' is the name of a reference of the run's own", name));
+            fmt::format("import.{}: is the name of a reference of the run's own", name));
   }
   require(spread > 0, "spread must be positive");
   require(bootstrap >= 100, "bootstrap must be at least 100");
@@ -108,7 +115,7 @@ void RunConfig::check() const {
   for (const std::string& name : names) {
     require(
         name.find_first_of("/\\\n,\"") == std::string::npos && name != "." && name != "..",
-        fmt::format("datasets: '{}' cannot be a folder name; use letters, digits, '_', '-' and '.'",
+        fmt::format("datasets.{}: cannot be a folder name; use letters, digits, '_', '-' and '.'",
                     name));
   }
   const auto known = [&](const std::string& key, const std::string& name) {
@@ -133,7 +140,7 @@ void RunConfig::check() const {
     std::vector<std::string> named;
     std::vector<double> weights;
     for (const auto& [name, weight] : mixture) {
-      known(key, name);
+      known(key + "." + name, name);
       named.push_back(name);
       weights.push_back(weight);
     }
@@ -141,12 +148,12 @@ void RunConfig::check() const {
   };
   if (!base.mixture.empty()) check_mixture("base.mixture", base.mixture);
   for (const auto& [name, mixture] : components.mixture) {
-    known("components.mixture", name);
+    known("components.mixture." + name, name);
     check_mixture("components.mixture." + name, mixture);
   }
   require(!base.import.empty() || !base.mixture.empty() || !anchor.empty(),
           "base.mixture: needed where there is no anchor");
-  for (const auto& [name, folder] : components.import) known("components.import", name);
+  for (const auto& [name, folder] : components.import) known("components.import." + name, name);
   for (const std::string& name : evaluate.held_out) known("evaluate.held_out", name);
   for (const auto& [name, reference] : validate.import)
     check_mixture("validate.import." + name + ".mixture", reference.mixture);
@@ -156,9 +163,11 @@ void RunConfig::check() const {
   try {
     ProxyMethod(merge, datasets.size(), seed);
   } catch (const Error& error) {
-    throw Error("merge: {}", error.what());
+    throw Error("merge.{}", error.what());
   }
-  require(threads >= 0 && parallel_models >= 0, "threads and parallel_models must not be negative");
+  if (threads < 0) throw Error("threads is {}, expected 0 (all cores) or more", threads);
+  if (parallel_models < 0)
+    throw Error("parallel_models is {}, expected 0 (by model size) or more", parallel_models);
   if (target_tokens) require(*target_tokens > 0, "target_tokens must be positive");
   require(search.constraints.max_epochs == 0 || target_tokens,
           "search.constraints.max_epochs: needs target_tokens, the budget of the training that the "

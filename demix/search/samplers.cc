@@ -36,7 +36,7 @@ void check_sampler(const std::string& name) {
   const auto names = sampler_names();
   if (std::find(names.begin(), names.end(), name) != names.end()) return;
   const auto near = nearest(name, names);
-  throw Error("there is no sampler '{}'; {}",
+  throw Error("start: there is no sampler '{}'; {}",
               name,
               near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
                            : fmt::format("did you mean '{}'?", near));

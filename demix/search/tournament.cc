@@ -154,7 +154,7 @@ void check_competitor(const std::string& name) {
   const auto names = competitor_names();
   if (std::find(names.begin(), names.end(), name) != names.end()) return;
   const auto near = nearest(name, names);
-  throw Error("there is no predictor '{}'; {}",
+  throw Error("predictor: there is no '{}'; {}",
               name,
               near.empty() ? fmt::format("there are {} and auto", fmt::join(names, ", "))
                            : fmt::format("did you mean '{}'?", near));

@@ -90,7 +90,7 @@ void StudySection::check() const {
   if (arms.empty()) throw Error("arms: name at least one, such as 'full: {{}}'");
   for (const auto& [name, arm] : arms) {
     if (name.find_first_of("/\\\n,\"") != std::string::npos || name.empty() || name[0] == '.')
-      throw Error("arms: '{}' cannot be a folder name; use letters, digits, '_' and '-'", name);
+      throw Error("arms.{}: cannot be a folder name; use letters, digits, '_' and '-'", name);
   }
   for (const std::string& name : decisions.arms)
     if (!arms.contains(name)) throw Error("decisions.arms: there is no arm '{}'", name);
@@ -111,7 +111,7 @@ void StudyConfig::check() const {
       try {
         ProxyMethod(merge, datasets.size(), seed);
       } catch (const Error& error) {
-        throw Error("study.arms.{}.merges.{}: {}", name, chooser, error.what());
+        throw Error("study.arms.{}.merges.{}.{}", name, chooser, error.what());
       }
     }
   }
