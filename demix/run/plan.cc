@@ -362,12 +362,12 @@ Plan make_plan(const RunConfig& config) {
                    scoring.seconds / static_cast<double>(std::max<int64_t>(1, scoring.tokens)));
   if (answers.answers > 0)
     plan.warnings.push_back(fmt::format(
-        "generated answers are counted as long as they may be ({} answers, {} tokens of "
-        "each model); where models end them sooner, they take less",
+        "Generated answers are counted as long as they may be ({} answers, {} tokens of "
+        "each model); where models end them sooner, they take less.",
         answers.answers,
         answers.answer_tokens));
   if (!config.evaluate.command.empty())
-    plan.warnings.push_back("the time of evaluate.command is not in the plan");
+    plan.warnings.push_back("The time of evaluate.command is not in the plan.");
   plan.answers = answers.answers;
   plan.answer_seconds = answers.seconds;
   plan.score_seconds = scoring.seconds + answers.seconds;
@@ -429,7 +429,8 @@ Plan make_plan(const RunConfig& config) {
     if (storage.place == Place::kMemory) searching += storage.bytes;
     if (storage.place == Place::kDisk) plan.disk_bytes += storage.bytes;
   } catch (const Error& error) {
-    plan.warnings.push_back(error.what());
+    plan.warnings.push_back(
+        fmt::format("A run on this machine as it is would end: {}.", error.what()));
   }
   plan.memory_bytes = 500'000'000 + std::max(6 * workers * model_bytes + activations, searching);
   const Composition composition = composition_of(config);
@@ -440,7 +441,7 @@ Plan make_plan(const RunConfig& config) {
     const double epochs = asked / static_cast<double>(std::max<int64_t>(1, corpus.tokens.at(name)));
     if (epochs > 1) {
       plan.warnings.push_back(
-          fmt::format("dataset {} has about {} tokens; its component would read it {:.1f} times",
+          fmt::format("Dataset {} has about {} tokens; its component would read it {:.1f} times.",
                       name,
                       corpus.tokens.at(name),
                       epochs));
@@ -448,7 +449,7 @@ Plan make_plan(const RunConfig& config) {
   }
   if (config.search.total_proxies() < 3 * (datasets + 1)) {
     plan.warnings.push_back(
-        fmt::format("{} proxies are few for {} datasets; at least {} are advised",
+        fmt::format("{} proxies are few for {} datasets; at least {} are advised.",
                     config.search.total_proxies(),
                     datasets,
                     3 * (datasets + 1)));

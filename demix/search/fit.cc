@@ -284,7 +284,7 @@ class SwarmFit {
     if (missing > 0) {
       warn("{} of the {} metrics are not in the holdout.", missing, swarm_.metrics.size());
     }
-    for (const std::string& warning : holdout.warnings) warn("holdout: {}", warning);
+    for (const std::string& warning : holdout.warnings) warn("Holdout: {}", warning);
   }
 
   void judge(const Swarm& holdout) {
