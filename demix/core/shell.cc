@@ -147,6 +147,7 @@ std::string log_end(const std::filesystem::path& log) {
   file.seekg(std::max<std::streamoff>(0, size - kLastBytes));
   std::string text((std::istreambuf_iterator<char>(file)), {});
   while (!text.empty() && text.back() == '\n') text.pop_back();
+  if (text.empty()) return fmt::format("\nit printed nothing ({})", log.string());
   size_t begin = text.size();
   for (size_t lines = 0; lines < kLastLines && begin != std::string::npos && begin > 0; ++lines)
     begin = text.rfind('\n', begin - 1);

@@ -92,6 +92,8 @@ TEST(Shell, TheEndOfALogIsAFewLines) {
   EXPECT_TRUE(log_end(log).starts_with("\nlast lines of " + log.string() + ":\nline 11\nline 12"))
       << log_end(log);
   EXPECT_TRUE(log_end(log).ends_with("line 30"));
+  write_file_atomically(log, "\n");
+  EXPECT_EQ(log_end(log), "\nit printed nothing (" + log.string() + ")");
 }
 
 TEST(Shell, ALogThatCannotBeWrittenIsNamed) {

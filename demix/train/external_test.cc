@@ -83,6 +83,12 @@ TEST_F(External, AFailingCommandIsReportedWithItsStatusAndLastLines) {
             std::string::npos);
 }
 
+TEST_F(External, ACommandThatFailsWithoutAWordIsSaidToHavePrintedNone) {
+  const std::string message = message_of([&] { train_externally(job("exit 3")); });
+  EXPECT_TRUE(message.ends_with("it printed nothing (" + (folder_ / "out put.log").string() + ")"))
+      << message;
+}
+
 TEST_F(External, ACommandDoesNotOutliveUsWhenWeAreKilled) {
   const auto pid = folder_ / "pid";
   const pid_t us = fork();
