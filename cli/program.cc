@@ -20,11 +20,7 @@ void refuse_unknown_command(const CLI::App& app, int argc, char** argv) {
     names.push_back(command->get_name());
   }
   if (std::find(names.begin(), names.end(), argv[1]) != names.end()) return;
-  const std::string_view near = nearest(argv[1], names);
-  throw Error("there is no command '{}'; {}",
-              argv[1],
-              near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
-                           : fmt::format("did you mean '{}'?", near));
+  throw Error("there is no command '{}'; {}", argv[1], suggestion(argv[1], names));
 }
 
 }  // namespace

@@ -179,12 +179,10 @@ ConfigReader::ConfigReader(ConfigNode node) : node_(std::move(node)) {
 void ConfigReader::refuse_unknown_keys() const {
   for (const std::string& key : node_.keys()) {
     if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
-    const std::string_view near = nearest(key, known_);
     throw Error("{}: unknown key '{}'; {}",
                 node_.find(key)->where(),
                 key,
-                near.empty() ? fmt::format("known here: {}", fmt::join(known_, ", "))
-                             : fmt::format("did you mean '{}'?", near));
+                suggestion(key, known_, "known here:"));
   }
 }
 

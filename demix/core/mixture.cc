@@ -38,11 +38,8 @@ size_t position(const std::vector<std::string>& names,
                 std::string_view name,
                 std::string_view kind) {
   const auto found = std::find(names.begin(), names.end(), name);
-  if (found == names.end()) {
-    const std::string_view near = nearest(name, names);
-    if (near.empty()) throw Error("there is no {} '{}'", kind, name);
-    throw Error("there is no {} '{}'; did you mean '{}'?", kind, name, near);
-  }
+  if (found == names.end())
+    throw Error("there is no {} '{}'; {}", kind, name, suggestion(name, names));
   return static_cast<size_t>(found - names.begin());
 }
 

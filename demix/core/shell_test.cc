@@ -4,25 +4,15 @@
 #include <signal.h>
 
 #include <chrono>
-#include <functional>
 #include <sstream>
 #include <thread>
 
-#include "demix/core/error.h"
 #include "demix/core/files.h"
+#include "tests/message_of.h"
 #include "tests/temporary_folder.h"
 
 namespace demix {
 namespace {
-
-std::string message_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 // Within five seconds.
 bool ends(pid_t process) {

@@ -5,24 +5,14 @@
 
 #include <chrono>
 #include <cmath>
-#include <functional>
 #include <thread>
 
-#include "demix/core/error.h"
 #include "demix/core/files.h"
+#include "tests/message_of.h"
 #include "tests/temporary_folder.h"
 
 namespace demix {
 namespace {
-
-std::string message_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error_chain(error);
-  }
-  return "no error";
-}
 
 class ExternalEvaluator : public testing::Test {
  protected:

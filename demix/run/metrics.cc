@@ -26,12 +26,8 @@ ScoredMetric parse(const std::string& domain,
     if (std::find(datasets.begin(), datasets.end(), dataset) == datasets.end()) {
       if (datasets.empty())
         throw Error("{}: no held-out text is scored, as evaluate.held_out_tokens is 0", where);
-      const std::string_view near = nearest(dataset, datasets);
-      throw Error("{}: there is no dataset '{}'; {}",
-                  where,
-                  dataset,
-                  near.empty() ? fmt::format("there are {}", fmt::join(datasets, ", "))
-                               : fmt::format("did you mean '{}'?", near));
+      throw Error(
+          "{}: there is no dataset '{}'; {}", where, dataset, suggestion(dataset, datasets));
     }
     if (scored.measure.empty()) scored.measure = "bpb";
     if (scored.measure != "bpb") throw Error("{}: held-out text is measured by bpb only", where);

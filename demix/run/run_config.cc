@@ -21,12 +21,8 @@ void require_one_of(std::string_view key,
                     const std::string& value,
                     const std::vector<std::string>& allowed) {
   if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return;
-  const std::string_view near = nearest(value, allowed);
-  throw Error("{}: '{}' is not known; {}",
-              key,
-              value,
-              near.empty() ? fmt::format("expected one of {}", fmt::join(allowed, ", "))
-                           : fmt::format("did you mean '{}'?", near));
+  throw Error(
+      "{}: '{}' is not known; {}", key, value, suggestion(value, allowed, "expected one of"));
 }
 
 constexpr std::string_view kOwnReferences[] = {
@@ -120,12 +116,7 @@ void RunConfig::check() const {
   }
   const auto known = [&](const std::string& key, const std::string& name) {
     if (datasets.contains(name)) return;
-    const std::string_view near = nearest(name, names);
-    throw Error("{}: there is no dataset '{}'; {}",
-                key,
-                name,
-                near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
-                             : fmt::format("did you mean '{}'?", near));
+    throw Error("{}: there is no dataset '{}'; {}", key, name, suggestion(name, names));
   };
   require(!anchor.empty() || components.anchor_share == 0,
           "anchor: name the dataset that every component is mixed with, or set "

@@ -26,11 +26,7 @@ size_t index_of(const std::string& name,
                 std::string_view kind) {
   const auto found = std::find(names.begin(), names.end(), name);
   if (found != names.end()) return static_cast<size_t>(found - names.begin());
-  const std::string_view near = nearest(name, names);
-  if (near.empty()) {
-    throw Error("{}: there is no {} '{}'; there are {}", key, kind, name, fmt::join(names, ", "));
-  }
-  throw Error("{}: there is no {} '{}'; did you mean '{}'?", key, kind, name, near);
+  throw Error("{}: there is no {} '{}'; {}", key, kind, name, suggestion(name, names));
 }
 
 // One metric of the swarm with all that is learned of it.

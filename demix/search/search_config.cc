@@ -16,13 +16,7 @@ void check_name(std::string_view key,
                 std::string_view kind,
                 const std::vector<std::string>& names) {
   if (std::find(names.begin(), names.end(), name) != names.end()) return;
-  const auto near = nearest(name, names);
-  throw Error("{}: there is no {} '{}'; {}",
-              key,
-              kind,
-              name,
-              near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
-                           : fmt::format("did you mean '{}'?", near));
+  throw Error("{}: there is no {} '{}'; {}", key, kind, name, suggestion(name, names));
 }
 
 }  // namespace

@@ -153,11 +153,7 @@ std::vector<std::string> competitor_names() {
 void check_competitor(const std::string& name) {
   const auto names = competitor_names();
   if (std::find(names.begin(), names.end(), name) != names.end()) return;
-  const auto near = nearest(name, names);
-  throw Error("predictor: there is no '{}'; {}",
-              name,
-              near.empty() ? fmt::format("there are {} and auto", fmt::join(names, ", "))
-                           : fmt::format("did you mean '{}'?", near));
+  throw Error("predictor: there is no '{}'; {}", name, suggestion(name, names, "there are auto,"));
 }
 
 Tournament compete(const std::vector<std::string>& names,

@@ -44,11 +44,8 @@ void check_chooser(const std::string& chooser, const std::map<std::string, Study
   for (const auto& [arm, config] : arms)
     for (const auto& [merge, method] : config.merges) names.push_back(merge);
   if (std::find(names.begin(), names.end(), chooser) != names.end()) return;
-  const auto near = nearest(chooser, names);
-  throw Error("decisions.choosers: there is no chooser '{}'; {}",
-              chooser,
-              near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
-                           : fmt::format("did you mean '{}'?", near));
+  throw Error(
+      "decisions.choosers: there is no chooser '{}'; {}", chooser, suggestion(chooser, names));
 }
 
 }  // namespace

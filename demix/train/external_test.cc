@@ -6,27 +6,17 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <functional>
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "demix/core/error.h"
 #include "demix/core/files.h"
 #include "demix/core/json.h"
 #include "demix/model/safetensors.h"
 #include "demix/train/pico.h"
+#include "tests/message_of.h"
 
 namespace demix {
 namespace {
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const std::exception& error) {
-    return error_chain(error);
-  }
-  return "";
-}
 
 // A checkpoint folder with one small tensor.
 void write_checkpoint_folder(const std::filesystem::path& folder, std::vector<int64_t> shape) {
