@@ -233,8 +233,7 @@ class SwarmFit {
   void warn_of_weak_evidence(const Target& target) {
     if (target.tournament.results.empty() || target.deviation == 0) return;
     const auto& spearman = target.tournament.results[target.chosen].spearman;
-    // One-sided 5 % bound of the correlation of unrelated numbers.
-    const double chance = 1.645 / std::sqrt(static_cast<double>(result_.runs) - 1);
+    const double chance = spearman_by_chance(result_.runs);
     if (spearman && *spearman >= chance) return;
     warn(
         "The best predictor of {} ranks left-out runs no better than chance (cross-validated "

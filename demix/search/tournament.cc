@@ -105,6 +105,8 @@ std::vector<Forecast> stacked(std::span<const CrossValidation> members,
 
 }  // namespace
 
+double spearman_by_chance(size_t n) { return 1.645 / std::sqrt(static_cast<double>(n) - 1); }
+
 std::vector<int> random_folds(size_t rows, Rng& rng) {
   const size_t folds = std::min<size_t>(5, rows);
   std::vector<int> fold_of(rows);
