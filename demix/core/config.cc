@@ -1,5 +1,6 @@
 #include "demix/core/config.h"
 
+#include <simdjson.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -28,6 +29,43 @@ int line_of(const YAML::Node& node) {
   return mark.is_null() ? -1 : mark.line;
 }
 
+// UTF-16 and UTF-32 begin with bytes that no UTF-8 has; the parser reads them.
+void check_utf8(std::string_view text, const std::string& name) {
+  if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff") || text.starts_with('\0'))
+    return;
+  size_t line = 1;
+  for (size_t begin = 0; begin < text.size(); ++line) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    if (!simdjson::validate_utf8(text.data() + begin, end - begin))
+      throw Error(
+          "{}:{}: not valid UTF-8; expected text, save the file in that encoding", name, line);
+    begin = end + 1;
+  }
+}
+
+// "a map", for messages.
+const char* kind_of(const YAML::Node& node) {
+  return node.IsMap()        ? "a map"
+         : node.IsSequence() ? "a list"
+         : node.IsScalar()   ? "text"
+                             : "nothing";
+}
+
+// What a number was meant to be when it ends in a letter: "; write 2e9".
+std::string number_remedy(const std::string& text) {
+  constexpr std::pair<char, const char*> kSuffixes[] = {
+      {'k', "e3"}, {'K', "e3"}, {'M', "e6"}, {'G', "e9"}, {'B', "e9"}, {'T', "e12"}};
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const std::string_view rest(end, static_cast<size_t>(text.data() + text.size() - end));
+  if (error != std::errc()) return "";
+  if (rest == "%" || rest == " %") return fmt::format("; write {:g}", value / 100);
+  for (const auto& [suffix, power] : kSuffixes)
+    if (rest.size() == 1 && rest[0] == suffix)
+      return fmt::format("; write {}{}", text.substr(0, text.size() - 1), power);
+  return "";
+}
+
 // Whether `text` begins with `key` and not with a longer word.
 bool begins_with_key(std::string_view text, std::string_view key) {
   if (key.empty() || !text.starts_with(key)) return false;
@@ -39,18 +77,31 @@ bool begins_with_key(std::string_view text, std::string_view key) {
 
 ConfigNode ConfigNode::parse(std::string_view text, std::string name) {
   ConfigNode node;
+  check_utf8(text, name);
   try {
     const YAML::Node root = YAML::Load(std::string(text));
     node.impl_ = std::make_shared<Impl>(Impl{root, std::move(name), "", line_of(root)});
   } catch (const YAML::Exception& error) {
-    throw Error("{}:{}: not valid YAML: {}", name, error.mark.line + 1, error.msg);
+    throw Error(
+        "{}:{}: not valid YAML: {}; look in this line and the ones before it for tabs, a missing "
+        "colon, an open quote or bracket, and keys that do not line up",
+        name,
+        error.mark.line + 1,
+        error.msg);
   }
   return node;
 }
 
 ConfigNode ConfigNode::parse_file(const std::filesystem::path& path) {
-  if (!std::filesystem::is_regular_file(path)) {
-    throw Error("{}: no such file; expected a YAML configuration", path.string());
+  std::error_code error;
+  const std::filesystem::file_status status = std::filesystem::status(path, error);
+  if (!std::filesystem::is_regular_file(status)) {
+    throw Error("{}: {}; expected a YAML configuration",
+                path.string(),
+                std::filesystem::is_directory(status)               ? "is a folder"
+                : std::filesystem::exists(status)                   ? "is no file"
+                : error == std::errc::too_many_symbolic_link_levels ? "is a link to itself"
+                                                                    : "no such file");
   }
   return parse(read_file(path), path.string());
 }
@@ -95,7 +146,8 @@ std::filesystem::path ConfigNode::folder() const {
 
 std::vector<std::string> ConfigNode::keys() const {
   if (is_null()) return {};
-  if (!is_map()) throw Error("{}: expected a map of keys to values", where());
+  if (!is_map())
+    throw Error("{}: expected a map of keys to values, found {}", where(), kind_of(impl_->node));
   std::vector<std::string> keys;
   for (const auto& entry : impl_->node) {
     if (!entry.first.IsScalar()) throw Error("{}: a key must be a plain word", where());
@@ -110,7 +162,8 @@ std::vector<std::string> ConfigNode::keys() const {
 
 std::optional<ConfigNode> ConfigNode::find(std::string_view key) const {
   if (is_null()) return std::nullopt;
-  if (!is_map()) throw Error("{}: expected a map of keys to values", where());
+  if (!is_map())
+    throw Error("{}: expected a map of keys to values, found {}", where(), kind_of(impl_->node));
   for (const auto& entry : impl_->node) {
     if (!entry.first.IsScalar() || entry.first.Scalar() != key) continue;
     ConfigNode child;
@@ -123,7 +176,7 @@ std::optional<ConfigNode> ConfigNode::find(std::string_view key) const {
 
 std::vector<ConfigNode> ConfigNode::items() const {
   if (is_null()) return {};
-  if (!is_sequence()) throw Error("{}: expected a list", where());
+  if (!is_sequence()) throw Error("{}: expected a list, found {}", where(), kind_of(impl_->node));
   std::vector<ConfigNode> items;
   for (const auto& item : impl_->node) {
     ConfigNode child;
@@ -135,7 +188,7 @@ std::vector<ConfigNode> ConfigNode::items() const {
 }
 
 std::string ConfigNode::as_string() const {
-  if (!is_scalar()) throw Error("{}: expected text", where());
+  if (!is_scalar()) throw Error("{}: expected text, found {}", where(), kind_of(impl_->node));
   return impl_->node.Scalar();
 }
 
@@ -152,7 +205,8 @@ double ConfigNode::as_double() const {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
-    throw Error("{}: expected a number, found '{}'", where(), as_string());
+    throw Error(
+        "{}: expected a number, found '{}'{}", where(), as_string(), number_remedy(as_string()));
   }
   return value;
 }

@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -122,7 +123,11 @@ void ConfigReader::read(const ConfigNode& node, T& field) {
     const int64_t value = node.as_int();
     field = static_cast<T>(value);
     if (static_cast<int64_t>(field) != value || (std::is_unsigned_v<T> && value < 0))
-      throw Error("{}: {} is out of range", node.where(), value);
+      throw Error("{}: {} is out of range, expected {} to {}",
+                  node.where(),
+                  value,
+                  std::numeric_limits<T>::min(),
+                  std::numeric_limits<T>::max());
   } else if constexpr (std::is_floating_point_v<T>) {
     field = node.as_double();
   } else if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, std::filesystem::path>) {
