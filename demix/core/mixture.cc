@@ -25,10 +25,12 @@ std::vector<double> checked_weights(std::vector<double> values, std::string_view
     sum += values[i];
   }
   if (!(std::abs(sum - 1) <= kSumTolerance)) {
-    throw Error("{}: weights sum to {:.9g}, expected 1 (within {:g}); divide each by the sum",
+    throw Error("{}: weights sum to {:.9g}, expected 1 (within {:g}); {}",
                 where,
                 sum,
-                kSumTolerance);
+                kSumTolerance,
+                std::abs(sum - 100) < 1 ? "they look like percentages: divide them by 100"
+                                        : "divide each by the sum");
   }
   for (double& value : values) value /= sum;
   return values;

@@ -84,12 +84,20 @@ std::vector<Task> load_tasks(const EvaluateConfig& config) {
     if (number < 0)
       throw Error("evaluate.fewshot.{}: expected a number of examples, found {}", name, number);
   }
+  if (!config.tasks.empty() && !std::filesystem::is_directory(config.data))
+    throw Error("evaluate.data: {}: {}; expected the folder of the tasks' data files",
+                config.data.string(),
+                std::filesystem::exists(config.data) ? "is a file" : "no such folder");
   std::vector<Task> tasks;
   for (const std::string& name : config.tasks) {
     TaskOptions options{.limit = config.limit, .generate = asks_for_answers(config, name)};
     const auto fewshot = config.fewshot.find(name);
     if (fewshot != config.fewshot.end()) options.fewshot = fewshot->second;
-    tasks.push_back(load_task(name, folder, config.data, options));
+    try {
+      tasks.push_back(load_task(name, folder, config.data, options));
+    } catch (const Error& error) {
+      throw Error("evaluate.tasks: {}", error_chain(error));
+    }
   }
   return tasks;
 }

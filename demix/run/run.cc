@@ -56,11 +56,10 @@ class Loop {
       : workspace_(std::move(config), out),
         config_(workspace_.config()),
         names_(config_.dataset_names()),
-        tokenizer_(Tokenizer::load(config_.tokenizer)),
+        tokenizer_(run_tokenizer(config_)),
         tasks_(load_tasks(config_.evaluate)),
         sheet_(metrics_of(config_.evaluate, tasks_, held_out_datasets(config_))),
         composition_(composition_of(config_)) {
-    for (const std::string& name : names_) dataset_files(name, config_.datasets.at(name));
     check_before_work(config_, tokenizer_, sheet_.metrics());
     check_warm_start(workspace_);
     // What is wrong with files from elsewhere is said before hours of work.

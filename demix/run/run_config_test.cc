@@ -4,6 +4,9 @@
 
 #include <fstream>
 
+#include "tests/message_of.h"
+#include "tests/temporary_folder.h"
+
 namespace demix {
 namespace {
 
@@ -165,6 +168,10 @@ target_tokens: 1000
       {"wiki: 1\n      tokens", "wikk: 1\n      tokens"},
       {"tokens: 100\n  bootstrap", "tokens: 0\n  bootstrap"},
       {"bootstrap: 2000", "bootstrap: 20"},
+      {"references: 4", "references: 2000000000"},
+      {"threads: 1", "threads: 100000"},
+      {"current:\n    wiki: 0.5", "current:\n    wiki: 50"},
+      {"code: 0.1\n    groups", "cod: 0.1\n    groups"},
       {"target_tokens: 1000", "target_tokens: 0"}};
   for (const auto& [from, to] : wrong) {
     std::string text = good;
@@ -176,6 +183,31 @@ target_tokens: 1000
     const std::string found = message(text);
     EXPECT_TRUE(found.starts_with(expected)) << to << "\n" << expected << "\n" << found;
   }
+}
+
+TEST(RunConfig, LaterErrorsGetTheirPlaceByTheKeyThatTheyBeginWith) {
+  const TemporaryFolder folder;
+  const std::filesystem::path file = folder.write("run.yaml", kGood);
+  const auto placed = [&](const std::string& message) {
+    return message_of([&] { with_places(file, [&] { throw Error("{}", message); }); });
+  };
+  EXPECT_EQ(placed("datasets.code.paths: no files"),
+            file.string() + ":5: datasets.code.paths: no files");
+  EXPECT_EQ(placed("tokenizer: no file"), file.string() + ":2: tokenizer: no file");
+  EXPECT_EQ(placed("base and components take 5 GB"), "base and components take 5 GB");
+  EXPECT_EQ(placed("runs/a: is in use"), "runs/a: is in use");
+}
+
+TEST(RunConfig, ATrainingCommandIsCheckedBeforeAnyWork) {
+  const auto of = [](const std::string& command) {
+    return message(with("components: {tokens: 1000}",
+                        "components: {tokens: 1000, command: '" + command + "'}"));
+  };
+  EXPECT_EQ(of("train {mixture} {output}"), "no error");
+  EXPECT_NE(of("train {mixture}").find("components: command: expected {output} in: train"),
+            std::string::npos);
+  EXPECT_NE(of("train {mixtur} {output}").find("unknown placeholder '{mixtur}'"),
+            std::string::npos);
 }
 
 TEST(RunConfig, AnEvaluationCommandIsCheckedBeforeAnyWork) {
@@ -210,7 +242,7 @@ TEST(RunConfig, BadValuesAreRefusedBeforeAnyWork) {
             std::string::npos);
   EXPECT_NE(message(with("  code:", "  ../code:")).find("cannot be a folder name"),
             std::string::npos);
-  EXPECT_NE(message(std::string(kGood) + "validate: {references: 2}\n").find("at least 4"),
+  EXPECT_NE(message(std::string(kGood) + "validate: {references: 2}\n").find("from 4 to"),
             std::string::npos);
   EXPECT_NE(message(std::string(kGood) + "validate: {references: 5, refine: 2}\n")
                 .find("refine needs at least 6 references to learn from, there are 5"),

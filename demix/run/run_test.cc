@@ -391,7 +391,7 @@ TEST_F(Run, ATrainingCommandTakesThePlaceOfOurTrainer) {
   EXPECT_EQ(result.mixture, trained.mixture);
   EXPECT_EQ(result.found.trained.domains[0].value, trained.found.trained.domains[0].value);
 
-  commanded.components.command = "echo no memory left; exit 3";
+  commanded.components.command = "echo no memory left; exit 3";  // not read, so not checked
   const std::string error = error_of(commanded, "c");
   EXPECT_MENTIONS(error, "ended with exit status 3");
   EXPECT_MENTIONS(error, "no memory left");
@@ -641,6 +641,23 @@ TEST_F(Run, APlanRefusesWhatTheRunWould) {
   scores.validate.scores.emplace();
   scores.validate.scores->mixtures = scores.validate.scores->scores = folder_ / "nowhere.csv";
   EXPECT_MENTIONS(error_of_plan(scores), "nowhere.csv");
+  RunConfig warm = config();
+  warm.search.warm_start = {out("nowhere")};
+  EXPECT_MENTIONS(error_of_plan(warm), "holds no journal.sqlite");
+  RunConfig tokenizer = config();
+  tokenizer.tokenizer = folder_ / "nowhere";
+  EXPECT_MENTIONS(error_of_plan(tokenizer), "tokenizer: ");
+  RunConfig import = config();
+  import.components.import["digits"] = folder_ / "nowhere";
+  EXPECT_MENTIONS(error_of_plan(import), "components.import.digits: ");
+  RunConfig data = config();
+  data.evaluate.tasks = {"arc_easy"};
+  data.evaluate.data = folder_ / "letters.jsonl";
+  EXPECT_MENTIONS(error_of_plan(data), "is a file; expected the folder of the tasks' data files");
+  RunConfig huge = config();
+  huge.model.hidden = 1 << 24;
+  huge.model.intermediate = 1 << 20;
+  EXPECT_MENTIONS(error_of_plan(huge), "of memory are free");
 }
 
 TEST_F(Run, WhatCannotWorkIsSaidBeforeAnythingIsTrained) {

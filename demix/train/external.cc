@@ -17,19 +17,29 @@ std::filesystem::path beside(const std::filesystem::path& folder, const char* su
   return name += suffix;
 }
 
+std::string expanded(const ExternalJob& job, const std::filesystem::path& mixture) {
+  return expand_command(job.command,
+                        // Absolute, for commands that change their folder.
+                        {{"mixture", std::filesystem::absolute(mixture).string()},
+                         {"output", std::filesystem::absolute(job.output).string()},
+                         {"base", std::filesystem::absolute(job.base).string()},
+                         {"tokens", fmt::format("{}", job.tokens)},
+                         {"seed", fmt::format("{}", job.seed)},
+                         {"name", job.name}});
+}
+
 }  // namespace
+
+void check_training_command(const std::string& command) {
+  expanded({.command = command, .output = "output", .base = "base"}, "mixture");
+  for (const char* needed : {"{mixture}", "{output}"})
+    if (command.find(needed) == std::string::npos)
+      throw Error("command: expected {} in: {}", needed, command);
+}
 
 void train_externally(const ExternalJob& job) {
   const auto mixture = beside(job.output, ".mixture.csv"), log = beside(job.output, ".log");
-  const std::string command =
-      expand_command(job.command,
-                     // Absolute, for commands that change their folder.
-                     {{"mixture", std::filesystem::absolute(mixture).string()},
-                      {"output", std::filesystem::absolute(job.output).string()},
-                      {"base", std::filesystem::absolute(job.base).string()},
-                      {"tokens", fmt::format("{}", job.tokens)},
-                      {"seed", fmt::format("{}", job.seed)},
-                      {"name", job.name}});
+  const std::string command = expanded(job, mixture);
   std::filesystem::create_directories(job.output);
   std::string csv = "dataset,share\n";
   for (size_t i = 0; i < job.mixture.size(); ++i)

@@ -24,6 +24,9 @@ struct ExternalJob {
   uint64_t seed = 0;
 };
 
+// Throws Error on an unknown placeholder, and where {mixture} or {output} is missing.
+void check_training_command(const std::string& command);
+
 // Runs the command and waits. Beside OUTPUT lie OUTPUT.mixture.csv and OUTPUT.log with all that the
 // command printed. What it started in the background ends with it, and all of it when this process
 // dies. Throws Error on an unknown placeholder, with the log's last lines when the command fails,
