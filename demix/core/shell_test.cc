@@ -1,25 +1,16 @@
 #include "demix/core/shell.h"
 
 #include <gtest/gtest.h>
-#include <signal.h>
 
-#include <chrono>
 #include <sstream>
-#include <thread>
 
 #include "demix/core/files.h"
 #include "tests/message_of.h"
+#include "tests/processes.h"
 #include "tests/temporary_folder.h"
 
 namespace demix {
 namespace {
-
-// Within five seconds.
-bool ends(pid_t process) {
-  for (int i = 0; i < 500 && kill(process, 0) == 0; ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  return kill(process, 0) != 0;
-}
 
 TEST(ExpandCommand, QuotesValuesForTheShell) {
   EXPECT_EQ(expand_command("run {name} ${{HOME}} {tokens}", {{"name", "it's"}, {"tokens", "5"}}),
@@ -63,14 +54,14 @@ TEST(Shell, AllThatACommandStartedIsKilledWhereItTakesTooLong) {
   EXPECT_FALSE(status.has_value());
   std::istringstream processes(read_file(log));
   int count = 0;
-  for (pid_t process; processes >> process; ++count) EXPECT_TRUE(ends(process)) << process;
+  for (pid_t process; processes >> process; ++count) EXPECT_TRUE(ends_soon(process)) << process;
   EXPECT_EQ(count, 2);
 }
 
 TEST(Shell, WhatACommandLeavesInTheBackgroundIsKilled) {
   const TemporaryFolder folder;
   EXPECT_EQ(run_shell("sleep 60 & echo $!", folder / "log", {}), 0);
-  EXPECT_TRUE(ends(std::stoi(read_file(folder / "log"))));
+  EXPECT_TRUE(ends_soon(std::stoi(read_file(folder / "log"))));
 }
 
 TEST(Shell, TheEndOfALogIsAFewLines) {

@@ -1,14 +1,13 @@
 #include "demix/evaluate/external_evaluator.h"
 
 #include <gtest/gtest.h>
-#include <signal.h>
 
 #include <chrono>
 #include <cmath>
-#include <thread>
 
 #include "demix/core/files.h"
 #include "tests/message_of.h"
+#include "tests/processes.h"
 #include "tests/temporary_folder.h"
 
 namespace demix {
@@ -86,9 +85,7 @@ TEST_F(ExternalEvaluator, ACommandThatTakesTooLongIsStoppedWithAllItStarted) {
   EXPECT_NE(text.find("was stopped after 0.5 s (evaluate.command_seconds)"), std::string::npos)
       << text;
   const pid_t sleeper = std::stoi(folder_.read("scores.json"));
-  for (int i = 0; i < 500 && kill(sleeper, 0) == 0; ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  EXPECT_NE(kill(sleeper, 0), 0);
+  EXPECT_TRUE(ends_soon(sleeper));
 }
 
 TEST_F(ExternalEvaluator, ScoresThatAreNoneAreRefused) {
