@@ -146,8 +146,12 @@ TEST(Page, ScoresWithoutErrorsRender) {
     for (auto& value : values) value.standard_error = kUnknown;
   };
   for (MixtureFacts* m : {&r.uniform, &r.natural, &r.found}) {
-    for (ModelScores* scores :
-         {&m->proxy, &m->trained, &m->predicted, &m->measured, &m->found_gain, &m->found_gain_proxy})
+    for (ModelScores* scores : {&m->proxy,
+                                &m->trained,
+                                &m->predicted,
+                                &m->measured,
+                                &m->found_gain,
+                                &m->found_gain_proxy})
       forget(scores->domains), forget(scores->tasks);
   }
   for (MixtureFacts& m : r.references) {
