@@ -22,6 +22,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "demix/core/error.h"
@@ -42,6 +43,7 @@ class ConfigNode {
   bool is_sequence() const;
   bool is_scalar() const;
   std::vector<std::string> keys() const;  // of a map, in file order; duplicates throw
+  std::vector<std::pair<std::string, ConfigNode>> entries() const;  // likewise, with the values
   std::optional<ConfigNode> find(std::string_view key) const;
   std::vector<ConfigNode> items() const;  // of a sequence
   // "recipes/demo.yaml:12: search.rounds"
@@ -58,6 +60,9 @@ class ConfigNode {
 
  private:
   struct Impl;
+  template <typename Value>
+  ConfigNode child(const Value& value, std::string path) const;
+
   std::shared_ptr<const Impl> impl_;
 };
 
@@ -140,7 +145,7 @@ void ConfigReader::read(const ConfigNode& node, T& field) {
   } else {  // std::map<std::string, …>
     if (!node.is_map()) throw Error("{}: expected a map of names to values", node.where());
     field.clear();
-    for (const std::string& key : node.keys()) read(*node.find(key), field[key]);
+    for (const auto& [key, value] : node.entries()) read(value, field[key]);
   }
 }
 
