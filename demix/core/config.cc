@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <set>
 
 #include "demix/core/files.h"
 
@@ -20,8 +21,45 @@ struct ConfigNode::Impl {
 
 namespace {
 
+// Aliases let a few lines stand for any number of values, or for themselves.
+constexpr int kMaxDepth = 100;
+constexpr int64_t kMaxValues = 100'000;
+
+// Keys and values go into messages: these stay short whatever a file holds.
+constexpr size_t kShownPath = 200, kShownValue = 100;
+
 std::string joined(const std::string& path, std::string_view key) {
-  return path.empty() ? std::string(key) : fmt::format("{}.{}", path, key);
+  if (path.size() >= kShownPath) return path;
+  const std::string shown = printable(key, 60);
+  return path.empty() ? shown : fmt::format("{}.{}", path, shown);
+}
+
+void count_values(const YAML::Node& node, const std::string& file, int depth, int64_t& values) {
+  const auto refuse = [&](std::string_view what) {
+    throw Error("{}:{}: {}", file, node.Mark().line + 1, what);
+  };
+  if (depth > kMaxDepth) refuse("more than 100 lists and maps within one another");
+  if (++values > kMaxValues) refuse("more than 100,000 values, aliases (*name) filled in");
+  for (const auto& entry : node) {
+    if (node.IsMap()) count_values(entry.first, file, depth + 1, values);
+    count_values(node.IsMap() ? entry.second : entry, file, depth + 1, values);
+  }
+}
+
+YAML::Node loaded(const std::string& text, const std::string& file) {
+  try {
+    YAML::Node node = YAML::Load(text);
+    int64_t values = 0;
+    count_values(node, file, 0, values);
+    return node;
+  } catch (const YAML::Exception& error) {
+    throw Error(
+        "{}:{}: not valid YAML: {}; look in this line and the ones before it for tabs, a missing "
+        "colon, an open quote or bracket, and keys that do not line up",
+        file,
+        error.mark.line + 1,
+        printable(error.msg, kShownValue));
+  }
 }
 
 int line_of(const YAML::Node& node) {
@@ -76,19 +114,10 @@ bool begins_with_key(std::string_view text, std::string_view key) {
 }  // namespace
 
 ConfigNode ConfigNode::parse(std::string_view text, std::string name) {
-  ConfigNode node;
   check_utf8(text, name);
-  try {
-    const YAML::Node root = YAML::Load(std::string(text));
-    node.impl_ = std::make_shared<Impl>(Impl{root, std::move(name), "", line_of(root)});
-  } catch (const YAML::Exception& error) {
-    throw Error(
-        "{}:{}: not valid YAML: {}; look in this line and the ones before it for tabs, a missing "
-        "colon, an open quote or bracket, and keys that do not line up",
-        name,
-        error.mark.line + 1,
-        error.msg);
-  }
+  const YAML::Node root = loaded(std::string(text), name);
+  ConfigNode node;
+  node.impl_ = std::make_shared<Impl>(Impl{root, std::move(name), "", line_of(root)});
   return node;
 }
 
@@ -97,7 +126,7 @@ ConfigNode ConfigNode::parse_file(const std::filesystem::path& path) {
   const std::filesystem::file_status status = std::filesystem::status(path, error);
   if (!std::filesystem::is_regular_file(status)) {
     throw Error("{}: {}; expected a YAML configuration",
-                path.string(),
+                printable(path.string(), 400),
                 std::filesystem::is_directory(status)               ? "is a folder"
                 : std::filesystem::exists(status)                   ? "is no file"
                 : error == std::errc::too_many_symbolic_link_levels ? "is a link to itself"
@@ -144,20 +173,37 @@ std::filesystem::path ConfigNode::folder() const {
   return std::filesystem::path(impl_->file).parent_path();
 }
 
+template <typename Value>
+ConfigNode ConfigNode::child(const Value& value, std::string path, int line) const {
+  ConfigNode node;
+  node.impl_ = std::make_shared<Impl>(Impl{value, impl_->file, std::move(path), line});
+  return node;
+}
+
 std::vector<std::string> ConfigNode::keys() const {
+  std::vector<std::string> keys;
+  for (auto& [key, unused] : entries()) keys.push_back(std::move(key));
+  return keys;
+}
+
+std::vector<std::pair<std::string, ConfigNode>> ConfigNode::entries() const {
   if (is_null()) return {};
   if (!is_map())
     throw Error("{}: expected a map of keys to values, found {}", where(), kind_of(impl_->node));
-  std::vector<std::string> keys;
+  std::vector<std::pair<std::string, ConfigNode>> entries;
+  std::set<std::string_view> known;
   for (const auto& entry : impl_->node) {
     if (!entry.first.IsScalar()) throw Error("{}: a key must be a plain word", where());
-    std::string key = entry.first.Scalar();
-    if (std::find(keys.begin(), keys.end(), key) != keys.end()) {
-      throw Error("{}:{}: key '{}' appears twice", impl_->file, entry.first.Mark().line + 1, key);
+    const std::string& key = entry.first.Scalar();
+    if (!known.insert(key).second) {
+      throw Error("{}:{}: key '{}' appears twice",
+                  impl_->file,
+                  entry.first.Mark().line + 1,
+                  printable(key, kShownValue));
     }
-    keys.push_back(std::move(key));
+    entries.emplace_back(key, child(entry.second, joined(impl_->path, key), line_of(entry.first)));
   }
-  return keys;
+  return entries;
 }
 
 std::optional<ConfigNode> ConfigNode::find(std::string_view key) const {
@@ -166,10 +212,7 @@ std::optional<ConfigNode> ConfigNode::find(std::string_view key) const {
     throw Error("{}: expected a map of keys to values, found {}", where(), kind_of(impl_->node));
   for (const auto& entry : impl_->node) {
     if (!entry.first.IsScalar() || entry.first.Scalar() != key) continue;
-    ConfigNode child;
-    child.impl_ = std::make_shared<Impl>(
-        Impl{entry.second, impl_->file, joined(impl_->path, key), line_of(entry.first)});
-    return child;
+    return child(entry.second, joined(impl_->path, key), line_of(entry.first));
   }
   return std::nullopt;
 }
@@ -178,12 +221,8 @@ std::vector<ConfigNode> ConfigNode::items() const {
   if (is_null()) return {};
   if (!is_sequence()) throw Error("{}: expected a list, found {}", where(), kind_of(impl_->node));
   std::vector<ConfigNode> items;
-  for (const auto& item : impl_->node) {
-    ConfigNode child;
-    child.impl_ = std::make_shared<Impl>(
-        Impl{item, impl_->file, fmt::format("{}[{}]", impl_->path, items.size()), line_of(item)});
-    items.push_back(std::move(child));
-  }
+  for (const auto& item : impl_->node)
+    items.push_back(child(item, fmt::format("{}[{}]", impl_->path, items.size()), line_of(item)));
   return items;
 }
 
@@ -196,7 +235,7 @@ bool ConfigNode::as_bool() const {
   const std::string text = as_string();
   if (text == "true" || text == "yes" || text == "on") return true;
   if (text == "false" || text == "no" || text == "off") return false;
-  throw Error("{}: expected true or false, found '{}'", where(), text);
+  throw Error("{}: expected true or false, found '{}'", where(), printable(text, kShownValue));
 }
 
 double ConfigNode::as_double() const {
@@ -205,8 +244,10 @@ double ConfigNode::as_double() const {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
-    throw Error(
-        "{}: expected a number, found '{}'{}", where(), as_string(), number_remedy(as_string()));
+    throw Error("{}: expected a number, found '{}'{}",
+                where(),
+                printable(as_string(), kShownValue),
+                number_remedy(as_string()));
   }
   return value;
 }
@@ -219,7 +260,8 @@ int64_t ConfigNode::as_int() const {
   if (error == std::errc() && end == text.data() + text.size()) return value;
   const double real = as_double();
   if (real != std::floor(real) || std::abs(real) > 9e15) {
-    throw Error("{}: expected a whole number, found '{}'", where(), as_string());
+    throw Error(
+        "{}: expected a whole number, found '{}'", where(), printable(as_string(), kShownValue));
   }
   return static_cast<int64_t>(real);
 }
@@ -235,7 +277,7 @@ void ConfigReader::refuse_unknown_keys() const {
     if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
     throw Error("{}: unknown key '{}'; {}",
                 node_.find(key)->where(),
-                key,
+                printable(key, kShownValue),
                 suggestion(key, known_, "known here:"));
   }
 }

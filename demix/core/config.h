@@ -24,6 +24,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "demix/core/error.h"
@@ -44,6 +45,7 @@ class ConfigNode {
   bool is_sequence() const;
   bool is_scalar() const;
   std::vector<std::string> keys() const;  // of a map, in file order; duplicates throw
+  std::vector<std::pair<std::string, ConfigNode>> entries() const;  // likewise, with the values
   std::optional<ConfigNode> find(std::string_view key) const;
   std::vector<ConfigNode> items() const;  // of a sequence
   // "recipes/demo.yaml:12: search.rounds", by the line of the key or, of an item, its first.
@@ -65,6 +67,9 @@ class ConfigNode {
   std::string where_at(int line) const;
 
   struct Impl;
+  template <typename Value>
+  ConfigNode child(const Value& value, std::string path, int line) const;
+
   std::shared_ptr<const Impl> impl_;
 };
 
@@ -151,7 +156,7 @@ void ConfigReader::read(const ConfigNode& node, T& field) {
   } else {  // std::map<std::string, …>
     if (!node.is_map()) throw Error("{}: expected a map of names to values", node.where());
     field.clear();
-    for (const std::string& key : node.keys()) read(*node.find(key), field[key]);
+    for (const auto& [key, value] : node.entries()) read(value, field[key]);
   }
 }
 

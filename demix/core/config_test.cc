@@ -133,5 +133,37 @@ TEST(Config, WhatIsWrittenReadsBackTheSame) {
   EXPECT_EQ(again.datasets.at("b").share, 0.1);
 }
 
+TEST(Config, AliasesThatStandForTooMuchOrForThemselvesAreRefused) {
+  std::string text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
+  for (int i = 1; i < 9; ++i) {
+    text += fmt::format("a{}: &a{} [", i, i);
+    for (int k = 0; k < 10; ++k) text += fmt::format("{}*a{}", k ? ", " : "", i - 1);
+    text += "]\n";
+  }
+  EXPECT_NE(message(text).find("more than 100,000 values, aliases (*name) filled in"),
+            std::string::npos)
+      << message(text);
+  EXPECT_EQ(message("a: &a [*a]\n"),
+            "test.yaml:1: more than 100 lists and maps within one another");
+  EXPECT_EQ(message("datasets: {a: &a {share: 0.5}, b: *a}"), "no error");
+}
+
+TEST(Config, MessagesAreShortAndPlainWhateverTheFileHolds) {
+  const std::string longest(5000, 'a');
+  const std::vector<std::string> texts{longest + ": 1",
+                                       "\"a\\e[2J\": 1",
+                                       "rounds: " + longest,
+                                       "rounds: \"\\e[2J\"",
+                                       "datasets: {" + longest + ": {share: 2}}",
+                                       longest + ": 1\n" + longest + ": 2",
+                                       "a: *" + longest};
+  for (const std::string& text : texts) {
+    const std::string found = message(text);
+    EXPECT_TRUE(found.starts_with("test.yaml:")) << found;
+    EXPECT_LT(found.size(), 600u);
+    for (const char c : found) EXPECT_GE(static_cast<unsigned char>(c), 0x20) << found;
+  }
+}
+
 }  // namespace
 }  // namespace demix

@@ -1,6 +1,7 @@
 #include "demix/evaluate/answer_filters.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "demix/core/error.h"
@@ -14,6 +15,7 @@ struct AnswerComparison::Compiled {
   struct Step {
     AnswerFilter filter;
     std::optional<PythonRegex> regex;
+    std::vector<PythonRegex> ignored;  // of kMultiChoiceRegex
   };
   std::vector<Step> steps;
 };
@@ -38,6 +40,72 @@ std::string extracted(const AnswerFilter& filter, const PythonRegex& regex, std:
   return std::string(strip(found == groups.end() ? filter.fallback : *found));
 }
 
+// ---- multi_choice_regex: MultiChoiceRegexFilter of lm_eval/filters/extraction.py ----
+
+// What of the matches is selected; empty where there is none. (The harness stops where there are
+// fewer matches than group_select.)
+std::string selected(const AnswerFilter& filter, const PythonRegex& regex, std::string_view text) {
+  AnswerFilter plain = filter;
+  plain.fallback.clear();
+  return extracted(plain, regex, text);
+}
+
+// re.escape, for our reader of expressions.
+std::string escaped(std::string_view text) {
+  std::string pattern;
+  for (const char c : text) {
+    const bool is_plain = static_cast<unsigned char>(c) >= 0x80 || (c >= '0' && c <= '9') ||
+                          ((c | 32) >= 'a' && (c | 32) <= 'z');
+    if (!is_plain) pattern += '\\';
+    pattern += c;
+  }
+  return pattern;
+}
+
+std::string simplified(const AnswerFilter& filter,
+                       std::span<const PythonRegex> ignored,
+                       std::string_view text) {
+  std::string rest = utf8(code_points(text));
+  for (const PythonRegex& regex : ignored) rest = regex.replace(rest, "");
+  if (filter.ignore_case) rest = lower(rest);
+  if (!filter.ignore_punctuation) return rest;
+  std::u32string points = code_points(rest);
+  std::erase_if(points, is_punctuation);
+  return utf8(points);
+}
+
+std::string chosen(const AnswerFilter& filter,
+                   const PythonRegex& regex,
+                   std::span<const PythonRegex> ignored,
+                   std::span<const std::string> choices,
+                   std::string_view answer) {
+  if (std::string found = selected(filter, regex, answer); !found.empty()) return found;
+  std::vector<std::string> texts;
+  std::map<std::string, std::string> letters;
+  std::string all_letters;
+  for (size_t i = 0; i < choices.size(); ++i) {
+    const char letter = static_cast<char>('A' + i);
+    texts.push_back(simplified(filter, ignored, strip(choices[i])));
+    letters[texts.back()] = {'(', letter, ')'};
+    all_letters += all_letters.empty() ? "" : "|";
+    all_letters += letter;
+  }
+  // Long ones first: "Guilty" would be found in "Guilty of Romance".
+  std::stable_sort(texts.begin(), texts.end(), [](const std::string& a, const std::string& b) {
+    return count_characters(escaped(a)) > count_characters(escaped(b));
+  });
+  std::string pattern;
+  for (const std::string& text : texts) pattern += (pattern.empty() ? "" : "|") + escaped(text);
+  std::string found = selected(filter, PythonRegex(pattern), simplified(filter, ignored, answer));
+  if (const auto letter = letters.find(found); !found.empty() && letter != letters.end())
+    found = letter->second;
+  if (!found.empty()) return found;
+  found = selected(filter, PythonRegex(":[\\s]*(" + all_letters + ")"), answer);
+  if (found.empty()) return filter.fallback;
+  return found.size() == 1 && all_letters.find(found) != std::string::npos ? "(" + found + ")"
+                                                                           : found;
+}
+
 std::string without(std::string_view text, std::string_view characters) {
   std::string rest;
   for (const char c : text)
@@ -47,13 +115,25 @@ std::string without(std::string_view text, std::string_view characters) {
 
 }  // namespace
 
+bool AnswerRules::need_choices() const {
+  return std::ranges::any_of(pipelines, [](const AnswerPipeline& pipeline) {
+    return std::ranges::any_of(pipeline.filters, [](const AnswerFilter& filter) {
+      return filter.kind == AnswerFilter::Kind::kMultiChoiceRegex;
+    });
+  });
+}
+
 AnswerComparison::AnswerComparison(const AnswerRules& rules) {
   for (const AnswerPipeline& pipeline : rules.pipelines) {
     Compiled& compiled = pipelines_.emplace_back();
     for (const AnswerFilter& filter : pipeline.filters) {
       Compiled::Step& step = compiled.steps.emplace_back();
       step.filter = filter;
-      if (filter.kind == AnswerFilter::Kind::kRegex) step.regex.emplace(filter.pattern);
+      if (filter.kind == AnswerFilter::Kind::kRegex ||
+          filter.kind == AnswerFilter::Kind::kMultiChoiceRegex)
+        step.regex.emplace(filter.pattern);
+      for (const std::string& pattern : filter.regexes_to_ignore)
+        step.ignored.emplace_back(pattern);
     }
   }
   auto ignored = std::make_unique<Ignored>();
@@ -91,7 +171,9 @@ std::string AnswerComparison::compared(std::string_view text) const {
 }
 
 std::vector<AnswerComparison::Verdict> AnswerComparison::compare(
-    std::string_view answer, std::span<const std::string> references) const {
+    std::string_view answer,
+    std::span<const std::string> references,
+    std::span<const std::string> choices) const {
   std::vector<std::string> golds;
   size_t width = 0;
   for (const std::string& reference : references) {
@@ -106,6 +188,9 @@ std::vector<AnswerComparison::Verdict> AnswerComparison::compare(
       switch (step.filter.kind) {
         case AnswerFilter::Kind::kRegex:
           text = extracted(step.filter, *step.regex, text);
+          break;
+        case AnswerFilter::Kind::kMultiChoiceRegex:
+          text = chosen(step.filter, *step.regex, step.ignored, choices, text);
           break;
         case AnswerFilter::Kind::kRemoveWhitespace:
           text = strip(text);

@@ -15,13 +15,24 @@ namespace demix {
 inline constexpr std::string_view kFilterJudge = "filters";
 
 struct AnswerFilter {
-  enum class Kind : uint8_t { kRegex, kRemoveWhitespace, kLowercase, kUppercase };
+  enum class Kind : uint8_t {
+    kRegex,
+    kMultiChoiceRegex,
+    kRemoveWhitespace,
+    kLowercase,
+    kUppercase
+  };
   Kind kind = Kind::kRegex;
   // kRegex: of the matches of a Python expression the one at group_select, from the end where that
   // is negative; of its groups the first that is not empty. `fallback` where there is none.
   std::string pattern;
   int64_t group_select = 0;
   std::string fallback = "[invalid]";
+  // kMultiChoiceRegex: as kRegex, but before the fallback one of the item's choices is looked for,
+  // then a letter behind a colon; either gives "(A)", "(B)", …
+  // Of choices and answer are removed and folded before the search:
+  std::vector<std::string> regexes_to_ignore;
+  bool ignore_case = false, ignore_punctuation = false;
 };
 
 // Filters one after the other, and the metric that compares what they leave.
@@ -40,7 +51,12 @@ struct ExactMatch {
 struct AnswerRules {
   std::vector<AnswerPipeline> pipelines;
   ExactMatch exact_match;
+
+  // Whether a filter looks for the item's choices.
+  bool need_choices() const;
 };
+// That many letters there are.
+inline constexpr size_t kMaxLetteredChoices = 26;
 
 class AnswerComparison {
  public:
@@ -52,9 +68,11 @@ class AnswerComparison {
     std::string extracted;
     bool right;
   };
-  // By pipeline. Right is what equals one of the references.
+  // By pipeline. Right is what equals one of the references. `choices` are the item's, for
+  // kMultiChoiceRegex.
   std::vector<Verdict> compare(std::string_view answer,
-                               std::span<const std::string> references) const;
+                               std::span<const std::string> references,
+                               std::span<const std::string> choices = {}) const;
 
   // What of a text is compared, for messages and samples.
   std::string compared(std::string_view text) const;

@@ -76,5 +76,31 @@ TEST(AnswerFilters, AMatchThatIsNotThereLeavesTheFallback) {
   EXPECT_EQ(comparison.compare("1 2 3x", std::vector<std::string>{""})[0].extracted, "3");
 }
 
+// By hand from MultiChoiceRegexFilter of lm_eval/filters/extraction.py; tools/parity compares many.
+TEST(AnswerFilters, AChoiceIsFoundByItsLetterOrItsText) {
+  AnswerFilter filter;
+  filter.kind = AnswerFilter::Kind::kMultiChoiceRegex;
+  filter.pattern = R"((\([A-Z]\)))";
+  filter.ignore_case = true;
+  filter.ignore_punctuation = true;
+  filter.regexes_to_ignore = {"^the "};
+  const AnswerRules rules{{{"exact_match", {filter}}}, {}};
+  EXPECT_TRUE(rules.need_choices());
+  EXPECT_FALSE(gsm8k_rules().need_choices());
+  const AnswerComparison comparison(rules);
+  const std::vector<std::string> choices{"Guilty", " Guilty of Romance. ", "1 + 1 = 2?", "the cat"};
+  const auto found = [&](std::string_view answer) {
+    return comparison.compare(answer, std::vector<std::string>{"(B)"}, choices)[0];
+  };
+  EXPECT_EQ(found("It is (C) or (B).").extracted, "(C)");
+  EXPECT_EQ(found("guilty OF romance").extracted, "(B)");  // not the shorter (A)
+  EXPECT_TRUE(found("guilty OF romance").right);
+  EXPECT_EQ(found("I say: guilty!").extracted, "(A)");
+  EXPECT_EQ(found("1 + 1 = 2").extracted, "(C)");
+  EXPECT_EQ(found("a CAT").extracted, "(D)");  // without what is ignored
+  EXPECT_EQ(found("Answer:  B").extracted, "(B)");
+  EXPECT_EQ(found("Answer: E").extracted, "[invalid]");
+}
+
 }  // namespace
 }  // namespace demix

@@ -35,6 +35,7 @@ constexpr std::array<std::string_view, 6> kPassedOver{"tag",
                                                       "should_decontaminate",
                                                       "doc_to_decontamination_query"};
 constexpr int kMaxFiles = 10;
+constexpr size_t kShown = 100;                   // bytes of a file's text in a message
 constexpr std::string_view kEndMark = "\uF8D0";  // of a private area: no text has it
 
 template <typename Range>
@@ -47,13 +48,14 @@ bool contains(const Range& range, std::string_view word) {
       "{}: '{}' of lm-evaluation-harness is not read here; write a task file of demix instead "
       "(docs/adding.md)",
       node.where(),
-      key);
+      printable(key, kShown));
 }
 
 // Of a text in quotes that ends in empty lines yaml-cpp keeps one line break, where YAML has one
 // for each. Behind a mark they are not at its end; harness_text() takes it away.
 ConfigNode parse_harness_file(const fs::path& path) {
-  if (!fs::is_regular_file(path)) return ConfigNode::parse_file(path);
+  std::error_code unreadable;
+  if (!fs::is_regular_file(path, unreadable)) return ConfigNode::parse_file(path);
   std::istringstream lines(read_file(path));
   std::string text, line;
   for (int empty = 0; std::getline(lines, line);) {
@@ -124,8 +126,8 @@ HarnessChoices choices_of(const ConfigNode& node) {
   if (node.is_sequence()) {
     for (const ConfigNode& item : node.items()) choices.listed.push_back(harness_text(item));
   } else if (node.is_map()) {
-    for (const std::string& key : node.keys())
-      choices.listed.push_back(harness_text(*node.find(key)));
+    for (const auto& [unused, choice] : node.entries())
+      choices.listed.push_back(harness_text(choice));
   } else {
     choices.computed = template_of(node);
   }
@@ -168,7 +170,9 @@ void read_fewshot(const Document& document, HarnessTask& task, TaskConfig& confi
       if (key == "sampler") {
         const std::string sampler = harness_text(node);
         if (sampler != "default" && sampler != "first_n")
-          throw Error("{}: expected default or first_n, found '{}'", node.where(), sampler);
+          throw Error("{}: expected default or first_n, found '{}'",
+                      node.where(),
+                      printable(sampler, kShown));
         fewshot.sampler = sampler == "default" ? "random" : sampler;
       } else if (key == "split") {
         own = harness_text(node);
@@ -210,7 +214,24 @@ void read_fewshot(const Document& document, HarnessTask& task, TaskConfig& confi
 
 // What the harness aggregates a metric with unless told otherwise.
 std::string_view aggregation_of(std::string_view metric) {
-  return metric == "perplexity" ? "perplexity" : "mean";
+  if (metric == "word_perplexity" || metric == "byte_perplexity") return "weighted_perplexity";
+  return metric == "perplexity" || metric == "bits_per_byte" ? metric : "mean";
+}
+
+// Those of a file that names none.
+std::vector<std::string> default_metrics(const std::string& kind) {
+  if (kind == "multiple_choice") return {"acc", "acc_norm"};
+  if (kind == "loglikelihood") return {"perplexity", "acc"};
+  if (kind == "loglikelihood_rolling")
+    return {"word_perplexity", "byte_perplexity", "bits_per_byte"};
+  return {};
+}
+
+// Those that are computed here under the harness's names.
+std::vector<std::string> known_metrics(const std::string& kind) {
+  if (kind == "multiple_choice") return {"acc", "acc_norm", "acc_bytes"};
+  if (kind == "generate_until") return {"exact_match"};
+  return default_metrics(kind);
 }
 
 // What generated answers are compared by is read elsewhere (harness_generation.h).
@@ -220,32 +241,29 @@ void read_metrics(const Document& document, const std::string& kind, TaskConfig&
     if (!contains(config.metrics, metric)) config.metrics.push_back(metric);
   };
   const auto list = document.find("metric_list");
-  if (!list && kind != "generate_until") {
-    add(chooses ? "acc" : "perplexity");
-    add(chooses ? "acc_norm" : "acc");
-  }
+  if (!list)
+    for (const std::string& metric : default_metrics(kind)) add(metric);
   for (const ConfigNode& entry : list ? list->items() : std::vector<ConfigNode>()) {
     const auto node = entry.find("metric");
     if (!node) throw Error("{}: expected 'metric'", entry.where());
     const std::string metric = harness_text(*node);
-    const bool generates = kind == "generate_until";
-    if (generates ? metric != "exact_match" : !is_metric(metric))
+    const auto known = known_metrics(kind);
+    if (!contains(known, metric))
       throw Error("{}: the metric '{}' is not computed here; expected {}",
                   node->where(),
-                  metric,
-                  generates ? "exact_match"
-                  : chooses ? "acc, acc_norm or acc_bytes"
-                            : "perplexity or acc");
+                  printable(metric, kShown),
+                  fmt::join(known, " or "));
     if (const auto aggregation = entry.find("aggregation")) {
       const std::string name = harness_text(*aggregation);
-      if (name != aggregation_of(metric) && name != "nanmean")
+      const std::string_view own = aggregation_of(metric);
+      if (name != own && !(name == "nanmean" && own == "mean"))
         throw Error("{}: the aggregation '{}' of {} is not computed here; expected {}",
                     aggregation->where(),
-                    name,
+                    printable(name, kShown),
                     metric,
-                    aggregation_of(metric));
+                    own);
     }
-    if (!generates) add(metric);
+    if (kind != "generate_until") add(metric);
   }
   if (chooses) add("choice_prob");
   add("bpb");
@@ -266,7 +284,7 @@ std::string harness_text(const ConfigNode& node) {
         "{}: the Python function {} cannot be run here; write a task file of demix instead "
         "(docs/adding.md)",
         node.where(),
-        node.as_string());
+        printable(node.as_string(), kShown));
   std::string text = node.as_string();
   if (text.ends_with(kEndMark)) text.resize(text.size() - kEndMark.size());
   if (text.find(kEndMark) != std::string::npos)
@@ -277,7 +295,7 @@ std::string harness_text(const ConfigNode& node) {
 Json harness_value(const ConfigNode& node) {
   if (node.is_map()) {
     Json object = Json::object();
-    for (const std::string& key : node.keys()) object[key] = harness_value(*node.find(key));
+    for (const auto& [key, value] : node.entries()) object[key] = harness_value(value);
     return object;
   }
   if (node.is_sequence()) {
@@ -305,8 +323,9 @@ Json harness_value(const ConfigNode& node) {
       text.find(':') != std::string::npos ||
       (text.size() > 7 && text[4] == '-' && are_digits(std::string_view(text).substr(0, 4)));
   if (is_octal || is_date_or_time || text.find('_') != std::string::npos)
-    throw Error(
-        "{}: '{}' without quotes is no text to YAML; write it in quotes", node.where(), text);
+    throw Error("{}: '{}' without quotes is no text to YAML; write it in quotes",
+                node.where(),
+                printable(text, kShown));
   const bool is_real = text.find('.') != std::string::npos;
   if (const auto number = python_literal(text); number && (number->is_number_integer() || is_real))
     return *number;
@@ -323,12 +342,14 @@ HarnessTask read_harness_task(const fs::path& path, TaskConfig& config) {
   HarnessTask task;
   config.domain = "general";
   const std::string kind = document.text("output_type", "generate_until");
-  if (kind != "multiple_choice" && kind != "loglikelihood" && kind != "generate_until")
+  if (!contains(
+          std::array{"multiple_choice", "loglikelihood", "loglikelihood_rolling", "generate_until"},
+          kind))
     throw Error(
-        "{}: expected multiple_choice, loglikelihood or generate_until, found '{}'; write a task "
-        "file of demix instead (docs/adding.md)",
+        "{}: expected multiple_choice, loglikelihood, loglikelihood_rolling or generate_until, "
+        "found '{}'; write a task file of demix instead (docs/adding.md)",
         document.where("output_type"),
-        kind);
+        printable(kind, kShown));
   check_splits(document);
   std::string split = document.text("test_split");
   if (split.empty()) split = document.text("validation_split");
@@ -342,8 +363,9 @@ HarnessTask read_harness_task(const fs::path& path, TaskConfig& config) {
   const bool chooses = kind == "multiple_choice";
   if (chooses && !task.prompts.choices)
     throw Error("{}: expected the choices", document.where("doc_to_choice"));
-  if (kind == "loglikelihood") {
-    // The harness scores such an answer right behind its context.
+  task.rolls = kind == "loglikelihood_rolling";
+  if (kind == "loglikelihood" || task.rolls) {
+    // The harness scores such an answer right behind its context; a rolled text has none.
     config.delimiter = "";
     task.prompts.choices.reset();
   }
@@ -374,6 +396,7 @@ HarnessTask read_harness_task(const fs::path& path, TaskConfig& config) {
                  {"generation.temperature", document.where("generation_kwargs")},
                  {"generation.top_k", document.where("generation_kwargs")},
                  {"generation.top_p", document.where("generation_kwargs")},
+                 {"filters", document.where("filter_list")},
                  {"metrics", document.where("metric_list")},
                  {"primary_metric", document.where("metric_list")}};
   return task;

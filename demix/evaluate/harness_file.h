@@ -1,11 +1,12 @@
 // Task files of lm-evaluation-harness 0.4.13, read as they are where they need no Python.
 //
 // Read: task, include, dataset_path, dataset_name, the splits, output_type (multiple_choice,
-// loglikelihood, generate_until), doc_to_text, doc_to_target, doc_to_choice, description,
-// gen_prefix (templates: jinja.h), the delimiters, num_fewshot, fewshot_config (sampler, split,
-// samples, the prompts and delimiters of examples), metric_list, generation_kwargs (until,
-// do_sample, temperature, top_p, top_k, max_gen_toks and its other names, num_beams: 1),
-// filter_list (regex, remove_whitespace, lowercase, uppercase, and take_first at the end),
+// loglikelihood, loglikelihood_rolling, generate_until), doc_to_text, doc_to_target, doc_to_choice,
+// description, gen_prefix (templates: jinja.h), the delimiters, num_fewshot, fewshot_config
+// (sampler, split, samples, the prompts and delimiters of examples), metric_list, generation_kwargs
+// (until, do_sample, temperature, top_p, top_k, max_gen_toks and its other names, num_beams: 1),
+// filter_list (regex, multi_choice_regex, remove_whitespace, lowercase, uppercase, and take_first
+// at the end),
 // repeats: 1. Passed over, since they change no score: tag, task_alias, dataset_kwargs, metadata,
 // should_decontaminate, doc_to_decontamination_query. Everything else, Python functions first of
 // all, is refused by name with its line.
@@ -35,6 +36,7 @@ struct HarnessTask {
   std::vector<Json> examples;                 // written in the file
   std::map<std::string, std::string> places;  // our key -> where the harness's stands
   bool generates = false;
+  bool rolls = false;  // the answer is a text that is scored whole (Task::rolls)
 
   // Whether likelihoods of choices are compared. (Generated answers may have choices, for the gold
   // one.)

@@ -59,6 +59,7 @@ TEST(HarnessFile, PromptsGoldAnswersAndVerdictsAreTheHarnesss) {
         const Item& item = task.items[i];
         EXPECT_EQ(Json(item.contexts), list[i].at("contexts")) << name;
         EXPECT_EQ(item.gold, list[i].value("gold", 0)) << name;
+        EXPECT_EQ(item.words, list[i].value("words", 0)) << name;
         if (list[i].contains("continuations")) {
           EXPECT_EQ(Json(item.continuations), list[i].at("continuations")) << name;
         } else {
@@ -71,8 +72,10 @@ TEST(HarnessFile, PromptsGoldAnswersAndVerdictsAreTheHarnesss) {
     const AnswerRules rules = TaskFile(folder / (name + ".yaml")).config().generation.rules;
     const AnswerComparison comparison(rules);
     for (const Json& row : values.at("answers")) {
-      const auto found =
-          comparison.compare(row[0].get<std::string>(), row[1].get<std::vector<std::string>>());
+      const auto choices =
+          row.size() > 3 ? row[3].get<std::vector<std::string>>() : std::vector<std::string>();
+      const auto found = comparison.compare(
+          row[0].get<std::string>(), row[1].get<std::vector<std::string>>(), choices);
       ASSERT_EQ(found.size(), row[2].size());
       for (size_t i = 0; i < found.size(); ++i) {
         EXPECT_EQ(Json({found[i].extracted, found[i].right}), row[2].at(rules.pipelines[i].metric))
@@ -184,16 +187,17 @@ TEST_F(HarnessFileTest, WhatIsNotReadIsRefusedByNameWithItsLine) {
   EXPECT_EQ(message(with("\"{{q}}\"", "!function utils.doc_to_text")),
             "t.yaml:5: doc_to_text: the Python function utils.doc_to_text cannot be run here; "
             "write a task file of demix instead (docs/adding.md)");
-  EXPECT_EQ(
-      message(with("multiple_choice", "loglikelihood_rolling")),
-      "t.yaml:3: output_type: expected multiple_choice, loglikelihood or generate_until, found "
-      "'loglikelihood_rolling'; write a task file of demix instead (docs/adding.md)");
+  EXPECT_EQ(message(with("multiple_choice", "free_text")),
+            "t.yaml:3: output_type: expected multiple_choice, loglikelihood, loglikelihood_rolling "
+            "or generate_until, found 'free_text'; write a task file of demix instead "
+            "(docs/adding.md)");
   EXPECT_NE(message(with("{{key}}", "{{ key|tojson }}"))
                 .find("t.yaml:7: doc_to_target: the filter 'tojson' of Jinja is not read here"),
             std::string::npos);
-  EXPECT_EQ(message(with("metric: acc", "metric: f1")),
-            "t.yaml:9: metric_list[0].metric: the metric 'f1' is not computed here; expected acc, "
-            "acc_norm or acc_bytes");
+  EXPECT_EQ(
+      message(with("metric: acc", "metric: f1")),
+      "t.yaml:9: metric_list[0].metric: the metric 'f1' is not computed here; expected acc or "
+      "acc_norm or acc_bytes");
   EXPECT_EQ(
       message(with("metric: acc", "metric: acc\n    aggregation: median")),
       "t.yaml:10: metric_list[0].aggregation: the aggregation 'median' of acc is not computed "
@@ -231,6 +235,42 @@ TEST_F(HarnessFileTest, DescriptionsAndGeneratedPrefixesAreTemplates) {
   const Item item = load(both).items[0];
   EXPECT_EQ(item.contexts[0], "On art.\nwho So who 0\n\nwhy So why");
   EXPECT_EQ(item.continuations, (std::vector<std::string>{" 1", " 0"}));
+}
+
+constexpr const char* kRolling = R"yaml(task: t
+dataset_path: me/t
+output_type: loglikelihood_rolling
+test_split: test
+description: "Read:"
+doc_to_text: ""
+doc_to_target: text
+num_fewshot: 2
+)yaml";
+
+TEST_F(HarnessFileTest, ATextIsScoredWholeWithoutAnythingInFrontOfIt) {
+  folder_.write("t.jsonl", "{\"text\": \" Two  words\\n\"}\n{\"text\": \"\"}\n");
+  const Task task = load(kRolling);
+  EXPECT_TRUE(task.rolls);
+  EXPECT_EQ(
+      task.metrics,
+      (std::vector<std::string>{"word_perplexity", "byte_perplexity", "bits_per_byte", "bpb"}));
+  EXPECT_EQ(task.primary_metric, "bpb");
+  EXPECT_EQ(task.items[0].contexts, std::vector<std::string>{""});
+  EXPECT_EQ(task.items[0].continuations, std::vector<std::string>{" Two  words\n"});
+  EXPECT_EQ(task.items[0].words, 4);  // two empty ones at the ends, as re.split() has them
+  EXPECT_EQ(task.items[0].bytes, std::vector<int64_t>{12});
+  EXPECT_EQ(task.items[1].words, 1);
+  std::string yaml = kRolling;
+  EXPECT_NE(
+      load(yaml.replace(yaml.find("doc_to_target: text"), 19, "doc_to_target: '{{text}}!'")).hash,
+      task.hash);
+  EXPECT_EQ(message(std::string(kRolling) + "metric_list: [{metric: acc}]\n"),
+            "t.yaml:9: metric_list[0].metric: the metric 'acc' is not computed here; expected "
+            "word_perplexity or byte_perplexity or bits_per_byte");
+  EXPECT_EQ(message(std::string(kRolling) +
+                    "metric_list: [{metric: bits_per_byte, aggregation: mean}]\n"),
+            "t.yaml:9: metric_list[0].aggregation: the aggregation 'mean' of bits_per_byte is not "
+            "computed here; expected bits_per_byte");
 }
 
 constexpr const char* kGenerated = R"yaml(task: t
@@ -345,7 +385,7 @@ TEST_F(GeneratedHarnessTest, WhatCannotBeHonouredIsRefusedByName) {
   starts("{function: uppercase}",
          "{function: majority_vote}",
          "t.yaml:20: filter_list[1].filter[1].function: the filter 'majority_vote' is not read "
-         "here; known are regex, remove_whitespace");
+         "here; known are regex, multi_choice_regex");
   starts("{function: uppercase}",
          "{function: !function utils.F}",
          "t.yaml:20: filter_list[1].filter[1].function: the Python function utils.F cannot be run");
@@ -370,6 +410,49 @@ TEST_F(GeneratedHarnessTest, WhatCannotBeHonouredIsRefusedByName) {
   starts("metric_list:",
          "process_results: !function utils.f\nmetric_list:",
          "t.yaml:22: process_results: 'process_results' of lm-evaluation-harness is not read here");
+}
+
+TEST_F(GeneratedHarnessTest, ChoicesThatAFilterLooksForAreTheRows) {
+  const std::string yaml = with("{function: regex, regex_pattern: \"is (\\\\w+)\"}",
+                                "{function: multi_choice_regex, ignore_case: true}");
+  folder_.write("t.jsonl", R"json({"q": "Who?", "answers": "(B)", "choices": ["Me", "You"]})json");
+  const Task task = generating(yaml);
+  EXPECT_EQ(task.items[0].named_choices, (std::vector<std::string>{"Me", "You"}));
+  const auto judged = judge_answers(task, std::vector<GeneratedAnswer>{{0, "you"}});
+  EXPECT_EQ(judged[0].metrics.at("exact_match,strict"), 1);
+  EXPECT_NE(generating(with("{function: regex, regex_pattern: \"is (\\\\w+)\"}",
+                            "{function: multi_choice_regex}"))
+                .hash,
+            task.hash);
+  folder_.write("t.jsonl", R"json({"q": "Who?", "answers": "(B)", "choices": "Me"})json");
+  try {
+    generating(yaml);
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string_view(error.what()).find("t.jsonl: row 1: multi_choice_regex ("),
+              std::string::npos)
+        << error.what();
+  }
+}
+
+TEST_F(HarnessFileTest, MessagesAreShortAndPlainWhateverATaskFileHolds) {
+  const std::string ours = "domain: a\ndata: x\ncontext: c\nanswer: b\nmetrics: [bpb]\n";
+  const std::string longest(5000, 'a');
+  const std::vector<std::string> texts{ours + "primary_metric: \"bpb\\b\"",
+                                       ours + "primary_metric: " + longest,
+                                       ours + "context_transforms: [\"before\\a\"]",
+                                       ours + "average: \"\\e\"",
+                                       "domain: a\ndata: x\ncontext: \"\\a}\"\nanswer: b",
+                                       with("me/t", "me/t\ninclude: " + longest),
+                                       with("multiple_choice", longest),
+                                       with("acc", "\"\\a\""),
+                                       with("{{key}}", "{{\\a}}")};
+  for (const std::string& text : texts) {
+    const std::string found = message(text);
+    EXPECT_NE(found, "no error");
+    EXPECT_LT(found.size(), 800u) << found;
+    for (const char c : found) EXPECT_GE(static_cast<unsigned char>(c), 0x20) << found;
+  }
 }
 
 }  // namespace

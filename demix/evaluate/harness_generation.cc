@@ -13,7 +13,7 @@ namespace demix {
 namespace {
 
 [[noreturn]] void refuse(const ConfigNode& node, const std::string& what, std::string_view known) {
-  throw Error("{}: {} is not read here; known are {}", node.where(), what, known);
+  throw Error("{}: {} is not read here; known are {}", node.where(), printable(what), known);
 }
 
 // A Python expression that is known to be read.
@@ -55,7 +55,8 @@ void read_kwargs(const HarnessGeneration& given, GenerationConfig& generation) {
     } else if (key == "do_sample") {
       const Json value = harness_value(node);
       if (!value.is_boolean())
-        throw Error("{}: expected true or false, found '{}'", node.where(), node.as_string());
+        throw Error(
+            "{}: expected true or false, found '{}'", node.where(), printable(node.as_string()));
       draws = value.get<bool>();
       draws_node = node;
     } else if (key == "temperature") {
@@ -90,12 +91,45 @@ void expect_keys(const ConfigNode& node, std::initializer_list<std::string_view>
       refuse(*node.find(key), fmt::format("'{}'", key), fmt::format("{}", fmt::join(known, ", ")));
 }
 
+bool is_set(const ConfigNode& parent, std::string_view key) {
+  const auto node = parent.find(key);
+  if (!node || node->is_null()) return false;
+  const Json value = harness_value(*node);
+  if (!value.is_boolean())
+    throw Error(
+        "{}: expected true or false, found '{}'", node->where(), printable(node->as_string()));
+  return value.get<bool>();
+}
+
+std::vector<std::string> patterns_of(const ConfigNode& parent, std::string_view key) {
+  std::vector<std::string> patterns;
+  if (const auto node = parent.find(key); node && !node->is_null())
+    for (const ConfigNode& pattern : node->items()) patterns.push_back(pattern_of(pattern));
+  return patterns;
+}
+
 AnswerFilter filter_of(const ConfigNode& node, const std::string& function) {
   constexpr std::string_view kKnown =
-      "regex, remove_whitespace, lowercase, uppercase, and take_first at the end";
+      "regex, multi_choice_regex, remove_whitespace, lowercase, uppercase, and take_first at the "
+      "end";
   AnswerFilter filter;
-  if (function == "regex") {
-    expect_keys(node, {"function", "regex_pattern", "group_select", "fallback"});
+  if (function == "regex" || function == "multi_choice_regex") {
+    if (function == "regex") {
+      expect_keys(node, {"function", "regex_pattern", "group_select", "fallback"});
+    } else {
+      filter.kind = AnswerFilter::Kind::kMultiChoiceRegex;
+      expect_keys(node,
+                  {"function",
+                   "regex_pattern",
+                   "group_select",
+                   "fallback",
+                   "ignore_case",
+                   "ignore_punctuation",
+                   "regexes_to_ignore"});
+      filter.ignore_case = is_set(node, "ignore_case");
+      filter.ignore_punctuation = is_set(node, "ignore_punctuation");
+      filter.regexes_to_ignore = patterns_of(node, "regexes_to_ignore");
+    }
     filter.pattern = R"(#### (\-?[0-9\.\,]+))";
     if (const auto pattern = node.find("regex_pattern")) filter.pattern = pattern_of(*pattern);
     if (const auto select = node.find("group_select")) filter.group_select = select->as_int();
@@ -131,7 +165,7 @@ AnswerPipeline pipeline_of(const ConfigNode& node) {
     if (last != (what == "take_first"))
       throw Error("{}: expected take_first as the last filter and nowhere else, found '{}'",
                   function->where(),
-                  what);
+                  printable(what));
     if (!last) pipeline.filters.push_back(filter_of(steps[i], what));
   }
   if (steps.empty()) throw Error("{}: expected take_first as the last filter", filters->where());
@@ -149,21 +183,10 @@ void read_exact_match(const ConfigNode& entry, ExactMatch& exact_match) {
                "ignore_punctuation",
                "ignore_numbers",
                "regexes_to_ignore"});
-  const auto is_set = [&](std::string_view key) {
-    const auto node = entry.find(key);
-    if (!node || node->is_null()) return false;
-    const Json value = harness_value(*node);
-    if (!value.is_boolean())
-      throw Error("{}: expected true or false, found '{}'", node->where(), node->as_string());
-    return value.get<bool>();
-  };
-  exact_match.ignore_case = is_set("ignore_case");
-  exact_match.ignore_punctuation = is_set("ignore_punctuation");
-  exact_match.ignore_numbers = is_set("ignore_numbers");
-  exact_match.regexes_to_ignore.clear();
-  if (const auto regexes = entry.find("regexes_to_ignore"); regexes && !regexes->is_null())
-    for (const ConfigNode& regex : regexes->items())
-      exact_match.regexes_to_ignore.push_back(pattern_of(regex));
+  exact_match.ignore_case = is_set(entry, "ignore_case");
+  exact_match.ignore_punctuation = is_set(entry, "ignore_punctuation");
+  exact_match.ignore_numbers = is_set(entry, "ignore_numbers");
+  exact_match.regexes_to_ignore = patterns_of(entry, "regexes_to_ignore");
 }
 
 }  // namespace

@@ -64,18 +64,18 @@ int64_t gold_of(const Json& target,
                   place,
                   choices.size() - 1,
                   where,
-                  text);
+                  printable(text));
     throw Error("{}: the right answer is '{}' ({}), but the choices are {}",
                 place,
-                text,
+                printable(text),
                 where,
-                fmt::join(choices, ", "));
+                printable(fmt::format("{}", fmt::join(choices, ", ")), 300));
   }
   if (target.is_array())
     throw Error("{}: several right answers ({}): expected one, found {}",
                 place,
                 where,
-                python_repr(target));
+                printable(python_repr(target)));
   double index = -1;
   if (target.is_boolean()) index = target.get<bool>();
   if (target.is_number()) index = target.get<double>();
@@ -84,7 +84,7 @@ int64_t gold_of(const Json& target,
                 place,
                 choices.size() - 1,
                 where,
-                python_str(target));
+                printable(python_str(target)));
   return static_cast<int64_t>(index);
 }
 
@@ -102,7 +102,7 @@ std::string question_of(const HarnessPrompts& prompts, const Json& row, const st
     throw Error("{}: {} gives {}: expected a text; several inputs are not read here",
                 place,
                 prompts.text->where(),
-                python_repr(text));
+                printable(python_repr(text)));
   return text.get<std::string>();
 }
 
@@ -140,7 +140,10 @@ std::vector<std::string> HarnessChoices::of(const Json& row, const std::string& 
   std::vector<std::string> texts;
   for (const Json& choice : list) {
     if (choice.is_structured() || choice.is_null())
-      throw Error("{}: {} gives a choice that is no text: {}", place, where, python_repr(choice));
+      throw Error("{}: {} gives a choice that is no text: {}",
+                  place,
+                  where,
+                  printable(python_repr(choice)));
     texts.push_back(python_str(choice));
   }
   return texts;

@@ -80,12 +80,48 @@ void check_choices(size_t count, const TaskFile& task, const std::string& place)
         "{}: expected at least two choices ({}), found {}", place, task.where("choices"), count);
 }
 
+// len(re.split(r"\s+", text))
+int64_t count_words(std::string_view text) {
+  int64_t words = 1;
+  bool was_space = false;
+  for (const char32_t c : code_points(text)) {
+    words += is_space(c) && !was_space ? 1 : 0;
+    was_space = is_space(c);
+  }
+  return words;
+}
+
+// Of the field that the filter multi_choice_regex looks into.
+std::vector<std::string> named_choices_of(const Json& row,
+                                          const std::string& where,
+                                          const std::string& place) {
+  const auto field = row.find("choices");
+  const bool is_list = field != row.end() && field->is_array();
+  if (!is_list || field->size() > kMaxLetteredChoices ||
+      !std::ranges::all_of(*field, [](const Json& choice) { return choice.is_string(); }))
+    throw Error(
+        "{}: multi_choice_regex ({}) expects a list of at most {} texts in the field 'choices'",
+        place,
+        where,
+        kMaxLetteredChoices);
+  return field->get<std::vector<std::string>>();
+}
+
 Item make_harness_item(const TaskFile& task,
                        const HarnessTask& harness,
                        const Json& row,
                        const std::string& place) {
   HarnessDocument document = harness_document(harness.prompts, row, place);
   Item item;
+  if (harness.rolls) {
+    // An empty text counts as one word and no byte, as in the harness.
+    item.contexts = {""};
+    item.continuations = {document.targets[0]};
+    item.chars = {count_characters(document.targets[0])};
+    item.bytes = {static_cast<int64_t>(document.targets[0].size())};
+    item.words = count_words(document.targets[0]);
+    return item;
+  }
   item.contexts = {document.context};
   if (harness.chooses()) {
     check_choices(document.choices.size(), task, place);
@@ -103,6 +139,8 @@ Item make_harness_item(const TaskFile& task,
     item.continuations = {
         harness_answered(harness.prompts, document, answer).substr(document.context.size())};
     item.references = std::move(document.targets);
+    if (task.config().generation.rules.need_choices())
+      item.named_choices = named_choices_of(row, task.where("filters"), place);
   }
   return item;
 }

@@ -15,8 +15,6 @@ namespace {
 
 using Kind = JinjaNode::Kind;
 
-// Of one template and row, against loops that do not end while anybody waits.
-constexpr int64_t kMaxSteps = 2'000'000;
 constexpr int64_t kMaxRange = 100'000;
 
 class Evaluation {
@@ -54,24 +52,24 @@ class Evaluation {
   // Throws where Python would, and where the value is not there.
   Json value(const JinjaNode& node) {
     std::optional<Json> found = value_or_nothing(node);
+    if (found) work_.spend_on(*found);
     if (found) return *std::move(found);
     if (node.kind == Kind::kName) throw JinjaError(missing(node.name, row_));
     if (node.kind == Kind::kAttribute) throw JinjaError(missing(node.name, value(node.parts[0])));
     if (node.kind == Kind::kItem)
       throw JinjaError(fmt::format("no element [{}] in {}",
-                                   python_repr(value(node.parts[1])),
+                                   printable(python_repr(value(node.parts[1])), 60),
                                    printable(python_repr(value(node.parts[0])), 80)));
     // A condition gives what is not there.
     return value(node.parts[python_truth(value(node.parts[0])) ? 1 : 2]);
   }
 
  private:
-  void count() {
-    if (++steps_ > kMaxSteps) throw JinjaError("a template that takes too long");
-  }
+  void count() { work_.spend(1); }
 
   void append(std::string_view text) {
     if (text_.size() + text.size() > kMaxJinjaText) throw JinjaError("a text of more than 64 MiB");
+    work_.spend(text.size() / 16);
     text_ += text;
   }
 
@@ -81,8 +79,8 @@ class Evaluation {
       for (const auto& [key, unused] : value.items()) known.push_back(key);
     const std::string_view near = nearest(name, known);
     return fmt::format("no field '{}'; there are: {}{}",
-                       name,
-                       fmt::join(known, ", "),
+                       printable(name, 60),
+                       printable(fmt::format("{}", fmt::join(known, ", ")), 300),
                        near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
   }
 
@@ -184,7 +182,7 @@ class Evaluation {
             has_default ? value_or_nothing(node.parts[0]) : std::optional(value(node.parts[0]));
         const auto arguments = values(node, 1);
         if (!object) return arguments.empty() ? Json("") : arguments[0];
-        return apply_jinja_filter(node.name, *object, {arguments, node.names});
+        return apply_jinja_filter(node.name, *object, {arguments, node.names, &work_});
       }
       case Kind::kTest: {
         const bool asks = node.name == "defined" || node.name == "undefined";
@@ -223,6 +221,7 @@ class Evaluation {
     Json made;
     const Json* found = nullptr;
     if (const Json* known = place_of(object)) {
+      if (known->is_string()) work_.spend_on(*known);  // its characters are counted
       found = jinja_member(*known, index, made);
       return found ? std::optional(*found) : std::nullopt;
     }
@@ -270,7 +269,7 @@ class Evaluation {
   const Json& row_;
   std::vector<std::pair<std::string, Json>> locals_;
   std::string text_;
-  int64_t steps_ = 0;
+  JinjaWork work_;
 };
 
 template <typename Work>

@@ -39,6 +39,8 @@ const std::string& text_of(const Json& value, std::string_view what) {
   return value.get_ref<const std::string&>();
 }
 
+constexpr double kBeyondIntegers = 9.2e18;
+
 bool is_integer(const Json& value) { return value.is_number_integer() || value.is_boolean(); }
 bool is_number(const Json& value) { return value.is_number() || value.is_boolean(); }
 
@@ -97,21 +99,20 @@ Json split(const std::string& text, Arguments arguments, bool from_right) {
   Json parts = Json::array();
   if (arguments.empty() || arguments[0].is_null()) {
     if (from_right && most >= 0) throw JinjaError("rsplit() of blanks with a number");
-    std::string_view rest = strip_left(text);
-    while (!rest.empty()) {
+    const std::u32string points = code_points(text);
+    std::u32string_view rest = points;
+    const auto skip_blanks = [&rest] {
+      while (!rest.empty() && is_space(rest.front())) rest.remove_prefix(1);
+    };
+    for (skip_blanks(); !rest.empty(); skip_blanks()) {
       if (most >= 0 && static_cast<int64_t>(parts.size()) == most) {
-        parts.push_back(strip_right(rest));
+        parts.push_back(strip_right(utf8(rest)));
         break;
       }
-      std::u32string word;
-      const std::u32string points = code_points(rest);
-      for (const char32_t c : points) {
-        if (is_space(c)) break;
-        word += c;
-      }
-      const std::string bytes = utf8(word);
-      parts.push_back(bytes);
-      rest = strip_left(rest.substr(std::min(bytes.size(), rest.size())));
+      size_t size = 0;
+      while (size < rest.size() && !is_space(rest[size])) ++size;
+      parts.push_back(utf8(rest.substr(0, size)));
+      rest.remove_prefix(size);
     }
     return parts;
   }
@@ -154,7 +155,11 @@ Json replaced(const std::string& text, Arguments arguments, std::string_view nam
 Json to_integer(const Json& value, Arguments arguments) {
   const Json otherwise = arguments.empty() ? Json(0) : arguments[0];
   if (is_integer(value)) return integer_of(value, "int");
-  if (value.is_number()) return static_cast<int64_t>(value.get<double>());
+  if (value.is_number()) {
+    const double real = value.get<double>();
+    if (!(std::abs(real) < kBeyondIntegers)) throw JinjaError("a number beyond 64 bits");
+    return static_cast<int64_t>(real);
+  }
   if (!value.is_string()) return otherwise;
   std::string digits(strip(value.get_ref<const std::string&>()));
   if (digits.starts_with('+')) digits.erase(0, 1);
@@ -186,10 +191,14 @@ Json attribute_of(const Json& value, const std::string& path) {
   const size_t dot = path.find('.');
   const std::string step = path.substr(0, dot);
   Json made;
-  const Json index = are_digits(step) ? Json(std::stoll(step)) : Json(step);
+  int64_t number = 0;
+  const auto parsed = std::from_chars(step.data(), step.data() + step.size(), number);
+  const bool is_number = are_digits(step) && parsed.ec == std::errc();
+  const Json index = is_number ? Json(number) : Json(step);
   const Json* member = jinja_member(value, index, made);
   if (!member)
-    throw JinjaError(fmt::format("no '{}' in {}", step, printable(python_repr(value), 60)));
+    throw JinjaError(
+        fmt::format("no '{}' in {}", printable(step, 60), printable(python_repr(value), 60)));
   return dot == std::string::npos ? *member : attribute_of(*member, path.substr(dot + 1));
 }
 
@@ -207,6 +216,21 @@ struct NamedFilter {
 };
 
 std::string as_text(const Json& value) { return python_str(value); }
+
+Json regex_replaced(const Json& value, const JinjaArguments& a) {
+  expect_count(a.positional, 2, 2, "regex_replace");
+  const std::string& text = text_of(value, "regex_replace");
+  const std::string& by = text_of(a.positional[1], "regex_replace");
+  if (by.find('\\') != std::string::npos) throw JinjaError("regex_replace() by a text with '\\'");
+  try {
+    const PythonRegex regex(text_of(a.positional[0], "regex_replace"));
+    check_size((text.size() + 1) * std::max<size_t>(by.size(), 1));
+    if (a.work) a.work->spend(regex.cost(text.size()) / 16);
+    return regex.replace(text, by);
+  } catch (const Error& error) {
+    throw JinjaError(error.what());
+  }
+}
 
 const std::array<NamedFilter, 18> kFilters{{
     {"trim",
@@ -272,15 +296,7 @@ const std::array<NamedFilter, 18> kFilters{{
        if (also_false && !python_truth(value)) return a.positional[0];
        return value;
      }},
-    {"regex_replace",
-     [](const Json& value, const JinjaArguments& a) {
-       expect_count(a.positional, 2, 2, "regex_replace");
-       const std::string& by = text_of(a.positional[1], "regex_replace");
-       if (by.find('\\') != std::string::npos)
-         throw JinjaError("regex_replace() by a text with '\\'");
-       return Json(PythonRegex(text_of(a.positional[0], "regex_replace"))
-                       .replace(text_of(value, "regex_replace"), by));
-     }},
+    {"regex_replace", regex_replaced},
     {"reverse",
      [](const Json& value, const JinjaArguments&) {
        auto elements = jinja_elements(value);
@@ -515,6 +531,17 @@ Json of_reals(std::string_view name, double a, double b) {
 
 }  // namespace
 
+void JinjaWork::spend(size_t steps) {
+  if (steps > left_) throw JinjaError("a template that takes too long");
+  left_ -= steps;
+}
+
+void JinjaWork::spend_on(const Json& value) {
+  spend(value.is_string() ? 1 + value.get_ref<const std::string&>().size() / 16 : 1);
+  if (value.is_structured())
+    for (const Json& element : value) spend_on(element);
+}
+
 std::vector<std::string_view> jinja_filters() {
   auto names = names_of(kFilters);
   names.push_back("d");
@@ -542,7 +569,7 @@ Json apply_jinja_filter(std::string_view name, const Json& value, const JinjaArg
   if (name == "d") name = "default";
   for (const NamedFilter& filter : kFilters)
     if (filter.name == name) return filter.apply(value, arguments);
-  throw JinjaError(fmt::format("no filter '{}'", name));
+  throw JinjaError(fmt::format("no filter '{}'", printable(name, 60)));
 }
 
 bool apply_jinja_test(std::string_view name, const Json& value, Arguments arguments) {

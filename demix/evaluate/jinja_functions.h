@@ -21,9 +21,21 @@ struct JinjaError : std::runtime_error {
 // Of a text or list that a template makes: a few lines can double one again and again.
 inline constexpr size_t kMaxJinjaText = size_t{1} << 26;
 
+// What one template may still do for one row: loops that do not end while anybody waits end here.
+// A step is a node of the template, or 16 bytes or an element of a value that is made or copied.
+class JinjaWork {
+ public:
+  void spend(size_t steps);
+  void spend_on(const Json& value);
+
+ private:
+  size_t left_ = 2'000'000;
+};
+
 struct JinjaArguments {
   std::span<const Json> positional;
   std::span<const std::string> keywords;  // names of the last positional.size() values
+  JinjaWork* work = nullptr;              // of what takes longer than its values are long
 };
 
 std::vector<std::string_view> jinja_filters();

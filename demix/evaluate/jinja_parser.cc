@@ -14,7 +14,8 @@ namespace {
 using Kind = JinjaNode::Kind;
 
 constexpr int kMaxDepth = 60;
-constexpr int kMaxTokens = 4000;  // of one tag
+constexpr int kMaxTokens = 4000;    // of one tag
+constexpr int kMaxTreeDepth = 300;  // with chains such as a + b + c, which nest to the left
 
 JinjaNode node_of(Kind kind, std::vector<JinjaNode> parts = {}, std::string name = "") {
   JinjaNode node;
@@ -37,6 +38,12 @@ std::vector<JinjaNode> pair_of(JinjaNode a, JinjaNode b) {
   return both;
 }
 
+int depth_of(const JinjaNode& node) {
+  int depth = 0;
+  for (const JinjaNode& part : node.parts) depth = std::max(depth, depth_of(part));
+  return depth + 1;
+}
+
 bool is_name_byte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c >= '0' && c <= '9') ||
          static_cast<unsigned char>(c) >= 128;
@@ -48,6 +55,7 @@ class Parser {
 
   JinjaNode parse() {
     JinjaNode body = read_body({});
+    if (depth_of(body) > kMaxTreeDepth) refuse("so long a chain");
     return body;
   }
 
@@ -65,7 +73,7 @@ class Parser {
         "{}: {} of Jinja is not read here, in '{}'; write a task file of demix instead "
         "(docs/adding.md)",
         where_,
-        what,
+        printable(what),
         printable(text_));
   }
   [[noreturn]] void wrong(std::string_view expected) const {
@@ -603,7 +611,7 @@ class Parser {
         "instead (docs/adding.md)",
         where_,
         what,
-        name,
+        printable(name, 60),
         printable(text_),
         fmt::join(known, ", "));
   }

@@ -28,7 +28,7 @@ std::vector<Judgement> compared(const AnswerRules& rules, const Task& task, Answ
   std::vector<Judgement> judgements;
   for (const auto& [item, text] : answers) {
     const auto& references = task.items[item].references;
-    const auto verdicts = comparison.compare(text, references);
+    const auto verdicts = comparison.compare(text, references, task.items[item].named_choices);
     Judgement& judgement = judgements.emplace_back();
     judgement.gold = comparison.compared(references[0]);
     judgement.extracted = verdicts.back().extracted;

@@ -20,9 +20,10 @@ struct Metric {
   bool higher_is_better;
   bool needs_choices = false;
   bool needs_generation = false;
+  bool needs_texts = false;
 };
 
-constexpr std::array<Metric, 11> kMetrics{{{"acc", true, false},
+constexpr std::array<Metric, 14> kMetrics{{{"acc", true, false},
                                            {"acc_norm", true, true},
                                            {"acc_bytes", true, true},
                                            {"acc_tokens", true, true},
@@ -30,6 +31,9 @@ constexpr std::array<Metric, 11> kMetrics{{{"acc", true, false},
                                            {"choice_prob_norm", true, true},
                                            {"bpb", false},
                                            {"perplexity", false},
+                                           {"word_perplexity", false, false, false, true},
+                                           {"byte_perplexity", false, false, false, true},
+                                           {"bits_per_byte", false, false, false, true},
                                            {"exact_match", true, false, true},
                                            {"exact_match_flexible", true, false, true},
                                            {"pass@1", true, false, true}}};
@@ -101,6 +105,8 @@ bool higher_is_better(const std::string& metric) { return find_metric(metric).hi
 
 bool needs_choices(const std::string& metric) { return find_metric(metric).needs_choices; }
 
+bool needs_texts(const std::string& metric) { return find_metric(metric).needs_texts; }
+
 bool needs_generation(const std::string& metric) { return find_metric(metric).needs_generation; }
 
 std::optional<int64_t> pass_k(std::string_view metric) {
@@ -117,7 +123,8 @@ bool is_metric(const std::string& name) { return look_up(name) != nullptr; }
 
 std::vector<std::string> known_metrics() {
   std::vector<std::string> names;
-  for (const Metric& metric : kMetrics) names.emplace_back(metric.name);
+  for (const Metric& metric : kMetrics)
+    if (!metric.needs_texts) names.emplace_back(metric.name);
   return names;
 }
 
@@ -137,6 +144,16 @@ double answers_value(const std::string& metric, const std::vector<JudgedAnswer>&
   double sum = 0;
   for (const JudgedAnswer& answer : answers) sum += answer.judgement.metrics.at(metric);
   return sum / static_cast<double>(n);
+}
+
+bool is_in_bits(std::string_view metric) { return metric == "bpb" || metric == "bits_per_byte"; }
+
+// What an item's log-likelihood is divided by.
+double units_of(const Item& item, std::string_view metric) {
+  if (metric == "word_perplexity") return static_cast<double>(item.words);
+  if (is_in_bits(metric) || metric == "byte_perplexity")
+    return static_cast<double>(item.bytes[static_cast<size_t>(item.gold)]);
+  return 1;
 }
 
 // Σ x / Σ y of what behaves like it for small changes: each x is the value and what the item adds.
@@ -164,15 +181,16 @@ ItemTerms terms_of_items(std::span<const Item> items,
     } else if (metric == "acc" || needs_choices(metric)) {
       terms.x.push_back(choice_value(metric, item, scores[i]));
     } else {
-      terms.x.push_back(metric == "bpb" ? -loglikelihood / std::numbers::ln2 : -loglikelihood);
+      terms.x.push_back(is_in_bits(metric) ? -loglikelihood / std::numbers::ln2 : -loglikelihood);
     }
-    terms.y.push_back(
-        metric == "bpb" ? static_cast<double>(item.bytes[static_cast<size_t>(item.gold)]) : 1);
+    terms.y.push_back(units_of(item, metric));
   }
-  if (metric != "perplexity") return terms;
-  const double mean = sum_of(terms.x) / static_cast<double>(terms.x.size());
+  if (!metric.ends_with("perplexity")) return terms;
+  const double units = sum_of(terms.y), mean = sum_of(terms.x) / units;
   const double perplexity = std::exp(mean);
-  for (double& x : terms.x) x = perplexity * (x - mean);
+  const double per_item = units / static_cast<double>(terms.x.size());
+  for (size_t i = 0; i < terms.x.size(); ++i)
+    terms.x[i] = perplexity * (terms.x[i] - mean * terms.y[i]) / per_item;
   return linearised(perplexity, terms.x);
 }
 

@@ -13,6 +13,12 @@
 //   bpb               bits per byte of the gold answers: −Σ ll_gold / (ln 2 · Σ bytes), over items
 //   perplexity        exp(− mean ll_gold), of whole answers: LAMBADA's
 //
+// Of texts that are scored whole (Task::rolls), as lm-evaluation-harness names them:
+//
+//   word_perplexity   exp(− Σ ll / Σ words), words being what re.split(r"\s+") gives
+//   byte_perplexity   exp(− Σ ll / Σ bytes)
+//   bits_per_byte     bpb
+//
 // Of generated answers (judge.h), means over the items of the share of an item's answers:
 //
 //   exact_match           the answer in the form that the prompt's examples show is the gold one
@@ -82,11 +88,13 @@ bool needs_choices(const std::string& metric);
 bool needs_generation(const std::string& metric);
 // The k of "pass@k"; nothing of other names.
 std::optional<int64_t> pass_k(std::string_view metric);
+// Of texts that are scored whole.
+bool needs_texts(const std::string& metric);
 bool is_metric(const std::string& name);
-// All of them, but of pass@k only pass@1.
 // Whether a mixture of models' token probabilities has this metric of the task: it does not
 // generate, and has no likeliest token where there are no choices.
 bool is_of_mixtures(const Task& task, const std::string& metric);
+// Those that a task file of ours may name; of pass@k only pass@1.
 std::vector<std::string> known_metrics();
 
 // The task's metrics over all of its items, in the order of task.items. Of a group: over all items

@@ -227,5 +227,26 @@ TEST(Metrics, BitsPerByteAndPerplexityAreBetterWhenLower) {
   EXPECT_THROW(higher_is_better("accuracy"), Error);
 }
 
+TEST(Metrics, PerplexitiesOfTextsAreOfAllWordsAndBytesTogether) {
+  std::vector<Item> items;
+  for (const int64_t words : {2, 4}) {
+    Item item = choice_item({"a"}, 0);
+    item.words = words;
+    item.bytes = {10 * words};
+    items.push_back(item);
+  }
+  Task task = task_of(items);
+  task.rolls = true;
+  task.metrics = {"word_perplexity", "byte_perplexity", "bits_per_byte", "bpb"};
+  const auto metrics = task_metrics(task, std::vector{score_of({-6}, {3}), score_of({-6}, {3})});
+  EXPECT_NEAR(metrics.at("word_perplexity").value, std::exp(2), 1e-12);
+  EXPECT_NEAR(metrics.at("byte_perplexity").value, std::exp(0.2), 1e-12);
+  EXPECT_NEAR(metrics.at("bits_per_byte").value, 0.2 / std::log(2), 1e-12);
+  EXPECT_EQ(metrics.at("bpb").value, metrics.at("bits_per_byte").value);
+  // Residuals 6 - 2 · 2 and 6 - 2 · 4, over a mean of 3 words.
+  EXPECT_NEAR(
+      metrics.at("word_perplexity").stderr_, std::exp(2) * std::sqrt((4.0 + 4.0) / 2) / 3, 1e-9);
+}
+
 }  // namespace
 }  // namespace demix

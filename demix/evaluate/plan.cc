@@ -153,6 +153,30 @@ std::vector<int32_t> tokenize_prompt(const Tokenizer& tokenizer,
   return ids;
 }
 
+std::vector<Sequence> windows_of(std::span<const int32_t> ids, int64_t max_length) {
+  const auto size = static_cast<int64_t>(ids.size());
+  std::vector<Sequence> windows;
+  for (int64_t scored = 1; scored < size;) {
+    const int64_t end = std::min(size, scored + max_length);
+    const int64_t begin = std::max<int64_t>(0, end - max_length - 1);
+    windows.push_back({{ids.begin() + begin, ids.begin() + end}, scored - begin, 0});
+    scored = end;
+  }
+  return windows;
+}
+
+std::vector<Sequence> text_windows(const Tokenizer& tokenizer,
+                                   std::string_view text,
+                                   int64_t max_length,
+                                   const std::string& place) {
+  const auto start = start_token(tokenizer);
+  if (!start)
+    throw Error("{}: the tokenizer has neither BOS nor EOS for a text to begin with", place);
+  std::vector<int32_t> ids = encode_from_start(tokenizer, start, text);
+  ids.insert(ids.begin(), *start);
+  return windows_of(ids, max_length);
+}
+
 std::vector<Sequence> document_windows(const Shard& shard,
                                        int64_t document,
                                        int64_t max_length,
@@ -163,14 +187,7 @@ std::vector<Sequence> document_windows(const Shard& shard,
   if (ids.size() > 1 && ids.back() == shard.separator() && ids.front() != shard.separator())
     ids.pop_back();
   const auto size = std::min(static_cast<int64_t>(ids.size()), most_tokens);
-  std::vector<Sequence> windows;
-  for (int64_t scored = 1; scored < size;) {
-    const int64_t end = std::min(size, scored + max_length);
-    const int64_t begin = std::max<int64_t>(0, end - max_length - 1);
-    windows.push_back({{ids.begin() + begin, ids.begin() + end}, scored - begin, 0});
-    scored = end;
-  }
-  return windows;
+  return windows_of(std::span(ids).first(static_cast<size_t>(size)), max_length);
 }
 
 TokenTree merge_sequences(std::span<const Sequence> sequences) {

@@ -49,11 +49,22 @@ std::vector<int32_t> tokenize_prompt(const Tokenizer& tokenizer,
                                      int64_t max_tokens,
                                      const std::string& place);
 
-// Document `document` of a shard as windows, the way lm-evaluation-harness rolls over long text:
-// each text token is scored once; the first window begins with the document's start token; a later
-// one is filled to the left with tokens scored before, so that its first scored token sees at least
-// one. The end token is not text and is not scored. A document without tokens gives none. Slots are
-// left to the caller. Of a document of more than `most_tokens` only its beginning is taken.
+// `ids` without the first as windows, the way lm-evaluation-harness rolls over long text: each is
+// scored once; the first window begins with ids[0]; a later one is filled to the left with tokens
+// scored before, so that its first scored token sees at least one. Slots are left to the caller.
+std::vector<Sequence> windows_of(std::span<const int32_t> ids, int64_t max_length);
+
+// A text as lm-evaluation-harness rolls over it: the start token, then the text's tokens with what
+// the post-processor adds, in windows. A text without tokens gives none. Throws Error when there is
+// no start token; `place` names the text.
+std::vector<Sequence> text_windows(const Tokenizer& tokenizer,
+                                   std::string_view text,
+                                   int64_t max_length,
+                                   const std::string& place);
+
+// Document `document` of a shard as windows; the first begins with the document's start token. The
+// end token is not text and is not scored. A document without tokens gives none. Of a document of
+// more than `most_tokens` only its beginning is taken.
 std::vector<Sequence> document_windows(const Shard& shard,
                                        int64_t document,
                                        int64_t max_length,

@@ -106,5 +106,15 @@ TEST_F(WindowsTest, AnEndTokenIsNotText) {
   EXPECT_TRUE(document_windows(shard, 1, 8).empty());
 }
 
+TEST(Windows, OfATextAreThoseOfItsTokensBehindTheFirst) {
+  const Ids ids{9, 1, 2, 3, 4};
+  const auto windows = windows_of(ids, 2);
+  ASSERT_EQ(windows.size(), 2u);
+  EXPECT_EQ(windows[0].ids, (Ids{9, 1, 2}));
+  EXPECT_EQ(windows[1].ids, (Ids{2, 3, 4}));
+  EXPECT_EQ(windows[1].first_target, 1);
+  EXPECT_TRUE(windows_of(Ids{9}, 2).empty());
+}
+
 }  // namespace
 }  // namespace demix

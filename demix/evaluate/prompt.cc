@@ -32,7 +32,8 @@ size_t found(size_t at,
              std::string_view argument,
              const std::string& place) {
   if (at == std::string_view::npos)
-    throw Error("{}: expected '{}' in the text '{}'", place, argument, text);
+    throw Error(
+        "{}: expected '{}' in the text '{}'", place, printable(argument), printable(text, 300));
   return at;
 }
 
@@ -125,12 +126,14 @@ Transform Transform::parse(std::string_view text, const std::string& where) {
     if (known.takes_argument == transform.argument_.empty())
       throw Error("{}: transform '{}' {}",
                   where,
-                  text,
+                  printable(text),
                   known.takes_argument ? "needs a text, as in 'before:_'" : "takes no text");
     return transform;
   }
-  throw Error(
-      "{}: unknown transform '{}'; known are {}", where, transform.name_, fmt::join(names, ", "));
+  throw Error("{}: unknown transform '{}'; known are {}",
+              where,
+              printable(transform.name_),
+              fmt::join(names, ", "));
 }
 
 std::string Transform::apply(std::string_view text, const std::string& place) const {
@@ -149,13 +152,15 @@ Prompt Prompt::parse(std::string_view text, const std::string& where) {
       literal += text[i];
       i += 2;
     } else if (text[i] == '}') {
-      throw Error("{}: '}}' without '{{' in '{}'; write '}}}}' for a brace", where, text);
+      throw Error(
+          "{}: '}}' without '{{' in '{}'; write '}}}}' for a brace", where, printable(text));
     } else if (text[i] != '{') {
       literal += text[i++];
     } else {
       const size_t end = text.find('}', i);
       if (end == std::string_view::npos)
-        throw Error("{}: '{{' without '}}' in '{}'; write '{{{{' for a brace", where, text);
+        throw Error(
+            "{}: '{{' without '}}' in '{}'; write '{{{{' for a brace", where, printable(text));
       const std::string_view placeholder = text.substr(i + 1, end - i - 1);
       const auto pieces = split(placeholder, '|');
       Part part;
@@ -164,7 +169,7 @@ Prompt Prompt::parse(std::string_view text, const std::string& where) {
         return Error(
             "{}: expected a field such as {{question}} or {{choices.text[0]}}, found '{{{}}}'",
             where,
-            placeholder);
+            printable(placeholder));
       };
       for (std::string_view member : split(pieces[0], '.')) {
         const size_t bracket = member.find('[');

@@ -15,8 +15,10 @@ using Op = RegexInstruction::Op;
 using What = RegexInstruction::What;
 
 constexpr uint32_t kNowhere = std::numeric_limits<uint32_t>::max();
-// Of what is remembered about one text.
-constexpr size_t kMaxBits = size_t{1} << 33;
+// Of what is remembered about one text, of the choices left open, and of the work on it.
+constexpr size_t kMaxBits = size_t{1} << 31;
+constexpr size_t kMaxChoices = size_t{1} << 25;
+constexpr uint64_t kMaxSteps = 30'000'000;
 
 // Finds matches in one text, from left to right. Failures are remembered from one place to the
 // next: whether what follows an instruction can match depends on the place alone, and within loops
@@ -39,6 +41,7 @@ class Matcher {
   std::optional<Match> next(uint32_t from, bool moved) {
     for (uint32_t begin = from; begin <= text_.size(); ++begin) {
       std::fill(registers_.begin(), registers_.end(), kNowhere);
+      steps_ += registers_.size() / 8;
       forbidden_ = moved && begin == from ? begin : kNowhere;
       const uint32_t end = run(0, begin, false);
       if (end != kNowhere) return Match{begin, end, registers_};
@@ -86,11 +89,16 @@ class Matcher {
     if (failed.empty()) {
       const size_t bits = (text_.size() + 1) << split.loops.size();
       bits_ += bits;
-      if (bits_ > kMaxBits)
-        throw Error("an expression is too long for a text of {} characters", text_.size());
+      if (bits_ > kMaxBits) give_up();
       failed.resize(bits);
     }
     return failed[key];
+  }
+
+  [[noreturn]] void give_up() const {
+    throw Error("the expression '{}' takes too long for a text of {} characters",
+                program_.shown,
+                text_.size());
   }
 
   bool look(const RegexInstruction& now, uint32_t pc, uint32_t at) {
@@ -107,6 +115,7 @@ class Matcher {
   uint32_t run(uint32_t pc, uint32_t at, bool inner) {
     const size_t bottom = choices_.size();
     while (true) {
+      if (++steps_ > kMaxSteps || choices_.size() > kMaxChoices) give_up();
       const RegexInstruction& now = program_.code[pc];
       bool failed = false;
       switch (now.op) {
@@ -119,6 +128,7 @@ class Matcher {
           failed = true;
           break;
         case Op::kSet:
+          steps_ += program_.sets[now.index].ranges.size() / 8;
           failed = at >= text_.size() || !program_.sets[now.index].matches(text_[at]);
           ++at;
           ++pc;
@@ -189,6 +199,7 @@ class Matcher {
   std::vector<std::vector<bool>> failed_;    // by split
   std::vector<std::vector<uint8_t>> looks_;  // by lookaround
   size_t bits_ = 0;
+  uint64_t steps_ = 0;
   uint32_t forbidden_ = kNowhere;
 };
 
@@ -223,6 +234,10 @@ PythonRegex::PythonRegex(std::string_view pattern)
     : program_(std::make_shared<const RegexProgram>(compile_python_regex(pattern))) {}
 
 int PythonRegex::groups() const { return program_->groups; }
+
+size_t PythonRegex::cost(size_t text_bytes) const {
+  return program_->code.size() * (text_bytes + 1);
+}
 
 std::vector<std::vector<std::string>> PythonRegex::find_all(std::string_view text) const {
   const std::u32string points = code_points(text);

@@ -8,7 +8,9 @@
 // repetitions, verbose expressions, \N{…}, groups within a lookaround.
 //
 // A place of the text is never tried twice by the same part of the expression, so matching takes
-// time and memory proportional to their product, whatever the expression.
+// time and memory proportional to their product, whatever the expression; a lookaround may in
+// addition read the rest of the text at each place. Beyond bounds (30 million steps, part of a
+// second) matching throws Error.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +35,8 @@ class PythonRegex {
   std::string replace(std::string_view text, std::string_view by) const;
 
   int groups() const;
+  // Of the steps that matching a text of so many bytes can take, roughly the most.
+  size_t cost(size_t text_bytes) const;
 
  private:
   std::shared_ptr<const RegexProgram> program_;

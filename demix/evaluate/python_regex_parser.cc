@@ -23,7 +23,7 @@ using NodePointer = std::unique_ptr<Node>;
 
 struct Node {
   enum class Kind : uint8_t { kSet, kAssert, kSequence, kChoice, kRepeat, kGroup, kLook } kind;
-  RegexSet set;
+  uint32_t set = 0;  // kSet: its place in the program's sets
   RegexInstruction::What what{};
   uint32_t low = 0, high = 0;  // kRepeat
   bool greedy = true;
@@ -82,6 +82,9 @@ constexpr std::array<std::array<char32_t, 3>, 24> kEqualLetters{
      {0x434, 0x1C81}, {0x43E, 0x1C82},  {0x441, 0x1C83},  {0x442, 0x1C84, 0x1C85}, {0x44A, 0x1C86},
      {0x463, 0x1C87}, {0x1C88, 0xA64B}, {0x1E61, 0x1E9B}, {0xFB05, 0xFB06}}};
 
+// Code points of classes that ignore case, in one expression: each is looked up.
+constexpr uint64_t kMaxFolded = 1'500'000;
+
 void ignore_case(RegexSet& set) {
   set.ignores_case = true;
   std::vector<std::pair<char32_t, char32_t>> lowered;
@@ -131,8 +134,10 @@ class Parser {
   };
 
   [[noreturn]] void refuse(std::string_view what) const {
-    throw Error(
-        "the expression '{}', character {}: {} is not read here", printable(shown_, 80), at_, what);
+    throw Error("the expression '{}', character {}: {} is not read here",
+                printable(shown_, 80),
+                at_,
+                printable(what));
   }
   [[noreturn]] void wrong(std::string_view what) const {
     throw Error("the expression '{}', character {}: {} is no Python expression",
@@ -304,10 +309,15 @@ class Parser {
     return set_node(set, flags);
   }
 
-  static NodePointer set_node(RegexSet set, const Flags& flags) {
-    if (flags.ignore_case) ignore_case(set);
+  NodePointer set_node(RegexSet set, const Flags& flags) {
+    if (flags.ignore_case) {
+      for (const auto& [first, last] : set.ranges) folded_ += last - first + 1;
+      if (folded_ > kMaxFolded) refuse("so many characters in classes that ignore case");
+      ignore_case(set);
+    }
     NodePointer node = make(Kind::kSet);
-    node->set = std::move(set);
+    node->set = static_cast<uint32_t>(program_.sets.size());
+    program_.sets.push_back(std::move(set));
     return node;
   }
 
@@ -499,6 +509,7 @@ class Parser {
   RegexProgram& program_;
   size_t at_ = 0;
   int looks_ = 0;
+  uint64_t folded_ = 0;
 };
 
 class Compiler {
@@ -531,8 +542,7 @@ class Compiler {
   void emit_node(const Node& node) {
     switch (node.kind) {
       case Kind::kSet:
-        emit({.op = Op::kSet, .index = static_cast<uint32_t>(program_.sets.size())});
-        program_.sets.push_back(node.set);
+        emit({.op = Op::kSet, .index = node.set});
         return;
       case Kind::kAssert:
         emit({.op = Op::kAssert, .what = node.what});
@@ -632,6 +642,7 @@ class Compiler {
 
 RegexProgram compile_python_regex(std::string_view pattern) {
   RegexProgram program;
+  program.shown = printable(pattern, 80);
   const NodePointer tree = Parser(pattern, program).parse();
   Compiler(pattern, program).compile(*tree);
   return program;

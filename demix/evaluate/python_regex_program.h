@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -41,6 +42,7 @@ struct RegexInstruction {
 };
 
 struct RegexProgram {
+  std::string shown;  // the expression, for messages
   std::vector<RegexInstruction> code;
   std::vector<RegexSet> sets;
   int groups = 0;

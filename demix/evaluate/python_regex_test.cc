@@ -59,6 +59,8 @@ TEST(PythonRegex, WhatIsNotReadIsRefusedByName) {
   };
   EXPECT_EQ(message("(a)(?P=x)"),
             "the expression '(a)(?P=x)', character 5: a reference to a group is not read here");
+  EXPECT_EQ(message("(?\r:a)"),
+            "the expression '(?\\x0d:a)', character 2: the flag '\\x0d' is not read here");
   const std::vector<std::pair<std::string, std::string>> refused{
       {R"((a)\1)", "a reference to a group is not read here"},
       {"(a)(?(1)b)", "a condition is not read here"},
@@ -82,6 +84,25 @@ TEST(PythonRegex, WhatIsNotReadIsRefusedByName) {
   for (const auto& [pattern, reason] : refused)
     EXPECT_NE(message(pattern).find(reason), std::string::npos)
         << pattern << ": " << message(pattern);
+}
+
+TEST(PythonRegex, HostileExpressionsEndSoon) {
+  const auto outcome = [](std::string_view pattern, const std::string& text) -> std::string {
+    try {
+      return fmt::format("{} matches", PythonRegex(pattern).find_all(text).size());
+    } catch (const Error& error) {
+      return error.what();
+    }
+  };
+  const std::string letters(20'000, 'a');
+  EXPECT_EQ(outcome("(a+)+$", letters + "!"), "0 matches");
+  EXPECT_EQ(outcome("(?:a|aa|a*)*b", letters), "0 matches");
+  EXPECT_EQ(outcome("(?:a?){9000}b", letters),
+            "the expression '(?:a?){9000}b' takes too long for a text of 20000 characters");
+  EXPECT_NE(outcome("(?i)" + std::string(R"([\x00-\U0010ffff][\x00-\U0010ffff])"), "a")
+                .find("so many characters in classes that ignore case is not read here"),
+            std::string::npos);
+  EXPECT_EQ(outcome(R"((?i)[\x00-\U0010ffff]{99})", letters), "202 matches");
 }
 
 }  // namespace

@@ -164,6 +164,15 @@ void Scorer::Plan::add_task(Task task) {
   for (const Item& item : task.items) {
     const std::string place = fmt::format("task {}, item {}", task.name, item.id);
     std::vector<Sequence> sequences;
+    if (task.rolls) {
+      auto windows = text_windows(tokenizer, item.continuations[0], max_length, place);
+      task_items.push_back({slots, static_cast<int64_t>(windows.size())});
+      for (Sequence& window : windows) {
+        window.slot = slots++;
+        add_tree({&window, 1}, place);
+      }
+      continue;
+    }
     task_items.push_back({slots, static_cast<int64_t>(item.continuations.size())});
     for (size_t i = 0; i < item.continuations.size(); ++i) {
       const std::string& context = item.contexts[item.contexts.size() == 1 ? 0 : i];
@@ -238,6 +247,14 @@ ItemScore Scorer::Plan::item_score(size_t task,
   for (int64_t slot = range.first; slot < range.first + range.count; ++slot) {
     score.loglikelihoods.push_back(slots_of_all[static_cast<size_t>(slot)].loglikelihood);
     score.tokens.push_back(tokens_of_slot[static_cast<size_t>(slot)]);
+  }
+  if (tasks[task].rolls) {
+    // Of all windows.
+    score.loglikelihoods = {
+        std::accumulate(score.loglikelihoods.begin(), score.loglikelihoods.end(), 0.0)};
+    score.tokens = {std::accumulate(score.tokens.begin(), score.tokens.end(), int64_t{0})};
+    score.greedy = false;
+    return score;
   }
   score.greedy = slots_of_all[static_cast<size_t>(range.first + score.gold)].greedy;
   return score;

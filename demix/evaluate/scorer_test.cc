@@ -300,6 +300,38 @@ TEST(Scorer, HeldOutTextDoesNotDependBitwiseOnItsBatch) {
   }
 }
 
+TEST(Scorer, ATextThatIsRolledScoresAsTheSameHeldOutText) {
+  const fs::path path = fs::path(testing::TempDir()) / "demix_scorer_rolled";
+  const Model model("qwen3");
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += "The answer is " + std::to_string(i) + ". ";
+  ShardWriter writer(path, model.tokenizer.vocabulary_size(), *model.tokenizer.eos());
+  std::vector<int32_t> ids{*model.tokenizer.eos()};
+  model.tokenizer.encode(text, false, ids);
+  ASSERT_GT(ids.size(), 300u);  // several windows
+  writer.add(ids, static_cast<int64_t>(text.size()));
+  writer.finish();
+  Item item;
+  item.id = "0";
+  item.contexts = {""};
+  item.continuations = {text};
+  item.chars = item.bytes = {static_cast<int64_t>(text.size())};
+  item.words = 400;
+  Task task;
+  task.name = "rolled";
+  task.metrics = {"bits_per_byte", "word_perplexity"};
+  task.items = {item};
+  task.rolls = true;
+  const Outcome found =
+      score("qwen3", {task}, at::kFloat, 4096, at::kCPU, {{"own", Shard::open(path), 1'000'000}});
+  const double bits = found.scores.tasks.at("rolled").at("bits_per_byte").value;
+  EXPECT_EQ(bits, found.scores.tasks.at("held_out/own").at("bpb").value);
+  ASSERT_EQ(found.likelihoods.at({"rolled", "0"}).size(), 1u);
+  EXPECT_NEAR(std::log(found.scores.tasks.at("rolled").at("word_perplexity").value),
+              -found.likelihoods.at({"rolled", "0"})[0] / 400,
+              1e-9);
+}
+
 // A book is longer than what is scored of a dataset.
 TEST(Scorer, OfALongHeldOutDocumentTheBeginningIsScored) {
   const fs::path path = fs::path(testing::TempDir()) / "demix_scorer_long";

@@ -37,6 +37,11 @@ void add_rules(const AnswerRules& rules, Hasher& hasher) {
           .field(filter.pattern)
           .field(filter.group_select)
           .field(filter.fallback);
+    for (const AnswerFilter& filter : pipeline.filters) {
+      if (filter.kind != AnswerFilter::Kind::kMultiChoiceRegex) continue;
+      hasher.field(int64_t{filter.ignore_case}).field(int64_t{filter.ignore_punctuation});
+      for (const std::string& regex : filter.regexes_to_ignore) hasher.field(regex);
+    }
   }
   const ExactMatch& match = rules.exact_match;
   for (const std::string& regex : match.regexes_to_ignore) hasher.field(regex);
@@ -62,12 +67,14 @@ std::string hash_of(const Task& task) {
   // Only of groups: the hashes of other tasks stay what they were.
   for (const Task::Member& member : task.members) hasher.field(member.name).field(member.items);
   if (task.members_count_equally) hasher.field("members");
+  if (task.rolls) hasher.field("rolls");
   if (task.generation) {
     hasher.field(task.generation->judge).field(task.generation->max_tokens);
     for (const std::string& stop : task.generation->stops) hasher.field(stop);
     for (const Item& item : task.items) {
       hasher.field(item.program);
       for (const std::string& reference : item.references) hasher.field(reference);
+      for (const std::string& choice : item.named_choices) hasher.field(choice);
     }
     // The hashes of tasks with one likeliest answer stay what they were.
     if (task.generation->temperature > 0)
@@ -114,8 +121,10 @@ std::vector<Item> load_items(const TaskFile& file,
                                    file.where("data"),
                                    stems("data_parts", config.data_parts),
                                    file.where("data_parts"));
+  const HarnessTask* harness = file.harness();
+  const bool rolls = harness && harness->rolls;
   Fewshot fewshot(file,
-                  options.fewshot.value_or(config.fewshot.number),
+                  rolls ? 0 : options.fewshot.value_or(config.fewshot.number),
                   stems("fewshot.data", config.fewshot.data),
                   data_folder);
   const std::string preamble = stems("preamble", {config.preamble})[0];
@@ -143,10 +152,10 @@ std::vector<Item> load_items(const TaskFile& file,
       if (!options.items.empty() && !options.items.contains(id)) continue;
       Item item = make_item(file, file.prompts(), rows[i], place);
       item.id = std::move(id);
-      const HarnessTask* harness = file.harness();
       const std::string begin =
           harness && harness->description ? harness->description->text(rows[i], place) : preamble;
-      for (std::string& context : item.contexts) context.insert(0, begin + examples);
+      if (!rolls)
+        for (std::string& context : item.contexts) context.insert(0, begin + examples);
       if (part.generates && file.reference()) {
         item.references = {file.reference()->render(rows[i], place)};
         if (file.program()) item.program = file.program()->render(rows[i], place);
@@ -252,6 +261,7 @@ Task load_task(const std::string& name,
   task.domain = config.domain;
   task.primary_metric = config.primary_metric;
   task.metrics = config.metrics;
+  task.rolls = file.harness() && file.harness()->rolls;
   const bool generates = !config.generation.judge.empty() &&
                          (options.generate || needs_generation(config.primary_metric));
   if (generates) {

@@ -29,6 +29,9 @@ struct Item {
   // reference what follows it.
   std::string program;
   std::vector<std::string> references;
+  // What an answer may name, for the filters that look for it (AnswerRules::need_choices).
+  std::vector<std::string> named_choices;
+  int64_t words = 0;  // of a text that is scored whole (Task::rolls)
 };
 
 // How a task's answers are generated and judged (judge.h).
@@ -60,6 +63,10 @@ struct Task {
   };
   std::vector<Member> members;
   bool members_count_equally = false;  // in the group's metrics, whatever their numbers of items
+
+  // Items are texts of any length, scored token by token in windows as wide as the model reads:
+  // lm-evaluation-harness' loglikelihood_rolling. Contexts are empty.
+  bool rolls = false;
 
   std::optional<TaskGeneration> generation;  // where metrics ask for generated answers
 };

@@ -14,7 +14,7 @@ namespace {
 Json to_row(const ConfigNode& node) {
   if (node.is_map()) {
     Json object = Json::object();
-    for (const std::string& key : node.keys()) object[key] = to_row(*node.find(key));
+    for (const auto& [key, value] : node.entries()) object[key] = to_row(value);
     return object;
   }
   if (node.is_sequence()) {
@@ -112,15 +112,16 @@ void TaskFile::check_kind() const {
     throw Error("{}: labels without 'gold'", where("labels"));
   for (const auto& [field, range] : config_.keep)
     if (range.size() != 2 || range[0] > range[1])
-      throw Error("{}: expected '{}: [smallest, largest]'", where("keep"), field);
+      throw Error("{}: expected '{}: [smallest, largest]'", where("keep"), printable(field));
   if (config_.average != "items" && config_.average != "members")
-    throw Error("{}: expected items or members, found '{}'", where("average"), config_.average);
+    throw Error(
+        "{}: expected items or members, found '{}'", where("average"), printable(config_.average));
   std::set<std::string> members;
   for (const std::string& member : config_.members)
     if (member.empty() || !members.insert(member).second)
       throw Error("{}: expected different names, found '{}'{}",
                   where("members"),
-                  member,
+                  printable(member),
                   member.empty() ? "" : " twice");
 }
 
@@ -130,8 +131,9 @@ void TaskFile::check_fewshot() const {
     throw Error(
         "{}: expected a number of examples, found {}", where("fewshot.number"), fewshot.number);
   if (fewshot.sampler != "random" && fewshot.sampler != "first_n")
-    throw Error(
-        "{}: expected random or first_n, found '{}'", where("fewshot.sampler"), fewshot.sampler);
+    throw Error("{}: expected random or first_n, found '{}'",
+                where("fewshot.sampler"),
+                printable(fewshot.sampler));
   if (!fewshot.data.empty() && fewshot.examples)
     throw Error("{}: examples come from 'data' or from 'examples', not from both",
                 where("fewshot.examples"));
@@ -158,7 +160,7 @@ void TaskFile::check_generation() const {
     throw Error("{}: expected one of {}, found '{}'",
                 where("generation.judge"),
                 fmt::join(judges, ", "),
-                generation.judge);
+                printable(generation.judge));
   if (generation.max_tokens < 1)
     throw Error(
         "{}: expected at least 1, found {}", where("generation.max_tokens"), generation.max_tokens);
@@ -197,7 +199,7 @@ void TaskFile::check_metrics() const {
       const std::string_view near = nearest(metric, names);
       throw Error("{}: unknown metric '{}'; known are {}{}",
                   where("metrics"),
-                  metric,
+                  printable(metric),
                   fmt::join(names, ", "),
                   near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
     }
@@ -205,11 +207,11 @@ void TaskFile::check_metrics() const {
       if (config_.generation.judge.empty())
         throw Error("{}: {} is of generated answers, and there is no 'generation'",
                     where("metrics"),
-                    metric);
+                    printable(metric));
       if (const auto k = pass_k(metric); k && *k > config_.generation.answers)
         throw Error("{}: {} needs {} answers of each item, and generation.answers is {}",
                     where("metrics"),
-                    metric,
+                    printable(metric),
                     *k,
                     config_.generation.answers);
       const auto judged = judged_metrics(config_.generation);
@@ -217,19 +219,26 @@ void TaskFile::check_metrics() const {
         throw Error("{}: judge {} gives {}, not {}",
                     where("metrics"),
                     config_.generation.judge,
-                    fmt::join(judged, " and "),
-                    metric);
+                    printable(fmt::format("{}", fmt::join(judged, " and "))),
+                    printable(metric));
     }
+    if (needs_texts(metric) && !(harness_ && harness_->rolls))
+      throw Error(
+          "{}: {} is of texts that are scored whole: loglikelihood_rolling in a file of "
+          "lm-evaluation-harness",
+          where("metrics"),
+          metric);
     const bool chooses = harness_ ? harness_->chooses() : !config_.gold.empty();
     if (needs_choices(metric) && !chooses)
-      throw Error("{}: {} compares choices, and this task has none", where("metrics"), metric);
+      throw Error(
+          "{}: {} compares choices, and this task has none", where("metrics"), printable(metric));
   }
   if (std::find(config_.metrics.begin(), config_.metrics.end(), config_.primary_metric) ==
       config_.metrics.end())
     throw Error("{}: expected one of this task's metrics ({}), found '{}'",
                 where("primary_metric"),
-                fmt::join(config_.metrics, ", "),
-                config_.primary_metric);
+                printable(fmt::format("{}", fmt::join(config_.metrics, ", "))),
+                printable(config_.primary_metric));
 }
 
 }  // namespace demix

@@ -29,6 +29,8 @@ char32_t lower(char32_t c);
 bool is_space(char32_t c);
 bool is_decimal(char32_t c);
 bool is_word(char32_t c);
+// Whether its category in Unicode begins with P.
+bool is_punctuation(char32_t c);
 // str.isprintable()
 bool is_printable(char32_t c);
 

@@ -14,9 +14,7 @@
 namespace demix {
 namespace {
 
-using Target = void (*)(std::span<const unsigned char>);
-
-std::vector<std::string> corpus_of(const char* target) {
+std::vector<std::string> corpus_of(std::string_view target) {
   std::vector<std::filesystem::path> paths;
   const auto folder = std::filesystem::path(DEMIX_SOURCE_DIR) / "tests/data/fuzz" / target;
   for (const auto& file : std::filesystem::directory_iterator(folder)) paths.push_back(file.path());
@@ -56,21 +54,29 @@ std::string mutated(std::string input, const std::vector<std::string>& corpus, R
   return input;
 }
 
-void replay(const char* name, Target target) {
+void replay(std::string_view name, int mutations) {
+  const auto targets = fuzz_targets();
+  const auto target = std::find_if(
+      targets.begin(), targets.end(), [name](const auto& known) { return known.name == name; });
+  ASSERT_NE(target, targets.end());
   const std::vector<std::string> corpus = corpus_of(name);
   ASSERT_GT(corpus.size(), 5u);
   const auto run = [&](const std::string& input) {
-    target({reinterpret_cast<const unsigned char*>(input.data()), input.size()});
+    target->run({reinterpret_cast<const unsigned char*>(input.data()), input.size()});
   };
   for (const std::string& input : corpus) ASSERT_NO_THROW(run(input));
   Rng rng = Rng(1).stream(name);
-  for (int i = 0; i < 20'000; ++i)
+  for (int i = 0; i < mutations; ++i)
     ASSERT_NO_THROW(run(mutated(corpus[rng.below(corpus.size())], corpus, rng)))
         << "mutation " << i;
 }
 
-TEST(Fuzz, SafetensorsFilesAreReadOrRefused) { replay("safetensors", fuzz_safetensors); }
-TEST(Fuzz, IndexesAreReadOrRefused) { replay("index", fuzz_index); }
+TEST(Fuzz, SafetensorsFilesAreReadOrRefused) { replay("safetensors", 20'000); }
+TEST(Fuzz, IndexesAreReadOrRefused) { replay("index", 20'000); }
+TEST(Fuzz, TaskFilesAreReadOrRefused) { replay("task_file", 2'000); }
+TEST(Fuzz, TemplatesAreFilledOrRefused) { replay("jinja", 5'000); }
+TEST(Fuzz, ExpressionsAreMatchedOrRefused) { replay("regex", 5'000); }
+TEST(Fuzz, AnswersAreJudged) { replay("answer", 2'000); }
 
 }  // namespace
 }  // namespace demix

@@ -1,6 +1,7 @@
 #include "tests/fuzz/targets.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <string_view>
 
@@ -11,23 +12,27 @@
 namespace demix {
 namespace {
 
-std::string_view text_of(std::span<const unsigned char> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-// Messages are shown to people: short, whatever the file holds, and without control characters.
-void check_message(const Error& error) {
-  const std::string_view message = error.what();
-  DEMIX_CHECK(message.starts_with("file: ") && message.size() < 1000);
-  for (const char c : message) DEMIX_CHECK(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f);
-}
-
 bool same(const TensorEntry& a, const TensorEntry& b) {
   return a.name == b.name && a.dtype == b.dtype && a.shape == b.shape && a.begin == b.begin &&
          a.size_bytes == b.size_bytes;
 }
 
+constexpr std::array<FuzzTarget, 6> kTargets{{{"safetensors", fuzz_safetensors},
+                                              {"index", fuzz_index},
+                                              {"task_file", fuzz_task_file},
+                                              {"jinja", fuzz_jinja},
+                                              {"regex", fuzz_regex},
+                                              {"answer", fuzz_answer}}};
+
 }  // namespace
+
+std::span<const FuzzTarget> fuzz_targets() { return kTargets; }
+
+void check_fuzz_message(const std::exception& error, std::string_view place) {
+  const std::string_view message = error.what();
+  DEMIX_CHECK(message.starts_with(place) && message.size() < 1500);
+  for (const char c : message) DEMIX_CHECK(static_cast<unsigned char>(c) >= 0x20 && c != 0x7f);
+}
 
 void fuzz_safetensors(std::span<const unsigned char> bytes) {
   try {
@@ -57,7 +62,7 @@ void fuzz_safetensors(std::span<const unsigned char> bytes) {
                            header.tensors.end(),
                            same));
   } catch (const Error& error) {
-    check_message(error);
+    check_fuzz_message(error, "file: ");
   }
 }
 
@@ -66,7 +71,7 @@ void fuzz_index(std::span<const unsigned char> bytes) {
     for (const auto& [tensor, name] : parse_weight_map(text_of(bytes), "file"))
       DEMIX_CHECK(!name.empty() && name != ".." && name.find('/') == name.npos);
   } catch (const Error& error) {
-    check_message(error);
+    check_fuzz_message(error, "file: ");
   }
 }
 

@@ -4,9 +4,11 @@
 //     {"kind": "items", "path": …, "data": folder, "fewshot": 2}
 //                                                  {"items": [{"contexts": […], "continuations":
 //                                                  […], "gold": 0, "references": […]}, …]}
-//     {"kind": "judge", "path": …, "answers": [[answer, [reference, …]], …]}
+//     {"kind": "judge", "path": …, "answers": [[answer, [reference, …], [choice, …]], …]}
 //                                                  {"verdicts": [[[metric, extracted, right], …],
 //                                                  …]}
+//     {"kind": "find_all", "pattern": …, "text": …}
+//                                                  {"matches": [[group, …], …]}
 // or {"error": …}. Used by harness_tasks.py.
 #include <filesystem>
 #include <iostream>
@@ -17,6 +19,7 @@
 #include "demix/core/error.h"
 #include "demix/core/json.h"
 #include "demix/evaluate/answer_filters.h"
+#include "demix/evaluate/python_regex.h"
 #include "demix/evaluate/task.h"
 #include "demix/evaluate/task_file.h"
 
@@ -35,6 +38,7 @@ Json items_of(const std::filesystem::path& path, const Json& query) {
     items.push_back({{"contexts", item.contexts},
                      {"continuations", item.continuations},
                      {"gold", item.gold},
+                     {"words", item.words},
                      {"references", item.references}});
   return {{"items", items}};
 }
@@ -46,7 +50,8 @@ Json verdicts_of(const std::filesystem::path& path, const Json& query) {
   for (const Json& pair : query.at("answers")) {
     Json& verdict = verdicts.emplace_back(Json::array());
     const auto found = comparison.compare(pair.at(0).get<std::string>(),
-                                          pair.at(1).get<std::vector<std::string>>());
+                                          pair.at(1).get<std::vector<std::string>>(),
+                                          pair.at(2).get<std::vector<std::string>>());
     for (size_t i = 0; i < found.size(); ++i)
       verdict.push_back({rules.pipelines[i].metric, found[i].extracted, found[i].right});
   }
@@ -54,6 +59,10 @@ Json verdicts_of(const std::filesystem::path& path, const Json& query) {
 }
 
 Json answer(const Json& query) {
+  if (query.at("kind") == "find_all")
+    return {{"matches",
+             demix::PythonRegex(query.at("pattern").get<std::string>())
+                 .find_all(query.at("text").get<std::string>())}};
   const std::filesystem::path path = query.at("path").get<std::string>();
   if (query.at("kind") == "items") return items_of(path, query);
   if (query.at("kind") == "judge") return verdicts_of(path, query);

@@ -1,8 +1,9 @@
 """Compares how demix reads task files of lm-evaluation-harness 0.4.13 with what the harness makes of them.
 
     harness_tasks.py coverage PROGRAM                  which of the harness's own task files are read; the others by reason
-    harness_tasks.py compare PROGRAM [--files N] [--answers N] [--seed N]
+    harness_tasks.py compare PROGRAM [--match TEXT] [--files N] [--answers N] [--seed N]
                                                        prompts, gold answers, filters and verdicts, item by item
+    harness_tasks.py expressions PROGRAM FOLDER...     expressions and texts of build/fuzz/regex, by our matcher and by re
     harness_tasks.py expected tests/data/evaluate/harness_tasks
                                                        remakes the files, rows and values that the unit tests read
 
@@ -19,10 +20,12 @@ import pathlib
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+import warnings
 
 import datasets
 import jinja2
@@ -42,7 +45,8 @@ WORDS = "apple river lantern 12 3,400 -7 $5.50 4. é ß don't «so» two  blanks
 COPIED = """gsm8k/gsm8k gsm8k/gsm8k-cot gsm8k/gsm8k-cot-zeroshot gsm8k/gsm8k-cot-llama triviaqa/default nq_open/nq_open
 bbh/cot_fewshot/ruin_names bangla/bangla_commonsenseqa storycloze/storycloze_2018 qa4mre/qa4mre_2012 headqa/headqa_en
 french_bench/french_bench_vocab french_bench/french_bench_reading_comp galician_bench/openbookqa_gl asdiv/asdiv-cot-llama
-hendrycks_ethics/deontology winogender/winogender_gotcha arithmetic/arithmetic_1dc""".split()
+hendrycks_ethics/deontology winogender/winogender_gotcha arithmetic/arithmetic_1dc pile_10k/pile_10k
+mmlu/flan_n_shot/generative/mmlu_anatomy""".split()
 
 
 # Files ---------------------------------------------------------------------------------------------------------------
@@ -207,6 +211,8 @@ def fits(task, config: dict, row: dict) -> bool:
         if isinstance(target, str):
             return config["output_type"] == "multiple_choice" and target in choices
         return isinstance(target, int) and 0 <= target < len(choices)
+    if config.get("output_type") == "loglikelihood_rolling":
+        return isinstance(target, str)
     if isinstance(target, list):
         return bool(target) and all(isinstance(t, str) for t in target) and bool(target[0].strip())
     return bool(str(target).strip()) and (isinstance(target, str) or not config.get("num_fewshot"))
@@ -224,6 +230,9 @@ def make_rows(config: dict, count: int, rng: random.Random) -> list[dict]:
                 makers[name] = rng.choice([lambda: text(rng), lambda: rng.randrange(2), lambda: [text(rng), text(rng)]])
         if not makers:
             return []
+        if names_choices(config):
+            size = rng.randint(2, 5)
+            makers["choices"] = lambda size=size: [text(rng) for _ in range(size)]
         rows, task = [], None
         for tried in range(3 * count):
             row = {name: make() for name, make in makers.items()}
@@ -296,7 +305,16 @@ def judged_by_harness(task, documents: list[dict], answers: list[str]) -> list[d
 
 def expressions(config: dict) -> list[str]:
     found = [f.get("regex_pattern", "") for entry in config.get("filter_list") or [] for f in entry["filter"]]
+    for entry in config.get("filter_list") or []:
+        found += [r for f in entry["filter"] for r in f.get("regexes_to_ignore") or []]
+    found += [": "] if names_choices(config) else []
     return found + [r for metric in config.get("metric_list") or [] for r in metric.get("regexes_to_ignore") or []]
+
+
+def names_choices(config: dict) -> bool:
+    """Whether a filter looks for the choices of a row."""
+    filters = [f["function"] for entry in config.get("filter_list") or [] for f in entry["filter"]]
+    return "multi_choice_regex" in filters
 
 
 def write_rows(path: pathlib.Path, rows: list[dict]) -> None:
@@ -337,7 +355,9 @@ class Comparison:
         for document, requests in zip(documents, make_requests_with_prefix(task)[1], strict=True):
             item = {"contexts": [requests[0].args[0]]}
             target = task.doc_to_target(document)
-            if task.OUTPUT_TYPE == "generate_until":
+            if task.OUTPUT_TYPE == "loglikelihood_rolling":
+                item = {"contexts": [""], "continuations": [requests[0].args[0]], "words": task.count_words(target)}
+            elif task.OUTPUT_TYPE == "generate_until":
                 if self.config.get("doc_to_choice") is not None:
                     target = task.doc_to_choice(document)[target]
                 item["references"] = [str(t) for t in target] if isinstance(target, list) else [str(target)]
@@ -375,6 +395,8 @@ def compare(options: argparse.Namespace) -> int:
     made = items = prompts = wrong = judged = verdicts = wrong_verdicts = right = 0
     begin = time.monotonic()
     for path, config in task_files(rng):
+        if options.match not in str(path):
+            continue
         if made >= options.files or (options.seconds and time.monotonic() - begin > options.seconds):
             break
         # One of those that differ in no more than names.
@@ -417,9 +439,12 @@ def compare(options: argparse.Namespace) -> int:
             if config.get("doc_to_choice") is not None:
                 target = task.doc_to_choice(document)[target]
             golds.append([str(t) for t in target] if isinstance(target, list) else [str(target)])
-        answers = [answers_of(gold, expressions(config), 1, rng)[0] for gold in golds]
+        choices = [document["choices"] if names_choices(config) else [] for document in documents]
+        answers = [
+            answers_of(gold + named, expressions(config), 1, rng)[0] for gold, named in zip(golds, choices, strict=True)
+        ]
         theirs = judged_by_harness(task, documents, answers)
-        found = program.ask(kind="judge", path=str(path), answers=list(zip(answers, golds, strict=True)))
+        found = program.ask(kind="judge", path=str(path), answers=list(zip(answers, golds, choices, strict=True)))
         for answer, gold, ours, their in zip(answers, golds, found["verdicts"], theirs, strict=True):
             judged += 1
             for metric, extracted, is_right in ours:
@@ -433,6 +458,44 @@ def compare(options: argparse.Namespace) -> int:
     return 1 if wrong or wrong_verdicts else 0
 
 
+def found_by_python(pattern: str, text: str) -> list[list[str]] | None:
+    """What re.findall gives, as groups; None where the expression is wrong or takes too long."""
+
+    def stop(*_):
+        raise TimeoutError
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, 2)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            regex = re.compile(pattern)
+            return [[match.group(0)] if not regex.groups else list(match.groups("")) for match in regex.finditer(text)]
+    except (re.error, TimeoutError, RecursionError, OverflowError, MemoryError):
+        return None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def compare_expressions(options: argparse.Namespace) -> int:
+    """Inputs as of the fuzz target regex: in the first line the expression, behind it the text."""
+    program, counts, wrong = Program(options.program), collections.Counter(), 0
+    for path in sorted(path for folder in options.folders for path in folder.iterdir()):
+        first, _, rest = path.read_bytes().partition(b"\n")
+        pattern, text = first.decode(errors="replace"), rest.decode(errors="replace")
+        ours, theirs = program.ask(kind="find_all", pattern=pattern, text=text), found_by_python(pattern, text)
+        counts["refused here" if "error" in ours else "read here", "no" if theirs is None else "yes"] += 1
+        if "error" in ours and theirs is not None and options.list and options.list in ours["error"]:
+            print(path, repr(pattern), ours["error"])
+        if "error" not in ours and theirs is not None and ours["matches"] != theirs:
+            wrong += 1
+            print(path, repr(pattern), repr(text[:80]), "\n  ours  ", ours["matches"][:9], "\n  theirs", theirs[:9])
+    for (here, there), count in counts.items():
+        print(f"{count} {here}, by Python: {there}")
+    print(f"{counts['read here', 'yes']} compared, {wrong} differ")
+    return 1 if wrong else 0
+
+
 def included(path: pathlib.Path) -> list[pathlib.Path]:
     """A file and those that it includes."""
     names = yaml.load(path.read_bytes(), Loader=Loader).get("include") or []
@@ -442,11 +505,14 @@ def included(path: pathlib.Path) -> list[pathlib.Path]:
 
 def expected(options: argparse.Namespace) -> int:
     out = options.out
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
-    shutil.copy(out.parent / "harness/LICENSE.md", out)
     values = {}
-    for name in COPIED:
+    if options.add:
+        values = json.loads((out / "expected.json").read_text())
+    else:
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        shutil.copy(out.parent / "harness/LICENSE.md", out)
+    for name in options.add or COPIED:
         path = HARNESS_TASKS / f"{name}.yaml"
         rng = random.Random(name)
         config = load(path)
@@ -470,10 +536,14 @@ def expected(options: argparse.Namespace) -> int:
             for document in documents:
                 target = task.doc_to_target(document)
                 golds = [str(t) for t in target] if isinstance(target, list) else [str(target)]
-                answers.append((answers_of(golds, expressions(config), 1, rng)[0], golds))
-            for verdict in judged_by_harness(task, documents, [answer for answer, _ in answers]):
+                choices = document["choices"] if names_choices(config) else []
+                answers.append((answers_of(golds + choices, expressions(config), 1, rng)[0], golds, choices))
+            for verdict in judged_by_harness(task, documents, [answer for answer, *_ in answers]):
                 verdicts.append(verdict)
-            value["answers"] = [[*pair, verdict] for pair, verdict in zip(answers, verdicts, strict=True)]
+            value["answers"] = [
+                [answer, golds, verdict, *([choices] if choices else [])]
+                for (answer, golds, choices), verdict in zip(answers, verdicts, strict=True)
+            ]
         values[path.stem] = value
     lines = (f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in values.items())
     (out / "expected.json").write_text("{" + ",\n".join(lines) + "}\n")
@@ -488,13 +558,21 @@ def main() -> int:
         command = commands.add_parser(name)
         command.add_argument("program")
         command.add_argument("--list", default="", help="print the errors of this reason")
+        command.add_argument("--match", default="", help="only files with this in their path")
         command.add_argument("--files", type=int, default=10**9)
         command.add_argument("--answers", type=int, default=20, help="of each file")
         command.add_argument("--seed", type=int, default=0)
         command.add_argument("--seconds", type=float, default=0, help="begin no file later; 0: no limit")
-    commands.add_parser("expected").add_argument("out", type=pathlib.Path)
+    expressions_parser = commands.add_parser("expressions")
+    expressions_parser.add_argument("program")
+    expressions_parser.add_argument("folders", type=pathlib.Path, nargs="+")
+    expressions_parser.add_argument("--list", default="", help="print the refusals with these words")
+    expected_parser = commands.add_parser("expected")
+    expected_parser.add_argument("out", type=pathlib.Path)
+    expected_parser.add_argument("--add", nargs="+", help="only these files, beside what is there")
     options = parser.parse_args()
-    return {"coverage": coverage, "compare": compare, "expected": expected}[options.command](options)
+    run = {"coverage": coverage, "compare": compare, "expressions": compare_expressions, "expected": expected}
+    return run[options.command](options)
 
 
 if __name__ == "__main__":
