@@ -126,7 +126,7 @@ TEST_F(FewshotTest, WhatCannotBeDrawnIsRefused) {
             "rows.jsonl: row 1: 1 examples are asked for (own.yaml:8: fewshot), but too few rows "
             "differ from this one");
   EXPECT_EQ(message("fewshot:\n  examples:\n    - {q: '1'}\n", 1),
-            "own.yaml:10: fewshot.examples[0]: no field 'a', which own.yaml:5: answer asks for; "
+            "own.yaml:9: fewshot.examples[0]: no field 'a', which own.yaml:5: answer asks for; "
             "there are: q; did you mean 'q'?");
 }
 
