@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <map>
@@ -61,13 +62,13 @@ void print_table(const std::vector<Task>& tasks, const Scores& scores) {
                          const std::string& name,
                          const MetricValue& metric,
                          const std::string& note) {
-    fmt::print("{:<{}} {:<{}} {:>10.4f} {:>10.4f} {:>7}{}\n",
+    fmt::print("{:<{}} {:<{}} {:>10.4f} {:>10} {:>7}{}\n",
                task,
                width,
                name,
                metric_width,
                metric.value,
-               metric.stderr_,
+               std::isfinite(metric.stderr_) ? fmt::format("{:.4f}", metric.stderr_) : "–",
                metric.n,
                note);
   };
@@ -120,10 +121,19 @@ void evaluate(const Options& options) {
     task_options.items = items[name];
     tasks.push_back(load_task(name, tasks_folder, options.data, task_options));
   }
-  if (options.task.answers && std::none_of(tasks.begin(), tasks.end(), [](const Task& task) {
-        return task.generation.has_value();
-      }))
-    throw Error("--answers: no answers are generated for {}", fmt::join(options.tasks, ", "));
+  const bool generates = std::any_of(
+      tasks.begin(), tasks.end(), [](const Task& task) { return task.generation.has_value(); });
+  const std::pair<const char*, bool> of_answers[] = {
+      {"--answers", options.task.answers.has_value()},
+      {"--temperature", options.task.temperature.has_value()},
+      {"--top-k", options.task.top_k.has_value()},
+      {"--top-p", options.task.top_p.has_value()}};
+  for (const auto& [option, given] : of_answers)
+    if (given && !generates)
+      throw Error("{}: no answers are generated for {}", option, fmt::join(options.tasks, ", "));
+  // What cannot be written is said before hours of work, not after.
+  if (!options.samples.empty() && !std::filesystem::is_other(options.samples))
+    const AtomicFile writable(options.samples);
   const at::Device device = resolve_device(options.device);
   const at::ScalarType dtype = resolve_dtype(options.dtype, "--dtype");
   const Architecture architecture = load_architecture(options.model);
@@ -174,7 +184,8 @@ void add_evaluate(CLI::App& app) {
       ->required();
   command->add_option("--tasks", options->tasks, "names, separated by commas")
       ->required()
-      ->delimiter(',');
+      ->delimiter(',')
+      ->transform([](const std::string& name) { return CLI::detail::trim_copy(name); });
   command->add_option("--data", options->data, "folder of the tasks' data files")
       ->capture_default_str();
   command->add_option(

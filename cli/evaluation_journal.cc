@@ -50,7 +50,7 @@ EvaluationJournal::EvaluationJournal(const std::filesystem::path& file,
       } catch (const Error& error) {
         folder_.clear();
         warn(fmt::format(
-            "an interrupted evaluation would begin anew (name a file with --journal): {}",
+            "An interrupted evaluation would begin anew (name a file with --journal): {}.",
             error.what()));
       }
       return place;

@@ -328,7 +328,7 @@ void fit(const Options& options, const CLI::App& command) {
     print_tables(result);
   }
   for (const std::string& warning : result.warnings) {
-    fmt::print(stderr, "demix: warning: {}\n", warning);
+    fmt::print(stderr, "warning: {}\n", warning);
   }
 }
 

@@ -43,7 +43,10 @@ void stop_on_signals() {
 std::pair<std::string, std::string> split(const std::string& option, const std::string& text) {
   const size_t equals = text.find('=');
   if (equals == 0 || equals == std::string::npos || equals + 1 == text.size())
-    throw Error("{}: expected NAME=VALUE, found '{}'", option, text);
+    throw Error("{}: expected NAME={}, found '{}'",
+                option,
+                option == "--component" ? "FOLDER" : "VALUE",
+                text);
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 

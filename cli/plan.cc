@@ -21,10 +21,12 @@ void add_plan(CLI::App& app) {
   command->add_flag("--json", options->json, "one JSON document on standard output");
   command->footer("Example: demix plan recipes/demo.yaml");
   command->callback([options] {
-    const Plan plan = make_plan(load_run_config(options->config));
-    const std::string text = options->json ? to_json(plan).dump(2) : plan_table(plan);
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fputc('\n', stdout);
+    with_places(options->config, [&] {
+      const Plan plan = make_plan(load_run_config(options->config));
+      const std::string text = options->json ? to_json(plan).dump(2) : plan_table(plan);
+      std::fwrite(text.data(), 1, text.size(), stdout);
+      std::fputc('\n', stdout);
+    });
   });
 }
 

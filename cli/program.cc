@@ -20,11 +20,22 @@ void refuse_unknown_command(const CLI::App& app, int argc, char** argv) {
     names.push_back(command->get_name());
   }
   if (std::find(names.begin(), names.end(), argv[1]) != names.end()) return;
-  const std::string_view near = nearest(argv[1], names);
-  throw Error("there is no command '{}'; {}",
-              argv[1],
-              near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
-                           : fmt::format("did you mean '{}'?", near));
+  throw Error("there is no command '{}'; {}", argv[1], suggestion(argv[1], names));
+}
+
+// What to say of an argument that is none of the command's.
+std::string unknown_argument(const CLI::App& app, int argc, char** argv, const std::string& plain) {
+  const auto commands = app.get_subcommands();  // those that were called
+  if (commands.empty()) return plain;
+  std::vector<std::string> names;
+  for (const CLI::Option* option : commands[0]->get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  for (int i = 2; i < argc; ++i) {
+    const std::string word = std::string(argv[i]).substr(0, std::string(argv[i]).find('='));
+    if (word.starts_with("--") && std::find(names.begin(), names.end(), word) == names.end())
+      return fmt::format("{} has no option '{}'; {}", argv[1], word, suggestion(word, names));
+  }
+  return plain;
 }
 
 }  // namespace
@@ -45,6 +56,9 @@ int run_program(CLI::App& app, int argc, char** argv) {
   try {
     refuse_unknown_command(app, argc, argv);
     app.parse(argc, argv);
+  } catch (const CLI::ExtrasError& error) {
+    std::fprintf(stderr, "demix: %s\n", unknown_argument(app, argc, argv, error.what()).c_str());
+    return 1;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 1;
   } catch (const std::exception& error) {

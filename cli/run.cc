@@ -77,10 +77,12 @@ void add_stage(CLI::App& app, const char* name, Stage last) {
     const std::filesystem::path out = options->out.empty()
                                           ? std::filesystem::path("runs") / options->config.stem()
                                           : options->out;
-    const RunResult result = run_stages(load_run_config(options->config), out, last);
-    const std::string text =
-        options->json ? result_to_json(result).dump(2) + "\n" : summary(result, out);
-    std::fwrite(text.data(), 1, text.size(), stdout);
+    with_places(options->config, [&] {
+      const RunResult result = run_stages(load_run_config(options->config), out, last);
+      const std::string text =
+          options->json ? result_to_json(result).dump(2) + "\n" : summary(result, out);
+      std::fwrite(text.data(), 1, text.size(), stdout);
+    });
   });
 }
 

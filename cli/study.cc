@@ -48,7 +48,7 @@ void add_study(CLI::App& app) {
       config = load_study_config(options->config);
       out = options->out.empty() ? std::filesystem::path("runs") / options->config.stem()
                                  : options->out;
-      tables = run_study(config, out);
+      with_places(options->config, [&] { tables = run_study(config, out); });
     }
     const std::vector<AgreementRow> rows = agreement_of(
         tables, Rng(config.seed).stream("bootstrap"), {.resamples = config.study.bootstrap});

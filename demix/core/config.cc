@@ -1,5 +1,6 @@
 #include "demix/core/config.h"
 
+#include <simdjson.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@ struct ConfigNode::Impl {
   YAML::Node node;
   std::string file;
   std::string path;  // "search.rounds"
+  int line;          // from 0; below 0: none
 };
 
 namespace {
@@ -52,25 +54,83 @@ YAML::Node loaded(const std::string& text, const std::string& file) {
     return node;
   } catch (const YAML::Exception& error) {
     throw Error(
-        "{}:{}: not valid YAML: {}", file, error.mark.line + 1, printable(error.msg, kShownValue));
+        "{}:{}: not valid YAML: {}; look in this line and the ones before it for tabs, a missing "
+        "colon, an open quote or bracket, and keys that do not line up",
+        file,
+        error.mark.line + 1,
+        printable(error.msg, kShownValue));
   }
+}
+
+int line_of(const YAML::Node& node) {
+  const YAML::Mark mark = node.Mark();
+  return mark.is_null() ? -1 : mark.line;
+}
+
+// UTF-16 and UTF-32 begin with bytes that no UTF-8 has; the parser reads them.
+void check_utf8(std::string_view text, const std::string& name) {
+  if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff") || text.starts_with('\0'))
+    return;
+  size_t line = 1;
+  for (size_t begin = 0; begin < text.size(); ++line) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    if (!simdjson::validate_utf8(text.data() + begin, end - begin))
+      throw Error(
+          "{}:{}: not valid UTF-8; expected text, save the file in that encoding", name, line);
+    begin = end + 1;
+  }
+}
+
+// "a map", for messages.
+const char* kind_of(const YAML::Node& node) {
+  return node.IsMap()        ? "a map"
+         : node.IsSequence() ? "a list"
+         : node.IsScalar()   ? "text"
+                             : "nothing";
+}
+
+// What a number was meant to be when it ends in a letter: "; write 2e9".
+std::string number_remedy(const std::string& text) {
+  constexpr std::pair<char, const char*> kSuffixes[] = {
+      {'k', "e3"}, {'K', "e3"}, {'M', "e6"}, {'G', "e9"}, {'B', "e9"}, {'T', "e12"}};
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const std::string_view rest(end, static_cast<size_t>(text.data() + text.size() - end));
+  if (error != std::errc()) return "";
+  if (rest == "%" || rest == " %") return fmt::format("; write {:g}", value / 100);
+  for (const auto& [suffix, power] : kSuffixes)
+    if (rest.size() == 1 && rest[0] == suffix)
+      return fmt::format("; write {}{}", text.substr(0, text.size() - 1), power);
+  return "";
+}
+
+// Whether `text` begins with `key` and not with a longer word.
+bool begins_with_key(std::string_view text, std::string_view key) {
+  if (key.empty() || !text.starts_with(key)) return false;
+  constexpr std::string_view kEnds = " .:,";
+  return text.size() == key.size() || kEnds.find(text[key.size()]) != std::string_view::npos;
 }
 
 }  // namespace
 
 ConfigNode ConfigNode::parse(std::string_view text, std::string name) {
-  auto impl = std::make_shared<Impl>();
-  impl->file = std::move(name);
-  impl->node = loaded(std::string(text), impl->file);
+  check_utf8(text, name);
+  const YAML::Node root = loaded(std::string(text), name);
   ConfigNode node;
-  node.impl_ = std::move(impl);
+  node.impl_ = std::make_shared<Impl>(Impl{root, std::move(name), "", line_of(root)});
   return node;
 }
 
 ConfigNode ConfigNode::parse_file(const std::filesystem::path& path) {
-  std::error_code unreadable;
-  if (!std::filesystem::is_regular_file(path, unreadable)) {
-    throw Error("{}: no such file; expected a YAML configuration", printable(path.string(), 400));
+  std::error_code error;
+  const std::filesystem::file_status status = std::filesystem::status(path, error);
+  if (!std::filesystem::is_regular_file(status)) {
+    throw Error("{}: {}; expected a YAML configuration",
+                printable(path.string(), 400),
+                std::filesystem::is_directory(status)               ? "is a folder"
+                : std::filesystem::exists(status)                   ? "is no file"
+                : error == std::errc::too_many_symbolic_link_levels ? "is a link to itself"
+                                                                    : "no such file");
   }
   return parse(read_file(path), path.string());
 }
@@ -80,11 +140,28 @@ bool ConfigNode::is_map() const { return impl_->node.IsMap(); }
 bool ConfigNode::is_sequence() const { return impl_->node.IsSequence(); }
 bool ConfigNode::is_scalar() const { return impl_->node.IsScalar(); }
 
-std::string ConfigNode::where() const {
-  const YAML::Mark mark = impl_->node.Mark();
-  const std::string place =
-      mark.is_null() ? impl_->file : fmt::format("{}:{}", impl_->file, mark.line + 1);
+std::string ConfigNode::where() const { return where_at(impl_->line); }
+
+std::string ConfigNode::where_at(int line) const {
+  const std::string place = line < 0 ? impl_->file : fmt::format("{}:{}", impl_->file, line + 1);
   return impl_->path.empty() ? place : fmt::format("{}: {}", place, impl_->path);
+}
+
+std::string ConfigNode::where_of(std::string_view message) const {
+  // Of a whole file that lacks a key no line says anything.
+  int line = impl_->path.empty() ? -1 : impl_->line;
+  for (ConfigNode node = *this; node.is_map();) {
+    std::string_view longest;  // names may hold dots
+    const std::vector<std::string> keys = node.keys();
+    for (const std::string& key : keys)
+      if (key.size() > longest.size() && begins_with_key(message, key)) longest = key;
+    if (longest.empty()) break;
+    node = *node.find(longest);
+    line = node.impl_->line;
+    if (message.size() <= longest.size() || message[longest.size()] != '.') break;
+    message.remove_prefix(longest.size() + 1);
+  }
+  return where_at(line);
 }
 
 std::string ConfigNode::tag() const {
@@ -97,9 +174,9 @@ std::filesystem::path ConfigNode::folder() const {
 }
 
 template <typename Value>
-ConfigNode ConfigNode::child(const Value& value, std::string path) const {
+ConfigNode ConfigNode::child(const Value& value, std::string path, int line) const {
   ConfigNode node;
-  node.impl_ = std::make_shared<Impl>(Impl{value, impl_->file, std::move(path)});
+  node.impl_ = std::make_shared<Impl>(Impl{value, impl_->file, std::move(path), line});
   return node;
 }
 
@@ -111,7 +188,8 @@ std::vector<std::string> ConfigNode::keys() const {
 
 std::vector<std::pair<std::string, ConfigNode>> ConfigNode::entries() const {
   if (is_null()) return {};
-  if (!is_map()) throw Error("{}: expected a map of keys to values", where());
+  if (!is_map())
+    throw Error("{}: expected a map of keys to values, found {}", where(), kind_of(impl_->node));
   std::vector<std::pair<std::string, ConfigNode>> entries;
   std::set<std::string_view> known;
   for (const auto& entry : impl_->node) {
@@ -123,32 +201,33 @@ std::vector<std::pair<std::string, ConfigNode>> ConfigNode::entries() const {
                   entry.first.Mark().line + 1,
                   printable(key, kShownValue));
     }
-    entries.emplace_back(key, child(entry.second, joined(impl_->path, key)));
+    entries.emplace_back(key, child(entry.second, joined(impl_->path, key), line_of(entry.first)));
   }
   return entries;
 }
 
 std::optional<ConfigNode> ConfigNode::find(std::string_view key) const {
   if (is_null()) return std::nullopt;
-  if (!is_map()) throw Error("{}: expected a map of keys to values", where());
+  if (!is_map())
+    throw Error("{}: expected a map of keys to values, found {}", where(), kind_of(impl_->node));
   for (const auto& entry : impl_->node) {
     if (!entry.first.IsScalar() || entry.first.Scalar() != key) continue;
-    return child(entry.second, joined(impl_->path, key));
+    return child(entry.second, joined(impl_->path, key), line_of(entry.first));
   }
   return std::nullopt;
 }
 
 std::vector<ConfigNode> ConfigNode::items() const {
   if (is_null()) return {};
-  if (!is_sequence()) throw Error("{}: expected a list", where());
+  if (!is_sequence()) throw Error("{}: expected a list, found {}", where(), kind_of(impl_->node));
   std::vector<ConfigNode> items;
   for (const auto& item : impl_->node)
-    items.push_back(child(item, fmt::format("{}[{}]", impl_->path, items.size())));
+    items.push_back(child(item, fmt::format("{}[{}]", impl_->path, items.size()), line_of(item)));
   return items;
 }
 
 std::string ConfigNode::as_string() const {
-  if (!is_scalar()) throw Error("{}: expected text", where());
+  if (!is_scalar()) throw Error("{}: expected text, found {}", where(), kind_of(impl_->node));
   return impl_->node.Scalar();
 }
 
@@ -165,7 +244,10 @@ double ConfigNode::as_double() const {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
-    throw Error("{}: expected a number, found '{}'", where(), printable(as_string(), kShownValue));
+    throw Error("{}: expected a number, found '{}'{}",
+                where(),
+                printable(as_string(), kShownValue),
+                number_remedy(as_string()));
   }
   return value;
 }
@@ -193,12 +275,10 @@ ConfigReader::ConfigReader(ConfigNode node) : node_(std::move(node)) {
 void ConfigReader::refuse_unknown_keys() const {
   for (const std::string& key : node_.keys()) {
     if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
-    const std::string_view near = nearest(key, known_);
     throw Error("{}: unknown key '{}'; {}",
                 node_.find(key)->where(),
                 printable(key, kShownValue),
-                near.empty() ? fmt::format("known here: {}", fmt::join(known_, ", "))
-                             : fmt::format("did you mean '{}'?", near));
+                suggestion(key, known_, "known here:"));
   }
 }
 

@@ -11,11 +11,13 @@
 // repeats the run. Field types: bool, int, int64_t, uint64_t, double, std::string,
 // std::filesystem::path, std::optional<T>, std::vector<T>, std::map<std::string, T>, structs with
 // `visit`, and ConfigNode for what has no fixed shape (read only). An optional member of a struct
-// is called after reading: `void check() const` throws Error.
+// is called after reading: `void check() const` throws Error. A message that begins with a key
+// ("share is 2, …", "mixture.code: …") is given that key's line, others the struct's.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -46,8 +48,11 @@ class ConfigNode {
   std::vector<std::pair<std::string, ConfigNode>> entries() const;  // likewise, with the values
   std::optional<ConfigNode> find(std::string_view key) const;
   std::vector<ConfigNode> items() const;  // of a sequence
-  // "recipes/demo.yaml:12: search.rounds"
+  // "recipes/demo.yaml:12: search.rounds", by the line of the key or, of an item, its first.
   std::string where() const;
+  // The same, but with the line of what is below this node and `message` begins with, such as
+  // "mixture.code" or "share", as far as that is there.
+  std::string where_of(std::string_view message) const;
   // "!function" of a value with this tag, "!" of one in quotes or a block, "" of others.
   std::string tag() const;
   // Of the file that this was read from.
@@ -59,9 +64,11 @@ class ConfigNode {
   std::string as_string() const;
 
  private:
+  std::string where_at(int line) const;
+
   struct Impl;
   template <typename Value>
-  ConfigNode child(const Value& value, std::string path) const;
+  ConfigNode child(const Value& value, std::string path, int line) const;
 
   std::shared_ptr<const Impl> impl_;
 };
@@ -97,7 +104,7 @@ void read_config_into(const ConfigNode& node, T& value) {
     try {
       value.check();
     } catch (const Error& error) {
-      throw Error("{}: {}", node.where(), error.what());
+      throw Error("{}: {}", node.where_of(error.what()), error.what());
     }
   }
 }
@@ -121,7 +128,11 @@ void ConfigReader::read(const ConfigNode& node, T& field) {
     const int64_t value = node.as_int();
     field = static_cast<T>(value);
     if (static_cast<int64_t>(field) != value || (std::is_unsigned_v<T> && value < 0))
-      throw Error("{}: {} is out of range", node.where(), value);
+      throw Error("{}: {} is out of range, expected {} to {}",
+                  node.where(),
+                  value,
+                  std::numeric_limits<T>::min(),
+                  std::numeric_limits<T>::max());
   } else if constexpr (std::is_floating_point_v<T>) {
     field = node.as_double();
   } else if constexpr (std::is_same_v<T, std::string> || std::is_same_v<T, std::filesystem::path>) {

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/message_of.h"
+#include "tests/temporary_folder.h"
+
 namespace demix {
 namespace {
 
@@ -66,12 +69,58 @@ TEST(Config, WrongTypesAndRepeatedKeysAreRefusedWithTheirLine) {
   EXPECT_EQ(message("rounds: many"), "test.yaml:1: rounds: expected a number, found 'many'");
   EXPECT_EQ(message("rounds: 2.5"), "test.yaml:1: rounds: expected a whole number, found '2.5'");
   EXPECT_EQ(message("rounds: 1\nrounds: 2"), "test.yaml:2: key 'rounds' appears twice");
-  EXPECT_EQ(message("rounds: [1"), "test.yaml:1: not valid YAML: end of sequence flow not found");
+  EXPECT_TRUE(
+      message("rounds: [1")
+          .starts_with(
+              "test.yaml:1: not valid YAML: end of sequence flow not found; look in this line"));
+  EXPECT_EQ(message("quoted: [a]"), "test.yaml:1: quoted: expected text, found a list");
+  EXPECT_EQ(message("rounds: 3_000_000_000"),
+            "test.yaml:1: rounds: 3000000000 is out of range, expected -2147483648 to 2147483647");
+}
+
+TEST(Config, NumbersWithUnitsAreRefusedWithWhatToWrite) {
+  EXPECT_EQ(message("tokens: 2B"), "test.yaml:1: tokens: expected a number, found '2B'; write 2e9");
+  EXPECT_EQ(message("datasets: {wiki: {share: 12.5%}}"),
+            "test.yaml:1: datasets.wiki.share: expected a number, found '12.5%'; write 0.125");
+}
+
+TEST(Config, TextThatIsNotUtf8IsRefusedWithItsLine) {
+  EXPECT_EQ(message("rounds: 1\nquoted: caf\xe9\n"),
+            "test.yaml:2: not valid UTF-8; expected text, save the file in that encoding");
+  EXPECT_EQ(parse("quoted: café").quoted, "café");
+  const std::string_view utf16("\xff\xfer\0o\0u\0n\0d\0s\0:\0 \0\x35\0", 20);
+  EXPECT_EQ(parse(utf16).rounds, 5);
+}
+
+TEST(Config, AFolderOrALinkToItselfIsNoConfiguration) {
+  const TemporaryFolder folder;
+  const auto message = [](const std::filesystem::path& path) {
+    return message_of([&] { ConfigNode::parse_file(path); });
+  };
+  EXPECT_EQ(message(folder.path()),
+            folder.path().string() + ": is a folder; expected a YAML configuration");
+  EXPECT_EQ(message(folder / "a"),
+            (folder / "a").string() + ": no such file; expected a YAML configuration");
+  std::filesystem::create_symlink(folder / "b", folder / "b");
+  EXPECT_EQ(message(folder / "b"),
+            (folder / "b").string() + ": is a link to itself; expected a YAML configuration");
 }
 
 TEST(Config, ChecksRunWithTheirPlace) {
   EXPECT_EQ(message("datasets: {wiki: {share: 2}}"),
             "test.yaml:1: datasets.wiki: share is 2, expected at most 1");
+}
+
+TEST(Config, AMessageThatBeginsWithAKeyHasItsLine) {
+  const std::string text = "tokens: 1\ndatasets:\n  wiki.1:\n    names: [a]\n    share: 2\n";
+  EXPECT_EQ(message(text), "test.yaml:5: datasets.wiki.1: share is 2, expected at most 1");
+  const ConfigNode root = ConfigNode::parse(text, "test.yaml");
+  EXPECT_EQ(root.where_of("datasets.wiki.1.share is 2"), "test.yaml:5");
+  EXPECT_EQ(root.where_of("datasets.wiki.1: no names"), "test.yaml:3");
+  EXPECT_EQ(root.where_of("datasets.wiki.2: is missing"), "test.yaml:2");
+  EXPECT_EQ(root.where_of("tokens must be positive"), "test.yaml:1");
+  EXPECT_EQ(root.where_of("tokenizer: is missing"), "test.yaml");
+  EXPECT_EQ(root.find("datasets")->where_of("of another kind"), "test.yaml:2: datasets");
 }
 
 TEST(Config, WhatIsWrittenReadsBackTheSame) {

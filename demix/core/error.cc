@@ -3,13 +3,32 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <new>
 #include <numeric>
 #include <vector>
 
 namespace demix {
 
-std::string error_chain(const std::exception& error) {
+namespace {
+
+// libtorch appends where it was thrown; the standard library says "filesystem error: status: ".
+std::string text_of(const std::exception& error) {
+  if (const auto* file = dynamic_cast<const std::filesystem::filesystem_error*>(&error))
+    return fmt::format("{}: {}", file->path1().string(), file->code().message());
+  if (dynamic_cast<const std::bad_alloc*>(&error))
+    return "there is not enough memory; make what the configuration asks for smaller, or take a "
+           "machine with more";
   std::string text = error.what();
+  for (const char* trace : {"\nException raised from ", "\nframe #0: "})
+    text.resize(std::min(text.size(), text.find(trace)));
+  return text;
+}
+
+}  // namespace
+
+std::string error_chain(const std::exception& error) {
+  std::string text = text_of(error);
   try {
     std::rethrow_if_nested(error);
   } catch (const std::exception& cause) {

@@ -52,4 +52,15 @@ std::string_view nearest(std::string_view word, const Range& known) {
   return best;
 }
 
+// The remedy for a word that is none of `known`: "did you mean 'ties'?" where one is near, else all
+// of them, as in "there are ties, della".
+template <typename Range>
+std::string suggestion(std::string_view word,
+                       const Range& known,
+                       std::string_view listed = "there are") {
+  const std::string_view near = nearest(word, known);
+  return near.empty() ? fmt::format("{} {}", listed, fmt::join(known, ", "))
+                      : fmt::format("did you mean '{}'?", near);
+}
+
 }  // namespace demix

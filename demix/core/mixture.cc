@@ -25,10 +25,12 @@ std::vector<double> checked_weights(std::vector<double> values, std::string_view
     sum += values[i];
   }
   if (!(std::abs(sum - 1) <= kSumTolerance)) {
-    throw Error("{}: weights sum to {:.9g}, expected 1 (within {:g}); divide each by the sum",
+    throw Error("{}: weights sum to {:.9g}, expected 1 (within {:g}); {}",
                 where,
                 sum,
-                kSumTolerance);
+                kSumTolerance,
+                std::abs(sum - 100) < 1 ? "they look like percentages: divide them by 100"
+                                        : "divide each by the sum");
   }
   for (double& value : values) value /= sum;
   return values;
@@ -38,11 +40,8 @@ size_t position(const std::vector<std::string>& names,
                 std::string_view name,
                 std::string_view kind) {
   const auto found = std::find(names.begin(), names.end(), name);
-  if (found == names.end()) {
-    const std::string_view near = nearest(name, names);
-    if (near.empty()) throw Error("there is no {} '{}'", kind, name);
-    throw Error("there is no {} '{}'; did you mean '{}'?", kind, name, near);
-  }
+  if (found == names.end())
+    throw Error("there is no {} '{}'; {}", kind, name, suggestion(name, names));
   return static_cast<size_t>(found - names.begin());
 }
 

@@ -8,18 +8,10 @@
 
 #include "demix/core/error.h"
 #include "demix/core/rng.h"
+#include "tests/message_of.h"
 
 namespace demix {
 namespace {
-
-std::string message_of(auto&& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 TEST(Mixture, CheckedWeightsAreRescaledToSumToOneExactly) {
   const Mixture m = checked_mixture({"a", "b", "c"}, {0.3, 0.3, 0.4000005}, "baselines.mine");

@@ -33,6 +33,7 @@ class Progress {
 // A plain line on standard error, printed above any live bars.
 void say(std::string_view line);
 // The same with "warning: " before it, and kept: warnings of a run are gathered for its report.
+// They are whole sentences.
 void warn(std::string_view line);
 // What was warned of so far in this process, in order, each text once.
 std::vector<std::string> warnings();

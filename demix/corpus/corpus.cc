@@ -276,18 +276,22 @@ std::vector<fs::path> dataset_files(const std::string& name, const DatasetConfig
   std::set<fs::path> files;
   for (const fs::path& path : dataset.paths) {
     const auto found = matching_files(path, is_document_file);
+    std::error_code error;
     if (found.empty()) {
       throw Error(
-          "dataset '{}': '{}' {}; expected files ending in .jsonl, .json, .txt (also .gz or .zst "
+          "datasets.{}.paths: '{}' {}; expected files ending in .jsonl, .json, .txt (also .gz or "
+          ".zst "
           "behind), .parquet or .arrow",
           name,
           path.string(),
-          fs::is_directory(path) ? "holds no file of a known kind" : "matches no file");
+          std::filesystem::is_directory(path, error) ? "holds no file of a known kind"
+                                                     : "matches no file");
     }
     for (const fs::path& file : found) {
       if (!is_document_file(file)) {
         throw Error(
-            "dataset '{}': '{}' is of an unknown kind; expected .jsonl, .json, .txt (also .gz or "
+            "datasets.{}.paths: '{}' is of an unknown kind; expected .jsonl, .json, .txt (also .gz "
+            "or "
             ".zst behind), .parquet or .arrow",
             name,
             file.string());

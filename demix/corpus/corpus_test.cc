@@ -203,7 +203,7 @@ TEST_F(Corpus, AnEmptyDatasetIsAnError) {
 
 TEST_F(Corpus, PathsThatMatchNothingAreNamedWithTheDataset) {
   const auto refusal = [&] { return error_of([&] { dataset_files("prose", config_); }); };
-  EXPECT_MENTIONS(refusal(), "dataset 'prose'");
+  EXPECT_MENTIONS(refusal(), "datasets.prose.paths: ");
   EXPECT_MENTIONS(refusal(), "holds no file of a known kind");
   config_.paths = {folder_ / "raw/*.jsonl"};
   EXPECT_MENTIONS(refusal(), "raw/*.jsonl' matches no file");

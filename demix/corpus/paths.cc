@@ -34,8 +34,12 @@ void add_below(const fs::path& folder,
     if (is_hidden(entry)) continue;
     if (is_real_folder(entry)) {
       add_below(entry, accepts, found);
-    } else if (fs::is_regular_file(entry) && accepts(entry)) {
-      found.push_back(entry);
+    } else if (accepts(entry)) {
+      std::error_code error;
+      const bool there = fs::exists(entry, error);
+      // Left out in silence, its text would be missed.
+      if (!there) throw Error("{}: a link that leads to no file", entry.string());
+      if (fs::is_regular_file(entry)) found.push_back(entry);
     }
   }
 }
@@ -55,7 +59,8 @@ void add_matches(const fs::path& base,
   const auto rest = std::next(part);
   if (pattern.find_first_of("*?[") == std::string::npos) {
     const fs::path next = base / *part;
-    if (fs::exists(next)) add_matches(next, rest, end, accepts, found);
+    std::error_code error;
+    if (fs::exists(next, error)) add_matches(next, rest, end, accepts, found);
     return;
   }
   const fs::path folder = base.empty() ? "." : base;
@@ -75,9 +80,10 @@ void add_matches(const fs::path& base,
 
 std::vector<fs::path> matching_files(const fs::path& pattern, bool (*accepts)(const fs::path&)) {
   std::vector<fs::path> found;
-  if (fs::is_regular_file(pattern)) {
+  std::error_code error;  // of links that lead to themselves
+  if (fs::is_regular_file(pattern, error)) {
     found.push_back(pattern);
-  } else if (fs::is_directory(pattern)) {
+  } else if (fs::is_directory(pattern, error)) {
     add_below(pattern, accepts, found);
   } else {
     add_matches("", pattern.begin(), pattern.end(), accepts, found);

@@ -55,6 +55,15 @@ TEST_F(Paths, LinksThatLeadInCirclesEnd) {
   fs::create_symlink(folder_ / "x/a.txt", folder_ / "x/b.txt");
   EXPECT_EQ(found("x"), (Names{"x/a.txt", "x/b.txt"}));
   EXPECT_EQ(found("**/a.txt"), Names{"x/a.txt"});
+  fs::create_symlink(folder_ / "loop.txt", folder_ / "loop.txt");
+  EXPECT_TRUE(found("loop.txt").empty());
+  EXPECT_TRUE(found("loop.txt/*.txt").empty());
+}
+
+TEST_F(Paths, ALinkToAFileThatIsNotThereIsNamed) {
+  write("x/a.txt", "");
+  fs::create_symlink(folder_ / "gone", folder_ / "x/b.txt");
+  EXPECT_MENTIONS(error_of([&] { found("x"); }), "x/b.txt: a link that leads to no file");
 }
 
 }  // namespace

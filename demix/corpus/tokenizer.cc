@@ -117,7 +117,7 @@ Tokenizer Tokenizer::load(const std::filesystem::path& path) {
                 old ? "; vocab.json and merges.txt alone do not say how text is split into words; "
                       "save the tokenizer with the tokenizers or transformers library"
                 : folder ? "; the folder of a model holds its tokenizer too, copy it there"
-                         : "");
+                         : "; expected a tokenizer.json or the folder that holds one");
   }
   auto model = std::make_shared<Model>(read_tokenizer_file(file));
   const std::filesystem::path config = path / "tokenizer_config.json";

@@ -26,7 +26,7 @@ struct AttentionScratch::Path {
   // Positions, or inputs, that one word of a panel holds.
   static constexpr int64_t kPerWord = 4 / sizeof(C);
 
-  int64_t dims;          // head_dim, rounded up to whole vectors; the rest is zero
+  int64_t dims;          // head_dim, rounded up to what products take; the rest is zero
   int64_t value_panels;  // of kBlockColumns dimensions
   Buffer<C> keys;        // [panels of positions, dims / kPerWord, kPositions, kPerWord]
   Buffer<C> values;      // [panels, value_panels, kPositions / kPerWord, kBlockColumns, kPerWord]
@@ -37,7 +37,7 @@ struct AttentionScratch::Path {
   float inverse[kQueries];  // 1 / sum of a query's probabilities
 
   Path(int64_t head_dim, int64_t longest)
-      : dims(round_up(head_dim, kLanes)),
+      : dims(round_up(head_dim, std::max(kLanes, kInputUnit<C>))),
         value_panels(round_up(dims, kBlockColumns) / kBlockColumns) {
     const int64_t panels = round_up(longest, kPositions) / kPositions;
     keys = Buffer<C>(panels * dims * kPositions);

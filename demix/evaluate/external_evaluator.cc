@@ -1,24 +1,15 @@
 #include "demix/evaluate/external_evaluator.h"
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <chrono>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <thread>
 
-#include "demix/core/at_end.h"
 #include "demix/core/error.h"
 #include "demix/core/json_file.h"
 #include "demix/core/shell.h"
-#include "demix/train/external.h"
 
 namespace demix {
 namespace {
@@ -33,31 +24,6 @@ std::vector<std::pair<std::string, std::string>> placeholders(const ExternalEval
           {"output", output},
           {"name", name},
           {"seed", fmt::format("{}", evaluation.seed)}};
-}
-
-// How the command ended; nothing where it took too long.
-std::optional<int> run_shell(const std::string& command,
-                             const std::filesystem::path& log,
-                             double seconds) {
-  const pid_t child = start_shell(command, log, {.own_group = true});
-  bool ended = false;
-  {
-    // While the shell is not waited for, nothing else can have its number.
-    const AtEnd killing("kill -s KILL -- \"-$1\"", {std::to_string(child)});
-    const auto start = std::chrono::steady_clock::now();
-    const std::chrono::duration<double> most(seconds);
-    while (!ended && std::chrono::steady_clock::now() - start < most) {
-      siginfo_t info{};
-      ended = ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-              info.si_pid == child;
-      if (!ended) std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-  }
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0)
-    if (errno != EINTR)
-      throw Error("the command's end cannot be awaited: {}", std::strerror(errno));
-  return ended ? std::optional(status) : std::nullopt;
 }
 
 // A number of a score; NaN where it is missing or null.
@@ -177,29 +143,21 @@ ExternalScores score_externally(const ExternalEvaluation& evaluation,
                                 const std::filesystem::path& log) {
   const std::string command = expand_command(
       evaluation.command, placeholders(evaluation, name, model.string(), output.string()));
-  const auto status = run_shell(command, log, evaluation.seconds);
-  const auto log_end = [&] {
-    return fmt::format("\nlast lines of {}:\n{}", log.string(), last_lines(log));
-  };
+  const auto status = run_shell(command, log, {.seconds = evaluation.seconds});
   if (!status)
     throw Error(
         "{}: the evaluation command was stopped after {} s (evaluate.command_seconds): {}{}",
         name,
         evaluation.seconds,
         command,
-        log_end());
-  if (!WIFEXITED(*status) || WEXITSTATUS(*status) != 0)
-    throw Error("{}: the evaluation command {}: {}{}",
-                name,
-                WIFEXITED(*status) ? fmt::format("ended with exit status {}", WEXITSTATUS(*status))
-                                   : fmt::format("was killed by signal {}", WTERMSIG(*status)),
-                command,
-                log_end());
+        log_end(log));
+  if (const std::string failure = failure_of(*status); !failure.empty())
+    throw Error("{}: the evaluation command {}: {}{}", name, failure, command, log_end(log));
   if (!std::filesystem::exists(output))
     throw Error("{}: the evaluation command succeeded, but did not write {{output}}: {}{}",
                 name,
                 command,
-                log_end());
+                log_end(log));
   try {
     return read_external_scores(output, evaluation);
   } catch (const Error&) {

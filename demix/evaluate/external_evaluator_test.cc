@@ -1,28 +1,17 @@
 #include "demix/evaluate/external_evaluator.h"
 
 #include <gtest/gtest.h>
-#include <signal.h>
 
 #include <chrono>
 #include <cmath>
-#include <functional>
-#include <thread>
 
-#include "demix/core/error.h"
 #include "demix/core/files.h"
+#include "tests/message_of.h"
+#include "tests/processes.h"
 #include "tests/temporary_folder.h"
 
 namespace demix {
 namespace {
-
-std::string message_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error_chain(error);
-  }
-  return "no error";
-}
 
 class ExternalEvaluator : public testing::Test {
  protected:
@@ -96,9 +85,7 @@ TEST_F(ExternalEvaluator, ACommandThatTakesTooLongIsStoppedWithAllItStarted) {
   EXPECT_NE(text.find("was stopped after 0.5 s (evaluate.command_seconds)"), std::string::npos)
       << text;
   const pid_t sleeper = std::stoi(folder_.read("scores.json"));
-  for (int i = 0; i < 500 && kill(sleeper, 0) == 0; ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  EXPECT_NE(kill(sleeper, 0), 0);
+  EXPECT_TRUE(ends_soon(sleeper));
 }
 
 TEST_F(ExternalEvaluator, ScoresThatAreNoneAreRefused) {

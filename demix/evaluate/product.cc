@@ -11,6 +11,7 @@
 
 #include "demix/core/error.h"
 #include "demix/evaluate/bfloat16_block.h"
+#include "demix/evaluate/bfloat16_tiles.h"
 
 namespace demix {
 namespace {
@@ -28,17 +29,15 @@ at::Tensor tensor_over(const T* data, int64_t rows, int64_t columns, int64_t str
       const_cast<T*>(data), {rows, columns}, {stride, 1}, at::dtype(kScalarType<T>));
 }
 
-// oneDNN's kernels by way of the tensor library: they are compiled for this processor and shape.
-template <typename T>
+// oneDNN's kernel by way of the tensor library: it is compiled for this processor and shape.
 void library_kernel(int64_t rows,
                     int64_t columns,
                     int64_t inputs,
-                    const T* a,
+                    const float* a,
                     int64_t a_stride,
-                    const T* panel,
+                    const float* panel,
                     bool add,
                     float* block) {
-  using Element = std::conditional_t<std::is_same_v<T, float>, float, at::BFloat16>;
   at::native::cpublas::brgemm(rows,
                               columns,
                               inputs,
@@ -46,32 +45,19 @@ void library_kernel(int64_t rows,
                               kBlockColumns,
                               kBlockColumns,
                               add,
-                              reinterpret_cast<const Element*>(a),
-                              reinterpret_cast<const Element*>(panel),
+                              a,
+                              panel,
                               block,
-                              /*is_vnni=*/!std::is_same_v<T, float>);
+                              /*is_vnni=*/false);
 }
 
-// Whether the kernels are there and read panels as we write them: 1 · 1 + 2 · 2.
-template <typename T>
+// Whether the kernel is there and reads panels as we write them: 1 · 1 + 2 · 2.
 bool library_kernel_works() {
-  // Without AMX, bfloat16 panels have another layout, and are no faster than float ones.
-  if (!std::is_same_v<T, float> && !at::native::cpublas::could_pack(at::kBFloat16)) return false;
-  Buffer<T> a(kBlockRows * 2), panel(kBlockColumns * 2);
-  Buffer<float> block(kBlockRows * kBlockColumns);
-  const auto number = [](float value) {
-    if constexpr (std::is_same_v<T, float>) {
-      return value;
-    } else {
-      uint32_t bits;
-      std::memcpy(&bits, &value, sizeof bits);
-      return BFloat16{static_cast<uint16_t>(bits >> 16)};
-    }
-  };
-  a[0] = number(1), a[1] = number(2);
-  panel[0] = number(1), panel[kInputsPerWord<T> == 2 ? 1 : kBlockColumns] = number(2);
+  Buffer<float> a(kBlockRows * 2), panel(kBlockColumns * 2), block(kBlockRows * kBlockColumns);
+  a[0] = 1, a[1] = 2;
+  panel[0] = 1, panel[kBlockColumns] = 2;
   try {
-    library_kernel<T>(kBlockRows, kBlockColumns, 2, a.data(), 2, panel.data(), false, block.data());
+    library_kernel(kBlockRows, kBlockColumns, 2, a.data(), 2, panel.data(), false, block.data());
     end_block_products();
     return block[0] == 5 && block[1] == 0;
   } catch (const std::exception&) {
@@ -100,9 +86,8 @@ DEMIX_CPU_CLONES void plain_kernel(int64_t rows,
   }
 }
 
-template <typename T>
 bool has_library_kernel() {
-  static const bool works = library_kernel_works<T>();
+  static const bool works = library_kernel_works();
   return works;
 }
 
@@ -110,14 +95,18 @@ bool has_library_kernel() {
 // only those of one such kernel are sure to be the same in any place; ours take what is there.
 template <typename T>
 int64_t rows_of_block(int64_t left) {
-  return has_library_kernel<T>() ? kBlockRows : std::min(kBlockRows, left);
+  return std::is_same_v<T, float> && has_library_kernel() ? kBlockRows : std::min(kBlockRows, left);
 }
 
 }  // namespace
 
 template <typename T>
 bool has_block_products() {
-  return has_library_kernel<T>() || (std::is_same_v<T, BFloat16> && has_bfloat16_block());
+  if constexpr (std::is_same_v<T, float>) {
+    return has_library_kernel();
+  } else {
+    return has_bfloat16_tiles() || has_bfloat16_block();
+  }
 }
 
 template <typename T>
@@ -128,18 +117,22 @@ void multiply_block(int64_t rows,
                     int64_t a_stride,
                     const T* panel,
                     bool add,
-                    float* block) {
+                    float* block,
+                    std::span<const T> wanted) {
   if constexpr (std::is_same_v<T, float>) {
-    if (!has_library_kernel<T>())
-      return plain_kernel(rows, columns, inputs, a, a_stride, panel, add, block);
+    const auto multiply = has_library_kernel() ? library_kernel : plain_kernel;
+    multiply(rows, columns, inputs, a, a_stride, panel, add, block);
+  } else if (has_bfloat16_tiles()) {
+    multiply_bfloat16_tiles(rows, columns, inputs, a, a_stride, panel, add, block, wanted);
   } else {
-    if (!has_library_kernel<T>())
-      return multiply_bfloat16_block(rows, columns, inputs, a, a_stride, panel, add, block);
+    multiply_bfloat16_block(rows, columns, inputs, a, a_stride, panel, add, block);
   }
-  library_kernel(rows, columns, inputs, a, a_stride, panel, add, block);
 }
 
-void end_block_products() { at::native::cpublas::brgemm_release(); }
+void end_block_products() {
+  end_bfloat16_tiles();
+  at::native::cpublas::brgemm_release();
+}
 
 template <typename T>
 struct Matrix<T>::Parts {
@@ -149,12 +142,13 @@ struct Matrix<T>::Parts {
   Buffer<T> weights;
 
   int64_t padded_outputs() const { return round_up(outputs, kBlockColumns); }
-  int64_t padded_inputs() const { return round_up(inputs, kInputsPerWord<T>); }
+  int64_t padded_inputs() const { return round_up(inputs, kInputUnit<T>); }
 
   // Writes the words of 64 rows side by side.
   void fill_panel(int64_t panel, const std::function<const T*(int64_t)>& row) {
     constexpr int64_t kWordsTogether = 16;
-    const int64_t whole = inputs / kInputsPerWord<T>, words = padded_inputs() / kInputsPerWord<T>;
+    const int64_t whole = inputs / kInputsPerWord<T>;
+    const int64_t words = round_up(inputs, kInputsPerWord<T>) / kInputsPerWord<T>;
     T* to = weights.data() + panel * kBlockColumns * padded_inputs();
     const T* from[kBlockColumns];
     for (int64_t c = 0; c < kBlockColumns; ++c) from[c] = row(panel * kBlockColumns + c);
@@ -215,8 +209,12 @@ void Matrix<T>::multiply(
          std::min(kBlockColumns, parts.outputs - column)});
   };
   if (parts.by_blocks) {
-    const int64_t inputs = parts.padded_inputs();
+    const int64_t inputs = parts.padded_inputs(), panel = kBlockColumns * inputs;
+    const int64_t blocks = round_up(rows, kBlockRows) / kBlockRows;
     for (int64_t column = 0; column < parts.outputs; column += kBlockColumns) {
+      // A part of the next panel comes with each block.
+      const T* next = parts.weights.data() + (column + kBlockColumns) * inputs;
+      const int64_t part = column + kBlockColumns < parts.outputs ? panel / blocks : 0;
       for (int64_t row = 0; row < rows; row += kBlockRows) {
         multiply_block(rows_of_block<T>(rows - row),
                        kBlockColumns,
@@ -225,7 +223,9 @@ void Matrix<T>::multiply(
                        x_stride,
                        parts.weights.data() + column * inputs,
                        false,
-                       values);
+                       values,
+                       {next, static_cast<size_t>(part)});
+        next += part;
         use_block(row, column);
       }
     }
@@ -255,7 +255,7 @@ void Matrix<T>::multiply(
   template class Matrix<T>;              \
   template bool has_block_products<T>(); \
   template void multiply_block<T>(       \
-      int64_t, int64_t, int64_t, const T*, int64_t, const T*, bool, float*);
+      int64_t, int64_t, int64_t, const T*, int64_t, const T*, bool, float*, std::span<const T>);
 DEMIX_FOR(float)
 DEMIX_FOR(BFloat16)
 #undef DEMIX_FOR

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
+#include <type_traits>
 
 #include "demix/core/simd.h"
 #include "demix/evaluate/buffer.h"
@@ -23,6 +25,9 @@ struct Block {
 };
 // Rows of a product's input are readable, and finite, up to a multiple of this.
 constexpr int64_t kRowUnit = 256;
+// And each row, up to a multiple of this.
+template <typename T>
+constexpr int64_t kInputUnit = std::is_same_v<T, float> ? 1 : 32;
 
 // Elements from one row of `columns` to the next: whole cache lines, and not so many of them that
 // the rows of a block compete for the same places in the cache.
@@ -35,7 +40,9 @@ constexpr int64_t row_stride(int64_t columns) {
 
 // block [rows, columns] = a [rows, inputs] · panel [inputs, columns], added to it if `add`. Rows of
 // the block are kBlockColumns apart. A panel holds 32-bit words, kBlockColumns to a row: one float,
-// or two elements of successive inputs; `inputs` is even then.
+// or two elements of successive inputs. `inputs` and `columns` are multiples of kInputUnit and 16;
+// rows of `a` and of the block are read and written up to a multiple of 16. `wanted` is
+// memory that the caller will read next.
 template <typename T>
 void multiply_block(int64_t rows,
                     int64_t columns,
@@ -44,7 +51,8 @@ void multiply_block(int64_t rows,
                     int64_t a_stride,
                     const T* panel,
                     bool add,
-                    float* block);
+                    float* block,
+                    std::span<const T> wanted = {});
 // Whether this processor has a fast multiply_block. Where it has none, only float is supported.
 template <typename T>
 bool has_block_products();

@@ -27,7 +27,7 @@ namespace demix {
 namespace {
 
 // Raised when the numbers that scoring gives change: scores of an older version are not reused.
-constexpr int64_t kScoringVersion = 3;
+constexpr int64_t kScoringVersion = 4;
 
 // Rows of trees that share a beginning: several of them are a pass, so that threads get equal
 // shares.

@@ -6,7 +6,6 @@
 
 #include <cmath>
 #include <filesystem>
-#include <functional>
 #include <nlohmann/json.hpp>
 #include <numeric>
 
@@ -18,6 +17,7 @@
 #include "demix/evaluate/sandbox.h"
 #include "demix/evaluate/score_journal.h"
 #include "demix/model/decoder.h"
+#include "tests/message_of.h"
 #include "tests/temporary_folder.h"
 
 namespace demix {
@@ -392,15 +392,6 @@ TEST(Scorer, OtherDtypesAndDevicesAgreeUpToRounding) {
     expect_close(score("qwen3", all_tasks(), dtype, 300, device).likelihoods, reference, tolerance);
     expect_close(score("qwen3", all_tasks(2), dtype, 64, device).likelihoods, reference, tolerance);
   }
-}
-
-std::string message_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 // A scorer of one answer, whose log-likelihood is that of all its tokens.

@@ -31,7 +31,9 @@ std::vector<fs::path> find_task_data(const fs::path& folder,
                                      const std::vector<std::string>& parts,
                                      const std::string& parts_where) {
   if (!fs::is_directory(folder))
-    throw Error("{}: no such folder of benchmark data", folder.string());
+    throw Error("{}: {}; expected the folder of the tasks' data files",
+                folder.string(),
+                fs::exists(folder) ? "is a file" : "no such folder");
   for (const std::string& stem : stems)
     if (const fs::path path = find_file(folder, stem); !path.empty()) return {path};
   std::vector<fs::path> files;

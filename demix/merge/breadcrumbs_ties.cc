@@ -12,16 +12,6 @@
 namespace demix {
 namespace {
 
-constexpr MergeParameter kParameters[] = {
-    update_parameters::weight(),
-    update_parameters::density(),
-    gamma_parameter(),
-    update_parameters::normalize(false),
-    update_parameters::lambda(),
-    update_parameters::rescale(false, false),
-    update_parameters::int8_mask(),
-};
-
 void merge(const TensorMerge& tensor, float* out) {
   const MagnitudePruning pruning = outlier_pruning(tensor);
   merge_updates(tensor, &pruning, true, out);
@@ -35,7 +25,7 @@ const MergeMethod breadcrumbs_ties = {
     .name = "breadcrumbs_ties",
     .paper = "Davari and Belilovsky 2024, https://arxiv.org/abs/2312.06795",
     .base = BaseUse::kRequired,
-    .parameters = kParameters,
+    .parameters = kOutlierPruningParameters,
     .merge = merge,
     .effective_weights = update_weights};
 }  // namespace merge_method

@@ -20,15 +20,6 @@
 namespace demix {
 namespace {
 
-constexpr MergeParameter kParameters[] = {
-    update_parameters::weight(),
-    update_parameters::density(),
-    update_parameters::normalize(false),
-    update_parameters::lambda(),
-    update_parameters::rescale(true, true),
-    update_parameters::int8_mask(),
-};
-
 void merge(const TensorMerge& tensor, float* out) {
   const RandomPruning pruning(tensor);
   merge_updates(tensor, &pruning, false, out);
@@ -41,7 +32,7 @@ extern const MergeMethod dare_linear;
 const MergeMethod dare_linear = {.name = "dare_linear",
                                  .paper = "Yu et al. 2024, https://arxiv.org/abs/2311.03099",
                                  .base = BaseUse::kRequired,
-                                 .parameters = kParameters,
+                                 .parameters = kRandomPruningParameters,
                                  .merge = merge,
                                  .effective_weights = update_weights};
 }  // namespace merge_method

@@ -23,12 +23,10 @@ struct Input {
 void refuse_unknown_keys(const ConfigNode& node, const std::vector<std::string>& known) {
   for (const std::string& key : node.keys()) {
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-    const std::string_view near = nearest(key, known);
     throw Error("{}: unknown key '{}'; {}",
                 node.find(key)->where(),
                 printable(key),
-                near.empty() ? fmt::format("known here: {}", fmt::join(known, ", "))
-                             : fmt::format("did you mean '{}'?", near));
+                suggestion(key, known, "known here:"));
   }
 }
 

@@ -93,15 +93,10 @@ size_t MergeParameters::find(std::string_view name) const {
   if (parameter != nullptr) return parameter - method_->parameters.data();
   std::vector<std::string_view> names;
   for (const MergeParameter& known : method_->parameters) names.push_back(known.name);
-  const std::string_view near = nearest(name, names);
-  if (!near.empty()) {
-    throw Error(
-        "merge method {} has no parameter '{}'; did you mean '{}'?", method_->name, name, near);
-  }
-  throw Error("merge method {} has no parameter '{}'; it has {}",
+  throw Error("merge method {} has no parameter '{}'; {}",
               method_->name,
               name,
-              names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")));
+              names.empty() ? "it has none" : suggestion(name, names, "it has"));
 }
 
 void MergeParameters::set(std::string_view name, double value) {

@@ -47,11 +47,7 @@ const MergeMethod& find_merge_method(std::string_view name) {
     if (method->name == name) return *method;
     names.push_back(method->name);
   }
-  const std::string_view near = nearest(name, names);
-  if (!near.empty()) {
-    throw Error("unknown merge method '{}'; did you mean '{}'?", name, near);
-  }
-  throw Error("unknown merge method '{}'; there are {}", name, fmt::join(names, ", "));
+  throw Error("unknown merge method '{}'; {}", name, suggestion(name, names));
 }
 
 }  // namespace demix

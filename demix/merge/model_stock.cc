@@ -45,14 +45,7 @@ void merge(const TensorMerge& tensor, float* out) {
     std::ranges::fill(c, t / count);
   };
   const bool slices = tensor.parameters.flag("filter_wise");
-  merge_in_span(tensor.models,
-                tensor.base,
-                tensor.shape,
-                tensor.count,
-                slices ? VectorsAlong::kLast : VectorsAlong::kTensor,
-                tensor.threads,
-                coefficients,
-                out);
+  merge_in_span(tensor, slices ? VectorsAlong::kLast : VectorsAlong::kTensor, coefficients, out);
 }
 
 }  // namespace

@@ -91,14 +91,7 @@ void merge(const TensorMerge& tensor, float* out) {
     }
     for (double& factor : c) factor *= mean_length / direction;
   };
-  merge_in_span(tensor.models,
-                tensor.base,
-                tensor.shape,
-                tensor.count,
-                VectorsAlong::kTensor,
-                tensor.threads,
-                coefficients,
-                out);
+  merge_in_span(tensor, VectorsAlong::kTensor, coefficients, out);
 }
 
 }  // namespace

@@ -61,14 +61,7 @@ void merge(const TensorMerge& tensor, float* out) {
   if (!tensor.parameters.flag("nuslerp_flatten")) {
     along = tensor.parameters.flag("nuslerp_row_wise") ? VectorsAlong::kFirst : VectorsAlong::kLast;
   }
-  merge_in_span(tensor.models,
-                tensor.base,
-                tensor.shape,
-                tensor.count,
-                along,
-                tensor.threads,
-                coefficients,
-                out);
+  merge_in_span(tensor, along, coefficients, out);
 }
 
 }  // namespace

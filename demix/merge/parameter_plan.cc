@@ -67,13 +67,11 @@ void ParameterPlan::check(std::string_view name, const ParameterSetting& setting
   if (!parameter) {
     std::vector<std::string_view> known;
     for (const MergeParameter& each : method_.parameters) known.push_back(each.name);
-    const std::string_view near = nearest(name, known);
     throw Error("{}{} has no parameter '{}'; {}",
                 where,
                 method_.name,
                 printable(name),
-                near.empty() ? fmt::format("it has {}", fmt::join(known, ", "))
-                             : fmt::format("did you mean '{}'?", near));
+                suggestion(name, known, "it has"));
   }
   for (const ParameterSetting::Condition& condition : setting.conditions) {
     for (const std::string& value : condition.values) {

@@ -8,9 +8,13 @@ namespace demix {
 namespace {
 
 const MergeMethod& fitting(const std::string& name) {
-  const MergeMethod& method = find_merge_method(name);
-  check_fit_for_search(method);
-  return method;
+  try {
+    const MergeMethod& method = find_merge_method(name);
+    check_fit_for_search(method);
+    return method;
+  } catch (const Error& error) {
+    throw Error("method: {}", error.what());
+  }
 }
 
 }  // namespace
@@ -22,11 +26,19 @@ ProxyMethod::ProxyMethod(const ProxyMethodConfig& config, size_t components, uin
       root_(seed) {
   for (const auto& [name, text] : config.parameters) {
     if (name == "weight")
-      throw Error("parameter 'weight': a search sets the weights itself; remove it");
-    parameters_.set(name, text);
+      throw Error("parameters.weight: a search sets the weights itself; remove it");
+    try {
+      parameters_.set(name, text);
+    } catch (const Error& error) {
+      throw Error("parameters.{}: {}", name, error.what());
+    }
   }
   // Whatever is wrong is wrong for equal weights, too.
-  parameters(std::vector<double>(components, 1.0 / static_cast<double>(components)));
+  try {
+    parameters(std::vector<double>(components, 1.0 / static_cast<double>(components)));
+  } catch (const Error& error) {
+    throw Error("parameters: {}", error.what());
+  }
 }
 
 MergeParameters ProxyMethod::parameters(std::span<const double> merge_weights) const {

@@ -27,7 +27,8 @@ struct ProxyMethodConfig {
 class ProxyMethod {
  public:
   // For merges of `components` models and the base, which random methods draw for from `seed`.
-  // Throws Error on unknown methods, those that do not fit a search, and wrong parameters.
+  // Throws Error, by the key of the configuration, on unknown methods, those that do not fit a
+  // search, and wrong parameters.
   ProxyMethod(const ProxyMethodConfig& config, size_t components, uint64_t seed);
 
   const MergeMethod& method() const { return *method_; }

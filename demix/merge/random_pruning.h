@@ -7,6 +7,15 @@
 
 namespace demix {
 
+inline constexpr MergeParameter kRandomPruningParameters[] = {
+    update_parameters::weight(),
+    update_parameters::density(),
+    update_parameters::normalize(false),
+    update_parameters::lambda(),
+    update_parameters::rescale(true, true),
+    update_parameters::int8_mask(),
+};
+
 class RandomPruning : public Pruning {
  public:
   // Probabilities are the tensor's `density`; with `rescale: expectation` what is kept is divided

@@ -51,4 +51,19 @@ void merge_in_span(std::span<const float* const> models,
                    const Coefficients& coefficients,
                    float* out);
 
+// The same of a tensor's models around its base, or zero where there is none.
+inline void merge_in_span(const TensorMerge& tensor,
+                          VectorsAlong along,
+                          const Coefficients& coefficients,
+                          float* out) {
+  merge_in_span(tensor.models,
+                tensor.base,
+                tensor.shape,
+                tensor.count,
+                along,
+                tensor.threads,
+                coefficients,
+                out);
+}
+
 }  // namespace demix

@@ -139,6 +139,31 @@ TEST(Page, UnknownNumbersEverywhereRender) {
   expect_whole(render_page(r));
 }
 
+// As an evaluation command may leave them.
+TEST(Page, ScoresWithoutErrorsRender) {
+  RunResult r = sample_result();
+  const auto forget = [](auto& values) {
+    for (auto& value : values) value.standard_error = kUnknown;
+  };
+  for (MixtureFacts* m : {&r.uniform, &r.natural, &r.found}) {
+    for (ModelScores* scores : {&m->proxy,
+                                &m->trained,
+                                &m->predicted,
+                                &m->measured,
+                                &m->found_gain,
+                                &m->found_gain_proxy})
+      forget(scores->domains), forget(scores->tasks);
+  }
+  for (MixtureFacts& m : r.references) {
+    for (ModelScores* scores : {&m.proxy, &m.trained, &m.predicted, &m.measured})
+      forget(scores->domains), forget(scores->tasks);
+    forget(m.interpolation);
+  }
+  for (SearchedProxy& p : r.search) forget(p.domains);
+  forget(r.predicted);
+  expect_whole(render_page(r));
+}
+
 TEST(Html, EscapesTextButNotMarkup) {
   EXPECT_EQ(html("<b>{}</b>", "a<b>&\"'").text, "<b>a&lt;b&gt;&amp;&quot;&#39;</b>");
   EXPECT_EQ(html("{}{}", html("<i>"), 3).text, "<i>3");

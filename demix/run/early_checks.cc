@@ -1,6 +1,8 @@
 #include "demix/run/early_checks.h"
 
+#include <functional>
 #include <numeric>
+#include <optional>
 
 #include "demix/corpus/tokenizer.h"
 #include "demix/run/models.h"
@@ -9,23 +11,52 @@
 
 namespace demix {
 
+namespace {
+
+// Gives an Error of `work` the key of the configuration that it is about, unless it begins with it.
+void under(const std::string& key, const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    if (std::string_view(error.what()).starts_with(key + ":")) throw;
+    throw Error("{}: {}", key, error_chain(error));
+  }
+}
+
+}  // namespace
+
+Tokenizer run_tokenizer(const RunConfig& config) {
+  std::optional<Tokenizer> tokenizer;
+  under("tokenizer", [&] { tokenizer = Tokenizer::load(config.tokenizer); });
+  return *tokenizer;
+}
+
 void check_before_work(const RunConfig& config,
                        const Tokenizer& tokenizer,
                        const std::vector<ScoredMetric>& metrics) {
-  check_names(config.search, objective_of(metrics), config.dataset_names());
+  for (const auto& [name, dataset] : config.datasets) dataset_files(name, dataset);
+  try {
+    check_names(config.search, objective_of(metrics), config.dataset_names());
+  } catch (const Error& error) {
+    throw Error("search.{}", error.what());
+  }
   const Architecture architecture = run_architecture(config, tokenizer.vocabulary_size());
-  if (!config.base.import.empty()) check_fits("base", config.base.import, architecture, config);
+  const auto check_import = [&](const std::string& key, const std::filesystem::path& folder) {
+    under(key, [&] { check_fits(key, folder, architecture, config); });
+  };
+  if (!config.base.import.empty()) check_import("base.import", config.base.import);
   for (const auto& [name, folder] : config.components.import)
-    check_fits("components/" + name, folder, architecture, config);
+    check_import("components.import." + name, folder);
   for (const auto& [name, reference] : config.validate.import)
-    check_fits("references/" + name, reference.folder, architecture, config);
+    check_import(fmt::format("validate.import.{}.folder", name), reference.folder);
 
   ConstraintConfig alone = config.search.constraints;
   alone.max_times_prior = alone.max_epochs = 0;
   const Composition composition = composition_of(config);
   const size_t components = composition.components().size();
   const std::vector<double> prior(components, 1.0 / static_cast<double>(components));
-  FeasibleSet(composition, share_constraints(alone, composition, prior, {}, 0));
+  under("search.constraints",
+        [&] { FeasibleSet(composition, share_constraints(alone, composition, prior, {}, 0)); });
 }
 
 void check_constraints(const RunConfig& config, std::span<const int64_t> dataset_tokens) {
@@ -33,12 +64,14 @@ void check_constraints(const RunConfig& config, std::span<const int64_t> dataset
   std::vector<double> prior(dataset_tokens.begin(), dataset_tokens.end());
   const double sum = std::accumulate(prior.begin(), prior.end(), 0.0);
   for (double& weight : prior) weight /= sum;
-  FeasibleSet(composition,
-              share_constraints(config.search.constraints,
-                                composition,
-                                prior,
-                                dataset_tokens,
-                                config.target_tokens.value_or(0)));
+  under("search.constraints", [&] {
+    FeasibleSet(composition,
+                share_constraints(config.search.constraints,
+                                  composition,
+                                  prior,
+                                  dataset_tokens,
+                                  config.target_tokens.value_or(0)));
+  });
 }
 
 }  // namespace demix

@@ -12,9 +12,13 @@ namespace demix {
 
 class Tokenizer;
 
-// Throws Error when an imported model is not there, lacks a file or does not fit base and
-// tokenizer, when `search` names a domain, metric or dataset that is not there, and on constraints
-// that contradict each other whatever the datasets hold. Reads no weights.
+// Throws Error, by its key, where it cannot be read.
+Tokenizer run_tokenizer(const RunConfig& config);
+
+// Throws Error when a dataset has no files, when an imported model is not there, lacks a file or
+// does not fit base and tokenizer, when `search` names a domain, metric or dataset that is not
+// there, and on constraints that contradict each other whatever the datasets hold. Reads no
+// weights.
 void check_before_work(const RunConfig& config,
                        const Tokenizer& tokenizer,
                        const std::vector<ScoredMetric>& metrics);

@@ -26,12 +26,8 @@ ScoredMetric parse(const std::string& domain,
     if (std::find(datasets.begin(), datasets.end(), dataset) == datasets.end()) {
       if (datasets.empty())
         throw Error("{}: no held-out text is scored, as evaluate.held_out_tokens is 0", where);
-      const std::string_view near = nearest(dataset, datasets);
-      throw Error("{}: there is no dataset '{}'; {}",
-                  where,
-                  dataset,
-                  near.empty() ? fmt::format("there are {}", fmt::join(datasets, ", "))
-                               : fmt::format("did you mean '{}'?", near));
+      throw Error(
+          "{}: there is no dataset '{}'; {}", where, dataset, suggestion(dataset, datasets));
     }
     if (scored.measure.empty()) scored.measure = "bpb";
     if (scored.measure != "bpb") throw Error("{}: held-out text is measured by bpb only", where);
@@ -88,12 +84,20 @@ std::vector<Task> load_tasks(const EvaluateConfig& config) {
     if (number < 0)
       throw Error("evaluate.fewshot.{}: expected a number of examples, found {}", name, number);
   }
+  if (!config.tasks.empty() && !std::filesystem::is_directory(config.data))
+    throw Error("evaluate.data: {}: {}; expected the folder of the tasks' data files",
+                config.data.string(),
+                std::filesystem::exists(config.data) ? "is a file" : "no such folder");
   std::vector<Task> tasks;
   for (const std::string& name : config.tasks) {
     TaskOptions options{.limit = config.limit, .generate = asks_for_answers(config, name)};
     const auto fewshot = config.fewshot.find(name);
     if (fewshot != config.fewshot.end()) options.fewshot = fewshot->second;
-    tasks.push_back(load_task(name, folder, config.data, options));
+    try {
+      tasks.push_back(load_task(name, folder, config.data, options));
+    } catch (const Error& error) {
+      throw Error("evaluate.tasks: {}", error_chain(error));
+    }
   }
   return tasks;
 }

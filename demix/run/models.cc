@@ -14,6 +14,7 @@
 #include "demix/core/error.h"
 #include "demix/core/files.h"
 #include "demix/core/hash.h"
+#include "demix/core/memory.h"
 #include "demix/core/progress.h"
 #include "demix/corpus/tokenizer.h"
 #include "demix/model/checkpoint_files.h"
@@ -117,6 +118,20 @@ double matrix_drift(const Weights& model, const Weights& base) {
   return std::sqrt(apart) / (std::sqrt(lengths[0]) + std::sqrt(lengths[1]));
 }
 
+// Weights that do not fit into memory fail at once, and less clearly.
+void check_memory(const Architecture& architecture) {
+  const double bytes = 4.0 * static_cast<double>(parameter_count(architecture));
+  const auto free = static_cast<double>(available_memory());
+  if (bytes > free)
+    throw Error(
+        "model: {:.3g} parameters take {:.1f} GB as float32, and {:.1f} GB of memory are free; "
+        "make "
+        "hidden, layers or intermediate smaller, or take a machine with more",
+        bytes / 4,
+        bytes * 1e-9,
+        free * 1e-9);
+}
+
 }  // namespace
 
 void to_json(Json& json, const ModelFacts& facts) {
@@ -141,8 +156,14 @@ Architecture run_architecture(const RunConfig& config, int32_t vocabulary_size) 
   Architecture architecture;
   if (config.base.import.empty()) {
     architecture = configured_architecture(config.model, vocabulary_size);
+    architecture.check("model");
+    check_memory(architecture);
   } else {
-    architecture = load_architecture(config.base.import);
+    try {
+      architecture = load_architecture(config.base.import);
+    } catch (const Error& error) {
+      throw Error("base.import: {}", error_chain(error));
+    }
     if (architecture.vocabulary < vocabulary_size) {
       throw Error("base.import: {} has a vocabulary of {}, but the tokenizer {} gives ids up to {}",
                   config.base.import.string(),

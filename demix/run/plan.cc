@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <exception>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -27,6 +28,7 @@
 #include "demix/run/metrics.h"
 #include "demix/run/models.h"
 #include "demix/run/references.h"
+#include "demix/run/warm_start.h"
 
 namespace demix {
 namespace {
@@ -114,7 +116,37 @@ Shard random_shard(const std::filesystem::path& path, int64_t vocabulary, int64_
   return Shard::open(path);
 }
 
-// Seconds of one optimiser step while as many models train at once as the run trains.
+// Seconds of one optimiser step of a model that trains for a few.
+double time_steps(const RunConfig& config,
+                  const Architecture& architecture,
+                  const Shard& shard,
+                  const Weights& initial,
+                  const std::string& name,
+                  const std::filesystem::path& folder) {
+  const int64_t step_tokens = config.train.rows_per_step * config.train.sequence_length;
+  TrainJob job;
+  job.name = name;
+  job.key = "probe";
+  job.architecture = architecture;
+  job.sources = {{"random", shard, 1.0}};
+  job.tokens = kTimedSteps * step_tokens;
+  job.folder = folder;
+  job.device = config.device;
+  Progress progress("time training", job.tokens, "tokens");
+  demix::train(job, config.train, initial, progress);
+  // The first step also pays for allocations; the last is what most steps cost.
+  double seconds = 0;
+  std::ifstream metrics(job.folder / "metrics.jsonl");
+  std::string line;
+  while (std::getline(metrics, line)) {
+    const Json step = Json::parse(line);
+    if (step.contains("tokens_per_second"))
+      seconds = static_cast<double>(step_tokens) / step.at("tokens_per_second").get<double>();
+  }
+  return seconds;
+}
+
+// The same while as many models train at once as the run trains.
 double time_training_step(const RunConfig& config,
                           const Architecture& architecture,
                           const std::filesystem::path& scratch) {
@@ -127,33 +159,26 @@ double time_training_step(const RunConfig& config,
                                    (kTimedSteps + 1) * step_tokens,
                                    Rng(config.seed));
   std::vector<double> step_seconds(static_cast<size_t>(workers));
+  std::vector<std::exception_ptr> failures(static_cast<size_t>(workers));
   std::vector<std::thread> pool;
-  for (int worker = 0; worker < workers; ++worker) {
+  for (size_t worker = 0; worker < step_seconds.size(); ++worker) {
     pool.emplace_back([&, worker] {
-      at::set_num_threads(std::max(1, threads / workers));
-      TrainJob job;
-      job.name = fmt::format("probe {}", worker);
-      job.key = "probe";
-      job.architecture = architecture;
-      job.sources = {{"random", shard, 1.0}};
-      job.tokens = kTimedSteps * step_tokens;
-      job.folder = scratch / fmt::format("model_{}", worker);
-      job.device = config.device;
-      Progress progress("time training", job.tokens, "tokens");
-      demix::train(job, config.train, initial, progress);
-      // The first step also pays for allocations; the last is what most steps cost.
-      std::ifstream metrics(job.folder / "metrics.jsonl");
-      std::string line;
-      while (std::getline(metrics, line)) {
-        const Json step = Json::parse(line);
-        if (step.contains("tokens_per_second")) {
-          step_seconds[static_cast<size_t>(worker)] =
-              static_cast<double>(step_tokens) / step.at("tokens_per_second").get<double>();
-        }
+      try {
+        at::set_num_threads(std::max(1, threads / workers));
+        step_seconds[worker] = time_steps(config,
+                                          architecture,
+                                          shard,
+                                          initial,
+                                          fmt::format("probe {}", worker),
+                                          scratch / fmt::format("model_{}", worker));
+      } catch (...) {
+        failures[worker] = std::current_exception();
       }
     });
   }
   for (std::thread& thread : pool) thread.join();
+  for (const std::exception_ptr& failure : failures)
+    if (failure) std::rethrow_exception(failure);
   return *std::max_element(step_seconds.begin(), step_seconds.end());
 }
 
@@ -319,11 +344,12 @@ Storage plan_storage(const RunConfig& config, const Architecture& architecture) 
 
 Plan make_plan(const RunConfig& config) {
   at::set_num_threads(resolve_threads(config.threads));
-  const Tokenizer tokenizer = Tokenizer::load(config.tokenizer);
+  const Tokenizer tokenizer = run_tokenizer(config);
   const std::vector<Task> tasks = load_tasks(config.evaluate);
   const std::vector<ScoredMetric> metrics =
       metrics_of(config.evaluate, tasks, held_out_datasets(config));
   check_before_work(config, tokenizer, metrics);
+  for (const std::filesystem::path& folder : config.search.warm_start) check_warm_start(folder);
   if (config.validate.scores)
     scored_references(*config.validate.scores, composition_of(config), metrics);
   const Architecture architecture = run_architecture(config, tokenizer.vocabulary_size());
@@ -362,12 +388,12 @@ Plan make_plan(const RunConfig& config) {
                    scoring.seconds / static_cast<double>(std::max<int64_t>(1, scoring.tokens)));
   if (answers.answers > 0)
     plan.warnings.push_back(fmt::format(
-        "generated answers are counted as long as they may be ({} answers, {} tokens of "
-        "each model); where models end them sooner, they take less",
+        "Generated answers are counted as long as they may be ({} answers, {} tokens of "
+        "each model); where models end them sooner, they take less.",
         answers.answers,
         answers.answer_tokens));
   if (!config.evaluate.command.empty())
-    plan.warnings.push_back("the time of evaluate.command is not in the plan");
+    plan.warnings.push_back("The time of evaluate.command is not in the plan.");
   plan.answers = answers.answers;
   plan.answer_seconds = answers.seconds;
   plan.score_seconds = scoring.seconds + answers.seconds;
@@ -429,7 +455,8 @@ Plan make_plan(const RunConfig& config) {
     if (storage.place == Place::kMemory) searching += storage.bytes;
     if (storage.place == Place::kDisk) plan.disk_bytes += storage.bytes;
   } catch (const Error& error) {
-    plan.warnings.push_back(error.what());
+    plan.warnings.push_back(
+        fmt::format("A run on this machine as it is would end: {}.", error.what()));
   }
   plan.memory_bytes = 500'000'000 + std::max(6 * workers * model_bytes + activations, searching);
   const Composition composition = composition_of(config);
@@ -440,7 +467,7 @@ Plan make_plan(const RunConfig& config) {
     const double epochs = asked / static_cast<double>(std::max<int64_t>(1, corpus.tokens.at(name)));
     if (epochs > 1) {
       plan.warnings.push_back(
-          fmt::format("dataset {} has about {} tokens; its component would read it {:.1f} times",
+          fmt::format("Dataset {} has about {} tokens; its component would read it {:.1f} times.",
                       name,
                       corpus.tokens.at(name),
                       epochs));
@@ -448,7 +475,7 @@ Plan make_plan(const RunConfig& config) {
   }
   if (config.search.total_proxies() < 3 * (datasets + 1)) {
     plan.warnings.push_back(
-        fmt::format("{} proxies are few for {} datasets; at least {} are advised",
+        fmt::format("{} proxies are few for {} datasets; at least {} are advised.",
                     config.search.total_proxies(),
                     datasets,
                     3 * (datasets + 1)));

@@ -30,7 +30,7 @@ struct Plan {
   double score_seconds = 0;   // one model on all tasks and held-out text, answers included
   int64_t answers = 0;        // generated for one model
   double answer_seconds = 0;  // with all the tokens that they may have
-  std::vector<std::string> warnings;
+  std::vector<std::string> warnings;  // whole sentences
 };
 
 // Reads a sample of every dataset, times one training step and one scoring pass on random weights,

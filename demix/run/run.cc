@@ -56,11 +56,10 @@ class Loop {
       : workspace_(std::move(config), out),
         config_(workspace_.config()),
         names_(config_.dataset_names()),
-        tokenizer_(Tokenizer::load(config_.tokenizer)),
+        tokenizer_(run_tokenizer(config_)),
         tasks_(load_tasks(config_.evaluate)),
         sheet_(metrics_of(config_.evaluate, tasks_, held_out_datasets(config_))),
         composition_(composition_of(config_)) {
-    for (const std::string& name : names_) dataset_files(name, config_.datasets.at(name));
     check_before_work(config_, tokenizer_, sheet_.metrics());
     check_warm_start(workspace_);
     // What is wrong with files from elsewhere is said before hours of work.
@@ -222,9 +221,9 @@ void Loop::train() {
     for (size_t d = 0; d < model.epochs_by_dataset.size(); ++d) {
       if (model.epochs_by_dataset[d] > 4) {
         warn(
-            fmt::format("{} read dataset {} {:.1f} times: it is smaller than what was asked of it. "
-                        "More text, or "
-                        "fewer tokens per component, would make its result more typical.",
+            fmt::format("The training of {} read dataset {} {:.1f} times: it is smaller than what "
+                        "was asked of it. More text, or fewer tokens per component, would make its "
+                        "result more typical.",
                         model.name,
                         names_[d],
                         model.epochs_by_dataset[d]));
@@ -407,7 +406,7 @@ void Loop::warn_of_flattery(const TermsByMetric& terms) const {
   const std::vector<std::string> without_items = sheet_.without_items(terms);
   if (!without_items.empty()) {
     warn(
-        fmt::format("the evaluation command gives {} without single items: there is no half of "
+        fmt::format("The evaluation command gives {} without single items: there is no half of "
                     "them to select by, so the search selected by what its gains are reported "
                     "on, which flatters them, and their errors are not those of paired items.",
                     fmt::join(without_items, ", ")));

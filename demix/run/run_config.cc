@@ -7,6 +7,7 @@
 #include "demix/evaluate/external_evaluator.h"
 #include "demix/run/references.h"
 #include "demix/run/resolve_path.h"
+#include "demix/train/external.h"
 
 namespace demix {
 namespace {
@@ -21,13 +22,11 @@ void require_one_of(std::string_view key,
                     const std::string& value,
                     const std::vector<std::string>& allowed) {
   if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return;
-  const std::string_view near = nearest(value, allowed);
-  throw Error("{}: '{}' is not known; {}",
-              key,
-              value,
-              near.empty() ? fmt::format("expected one of {}", fmt::join(allowed, ", "))
-                           : fmt::format("did you mean '{}'?", near));
+  throw Error(
+      "{}: '{}' is not known; {}", key, value, suggestion(value, allowed, "expected one of"));
 }
+
+constexpr int kMostThreads = 1024, kMostReferences = 10000;
 
 constexpr std::string_view kOwnReferences[] = {
     "uniform", "natural", "natural_unprojected", "found", "flattened", "current"};
@@ -36,30 +35,42 @@ constexpr std::string_view kOwnReferences[] = {
 
 void ModelConfig::check() const {
   require_one_of("family", family, {"llama", "qwen2", "qwen3"});
-  require(hidden > 0 && layers > 0 && heads > 0 && kv_heads > 0 && head_dim > 0 &&
-              intermediate > 0 && max_positions > 0,
-          "every size must be positive");
+  constexpr int64_t kMostSize = int64_t{1} << 24;
+  const std::pair<const char*, int64_t> sizes[] = {{"hidden", hidden},
+                                                   {"layers", layers},
+                                                   {"heads", heads},
+                                                   {"kv_heads", kv_heads},
+                                                   {"head_dim", head_dim},
+                                                   {"intermediate", intermediate},
+                                                   {"max_positions", max_positions}};
+  for (const auto& [key, size] : sizes)
+    if (size < 1 || size > kMostSize)
+      throw Error("{} is {}, expected from 1 to {}", key, size, kMostSize);
   require(head_dim % 2 == 0, "head_dim must be even, for RoPE");
   require(heads % kv_heads == 0, "heads must be a multiple of kv_heads");
 }
 
 void ComponentsConfig::check() const {
   if (!(anchor_share >= 0 && anchor_share < 1)) {
-    throw Error("anchor_share is {}, expected 0 <= anchor_share < 1", anchor_share);
+    throw Error("anchor_share is {}, expected a share from 0 to below 1", anchor_share);
   }
+  if (!command.empty()) check_training_command(command);
 }
 
 void EvaluateConfig::check() const {
   require_one_of("dtype", dtype, {"float32", "bfloat16"});
-  require(limit >= 0, "limit must not be negative; 0 means all items");
-  require(held_out_tokens >= 0, "held_out_tokens must not be negative");
-  require(tokens_per_pass > 0, "tokens_per_pass must be positive");
+  if (limit < 0) throw Error("limit is {}, expected 0 (all items) or more", limit);
+  if (held_out_tokens < 0)
+    throw Error("held_out_tokens is {}, expected 0 (none) or more", held_out_tokens);
+  if (tokens_per_pass < 1)
+    throw Error("tokens_per_pass is {}, expected at least 1", tokens_per_pass);
   if (command.empty()) {
     require(lower_is_better.empty(), "lower_is_better: is of the metrics of a command");
   } else {
     check_evaluation_command(command);
     require(!domains.empty(), "command: name its scores under domains, as TASK:METRIC");
-    require(command_seconds > 0, "command_seconds must be positive");
+    if (!(command_seconds > 0))
+      throw Error("command_seconds is {}, expected above 0", command_seconds);
   }
   require(tasks.empty() || !data.empty(), "data: name the folder that holds the tasks' data files");
 }
@@ -67,7 +78,7 @@ void EvaluateConfig::check() const {
 void ReferenceImport::check() const {
   require(!folder.empty(), "folder: name the model's Hugging Face folder");
   require(!mixture.empty(), "mixture: say what it was trained on, as data shares by dataset");
-  if (tokens) require(*tokens > 0, "tokens must be positive");
+  if (tokens && *tokens < 1) throw Error("tokens is {}, expected at least 1", *tokens);
 }
 
 void ReferenceScores::check() const {
@@ -75,29 +86,36 @@ void ReferenceScores::check() const {
 }
 
 void ValidateConfig::check() const {
-  require(references == 0 || references >= 4 || !import.empty() || scores,
-          "references must be 0 or at least 4: uniform, natural and found are among them, and no "
-          "agreement can be measured on fewer");
-  require(references == 0 || references >= 3,
-          "references must be 0 or at least 3: uniform, natural "
-          "and found are among them");
-  require(stop_width >= 0, "stop_width must not be negative");
-  require(refine >= 0, "refine must not be negative");
+  const int fewest = import.empty() && !scores ? 4 : 3;
+  if (references != 0 && (references < fewest || references > kMostReferences))
+    throw Error(
+        "references is {}, expected 0 or from {} to {}: uniform, natural and found are among "
+        "them{}",
+        references,
+        fewest,
+        kMostReferences,
+        fewest == 4 ? ", and no agreement can be measured on fewer" : "");
+  if (tokens && *tokens < 1) throw Error("tokens is {}, expected at least 1", *tokens);
+  if (!(stop_width >= 0)) throw Error("stop_width is {}, expected 0 (off) or more", stop_width);
+  if (refine < 0 || refine > kMostReferences)
+    throw Error("refine is {}, expected from 0 to {}", refine, kMostReferences);
   const int known = references + static_cast<int>(import.size());
   require(refine == 0 || scores || known >= static_cast<int>(kFewestToCalibrate),
           fmt::format("refine needs at least {} references to learn from, there are {}",
                       kFewestToCalibrate,
                       known));
   for (const auto& [name, reference] : import) {
-    require(name.find_first_of("/\\\n,\"") == std::string::npos && !name.empty() && name[0] != '.',
-            fmt::format("import: '{}' cannot be a folder name", name));
+    require(
+        name.find_first_of("/\\\n,\"") == std::string::npos && !name.empty() && name[0] != '.',
+        fmt::format("import.{}: cannot be a folder name; use letters, digits, '_' and '-'", name));
     require(std::find(std::begin(kOwnReferences), std::end(kOwnReferences), name) ==
                     std::end(kOwnReferences) &&
                 !name.starts_with("random_") && !name.starts_with("refined_"),
-            fmt::format("import: '{}' is the name of a reference of the run's own", name));
+            fmt::format("import.{}: is the name of a reference of the run's own", name));
   }
-  require(spread > 0, "spread must be positive");
-  require(bootstrap >= 100, "bootstrap must be at least 100");
+  if (!(spread > 0)) throw Error("spread is {}, expected above 0", spread);
+  if (bootstrap < 100 || bootstrap > 1'000'000)
+    throw Error("bootstrap is {}, expected from 100 to 1000000", bootstrap);
 }
 
 void RunConfig::check() const {
@@ -108,17 +126,12 @@ void RunConfig::check() const {
   for (const std::string& name : names) {
     require(
         name.find_first_of("/\\\n,\"") == std::string::npos && name != "." && name != "..",
-        fmt::format("datasets: '{}' cannot be a folder name; use letters, digits, '_', '-' and '.'",
+        fmt::format("datasets.{}: cannot be a folder name; use letters, digits, '_', '-' and '.'",
                     name));
   }
   const auto known = [&](const std::string& key, const std::string& name) {
     if (datasets.contains(name)) return;
-    const std::string_view near = nearest(name, names);
-    throw Error("{}: there is no dataset '{}'; {}",
-                key,
-                name,
-                near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
-                             : fmt::format("did you mean '{}'?", near));
+    throw Error("{}: there is no dataset '{}'; {}", key, name, suggestion(name, names));
   };
   require(!anchor.empty() || components.anchor_share == 0,
           "anchor: name the dataset that every component is mixed with, or set "
@@ -126,14 +139,14 @@ void RunConfig::check() const {
   if (!anchor.empty()) known("anchor", anchor);
   require(base.import.empty() || base.mixture.empty(),
           "base: give either import or mixture, not both");
-  require(!base.import.empty() || base.tokens > 0,
-          "base.tokens must be positive (or import a base)");
+  if (base.import.empty() && base.tokens < 1)
+    throw Error("base.tokens is {}, expected at least 1, or a base.import", base.tokens);
   const auto check_mixture = [&](const std::string& key,
                                  const std::map<std::string, double>& mixture) {
     std::vector<std::string> named;
     std::vector<double> weights;
     for (const auto& [name, weight] : mixture) {
-      known(key, name);
+      known(key + "." + name, name);
       named.push_back(name);
       weights.push_back(weight);
     }
@@ -141,25 +154,42 @@ void RunConfig::check() const {
   };
   if (!base.mixture.empty()) check_mixture("base.mixture", base.mixture);
   for (const auto& [name, mixture] : components.mixture) {
-    known("components.mixture", name);
+    known("components.mixture." + name, name);
     check_mixture("components.mixture." + name, mixture);
   }
   require(!base.import.empty() || !base.mixture.empty() || !anchor.empty(),
           "base.mixture: needed where there is no anchor");
-  for (const auto& [name, folder] : components.import) known("components.import", name);
+  for (const auto& [name, folder] : components.import) known("components.import." + name, name);
   for (const std::string& name : evaluate.held_out) known("evaluate.held_out", name);
   for (const auto& [name, reference] : validate.import)
     check_mixture("validate.import." + name + ".mixture", reference.mixture);
-  require(components.import.size() == datasets.size() || components.tokens > 0,
-          "components.tokens must be positive");
+  if (components.import.size() < datasets.size() && components.tokens < 1)
+    throw Error("components.tokens is {}, expected at least 1", components.tokens);
+  for (const auto& [name, share] : search.current) known("search.current." + name, name);
+  const ConstraintConfig& constraints = search.constraints;
+  for (const auto& [key, shares] : {std::pair("min_share", &constraints.min_share),
+                                    std::pair("max_share", &constraints.max_share),
+                                    std::pair("fixed_share", &constraints.fixed_share)}) {
+    for (const auto& [name, share] : *shares)
+      known(fmt::format("search.constraints.{}.{}", key, name), name);
+  }
+  for (const auto& [group, members] : constraints.groups)
+    for (const std::string& name : members.datasets)
+      known(fmt::format("search.constraints.groups.{}.datasets", group), name);
   require_one_of("proxies", proxies, {"auto", "merged", "ensemble"});
   try {
     ProxyMethod(merge, datasets.size(), seed);
   } catch (const Error& error) {
-    throw Error("merge: {}", error.what());
+    throw Error("merge.{}", error.what());
   }
-  require(threads >= 0 && parallel_models >= 0, "threads and parallel_models must not be negative");
-  if (target_tokens) require(*target_tokens > 0, "target_tokens must be positive");
+  if (threads < 0 || threads > kMostThreads)
+    throw Error("threads is {}, expected 0 (all cores) or up to {}", threads, kMostThreads);
+  if (parallel_models < 0 || parallel_models > kMostThreads)
+    throw Error("parallel_models is {}, expected 0 (by model size) or up to {}",
+                parallel_models,
+                kMostThreads);
+  if (target_tokens && !(*target_tokens > 0))
+    throw Error("target_tokens is {}, expected above 0", *target_tokens);
   require(search.constraints.max_epochs == 0 || target_tokens,
           "search.constraints.max_epochs: needs target_tokens, the budget of the training that the "
           "mixture is for");
@@ -212,6 +242,24 @@ void resolve_paths(RunConfig& config, const fs::path& path) {
   resolve_path(config.evaluate.data, folder);
   resolve_path(config.evaluate.tasks_folder, folder);
   for (fs::path& run : config.search.warm_start) resolve_path(run, folder);
+}
+
+void with_places(const fs::path& path, const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    const std::string message = error_chain(error);
+    const std::string key = message.substr(0, message.find_first_of(".: "));
+    std::string place;
+    try {
+      const ConfigNode root = ConfigNode::parse_file(path);
+      if (message.substr(key.size(), 1) != " " && root.find(key)) place = root.where_of(message);
+    } catch (const Error&) {
+      // Whatever is wrong with the file by now, `error` matters more.
+    }
+    if (place.empty()) throw;
+    throw Error("{}: {}", place, message);
+  }
 }
 
 RunConfig load_run_config(const fs::path& path) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -239,6 +240,10 @@ struct RunConfig {
   // Names of the datasets, in the order used everywhere in the run.
   std::vector<std::string> dataset_names() const;
 };
+
+// Calls `work` and gives an Error of it that begins with a key of this configuration file, such as
+// "base.import: …", the file and the key's line.
+void with_places(const std::filesystem::path& path, const std::function<void()>& work);
 
 // Reads, checks, and resolves paths that are relative to the working directory or, failing that, to
 // the configuration file's folder.

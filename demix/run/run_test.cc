@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -47,6 +48,13 @@ class FullDisk {
 class Run : public testing::Test {
  protected:
   Run() { write_small_run(folder_.path()); }
+
+  static void expect_sentence(const std::string& warning) {
+    const std::string_view first = std::string_view(warning).substr(0, warning.find(' '));
+    const bool path = first.find('/') != std::string_view::npos;
+    EXPECT_TRUE(path || std::islower(static_cast<unsigned char>(warning[0])) == 0) << warning;
+    EXPECT_TRUE(warning.ends_with('.')) << warning;
+  }
 
   RunConfig config() const {
     return read_config<RunConfig>(ConfigNode::parse(small_run_yaml(folder_.path()), "run.yaml"));
@@ -138,8 +146,10 @@ TEST_F(Run, ReferencesThatWereTrainedElsewhereJoinTheStatistics) {
   EXPECT_MENTIONS(again.note, "the same mixture as elsewhere");
   EXPECT_EQ(scored.trained.domains[0].value, -3.25);  // numbers: bits per byte, oriented
   bool warned = false;
-  for (const std::string& warning : result.warnings)
+  for (const std::string& warning : result.warnings) {
+    expect_sentence(warning);
     warned |= warning.find("elsewhere was trained on 999 tokens") != std::string::npos;
+  }
   EXPECT_TRUE(warned);
 
   std::ofstream(out("scores.csv")) << "run,held_out/letters\nm1,2.5\nm2,2.25\n";
@@ -381,7 +391,7 @@ TEST_F(Run, ATrainingCommandTakesThePlaceOfOurTrainer) {
   EXPECT_EQ(result.mixture, trained.mixture);
   EXPECT_EQ(result.found.trained.domains[0].value, trained.found.trained.domains[0].value);
 
-  commanded.components.command = "echo no memory left; exit 3";
+  commanded.components.command = "echo no memory left; exit 3";  // not read, so not checked
   const std::string error = error_of(commanded, "c");
   EXPECT_MENTIONS(error, "ended with exit status 3");
   EXPECT_MENTIONS(error, "no memory left");
@@ -428,8 +438,10 @@ TEST_F(Run, AnEvaluationCommandTakesThePlaceOfOurScores) {
               1e-9);
   EXPECT_NEAR(result.natural.found_gain.tasks[0].standard_error, std::sqrt(0.02), 1e-9);
   bool noted = false;
-  for (const std::string& warning : result.warnings)
+  for (const std::string& warning : result.warnings) {
+    expect_sentence(warning);
     noted |= warning.find("norm:squares without single items") != std::string::npos;
+  }
   EXPECT_TRUE(noted);
 
   // All of it is journaled, and no model is left in memory.
@@ -489,8 +501,10 @@ TEST_F(Run, APlanCountsTheAnswersThatAModelWillGenerate) {
   EXPECT_GT(plan.score_seconds, plan.answer_seconds);
   EXPECT_MENTIONS(plan_table(plan), fmt::format("for {} generated answers", plan.answers));
   bool noted = false;
-  for (const std::string& warning : plan.warnings)
+  for (const std::string& warning : plan.warnings) {
+    expect_sentence(warning);
     noted |= warning.find("as long as they may be") != std::string::npos;
+  }
   EXPECT_TRUE(noted);
 
   RunConfig likely = answering;
@@ -627,6 +641,23 @@ TEST_F(Run, APlanRefusesWhatTheRunWould) {
   scores.validate.scores.emplace();
   scores.validate.scores->mixtures = scores.validate.scores->scores = folder_ / "nowhere.csv";
   EXPECT_MENTIONS(error_of_plan(scores), "nowhere.csv");
+  RunConfig warm = config();
+  warm.search.warm_start = {out("nowhere")};
+  EXPECT_MENTIONS(error_of_plan(warm), "holds no journal.sqlite");
+  RunConfig tokenizer = config();
+  tokenizer.tokenizer = folder_ / "nowhere";
+  EXPECT_MENTIONS(error_of_plan(tokenizer), "tokenizer: ");
+  RunConfig import = config();
+  import.components.import["digits"] = folder_ / "nowhere";
+  EXPECT_MENTIONS(error_of_plan(import), "components.import.digits: ");
+  RunConfig data = config();
+  data.evaluate.tasks = {"arc_easy"};
+  data.evaluate.data = folder_ / "letters.jsonl";
+  EXPECT_MENTIONS(error_of_plan(data), "is a file; expected the folder of the tasks' data files");
+  RunConfig huge = config();
+  huge.model.hidden = 1 << 24;
+  huge.model.intermediate = 1 << 20;
+  EXPECT_MENTIONS(error_of_plan(huge), "of memory are free");
 }
 
 TEST_F(Run, WhatCannotWorkIsSaidBeforeAnythingIsTrained) {

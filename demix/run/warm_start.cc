@@ -164,6 +164,8 @@ void check_warm_start(Workspace& workspace) {
     if (!read.contains(folder.string())) journal_in(folder);
 }
 
+void check_warm_start(const fs::path& folder) { journal_in(folder); }
+
 std::vector<KnownProxy> warm_start(Workspace& workspace,
                                    const Proxies& proxies,
                                    ProxyKind kind,

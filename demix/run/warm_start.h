@@ -1,6 +1,7 @@
 // Proxies that other runs scored, as observations of this run's search.
 #pragma once
 
+#include <filesystem>
 #include <vector>
 
 #include "demix/run/metrics.h"
@@ -24,5 +25,7 @@ std::vector<KnownProxy> warm_start(Workspace& workspace,
 // Throws Error where a folder of config.search.warm_start holds no journal and this run has not
 // read it before.
 void check_warm_start(Workspace& workspace);
+// The same of one folder, for a run that has read none.
+void check_warm_start(const std::filesystem::path& folder);
 
 }  // namespace demix

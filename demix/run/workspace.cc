@@ -12,7 +12,10 @@ namespace {
 std::filesystem::path created(std::filesystem::path folder) {
   std::error_code failure;
   std::filesystem::create_directories(folder, failure);
-  if (failure) throw Error("{}: cannot be created: {}", folder.string(), failure.message());
+  if (failure)
+    throw Error("{}: the run's folder cannot be created: {}; name another with --out",
+                folder.string(),
+                failure.message());
   return folder;
 }
 

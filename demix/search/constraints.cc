@@ -17,9 +17,7 @@ size_t dataset_index(const Composition& composition,
   const auto& datasets = composition.datasets();
   const auto found = std::find(datasets.begin(), datasets.end(), name);
   if (found != datasets.end()) return static_cast<size_t>(found - datasets.begin());
-  const std::string_view near = nearest(name, datasets);
-  if (near.empty()) throw Error("{}: there is no dataset '{}'", key, name);
-  throw Error("{}: there is no dataset '{}'; did you mean '{}'?", key, name, near);
+  throw Error("{}: there is no dataset '{}'; {}", key, name, suggestion(name, datasets));
 }
 
 void check_shares(const std::map<std::string, double>& shares, std::string_view key) {

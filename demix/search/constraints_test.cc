@@ -5,18 +5,10 @@
 #include <limits>
 
 #include "demix/core/error.h"
+#include "tests/message_of.h"
 
 namespace demix {
 namespace {
-
-std::string message_of(auto&& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 const std::vector<double> kUniform3 = {1.0 / 3, 1.0 / 3, 1.0 / 3};
 

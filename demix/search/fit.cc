@@ -26,11 +26,7 @@ size_t index_of(const std::string& name,
                 std::string_view kind) {
   const auto found = std::find(names.begin(), names.end(), name);
   if (found != names.end()) return static_cast<size_t>(found - names.begin());
-  const std::string_view near = nearest(name, names);
-  if (near.empty()) {
-    throw Error("{}: there is no {} '{}'; there are {}", key, kind, name, fmt::join(names, ", "));
-  }
-  throw Error("{}: there is no {} '{}'; did you mean '{}'?", key, kind, name, near);
+  throw Error("{}: there is no {} '{}'; {}", key, kind, name, suggestion(name, names));
 }
 
 // One metric of the swarm with all that is learned of it.
@@ -237,8 +233,7 @@ class SwarmFit {
   void warn_of_weak_evidence(const Target& target) {
     if (target.tournament.results.empty() || target.deviation == 0) return;
     const auto& spearman = target.tournament.results[target.chosen].spearman;
-    // One-sided 5 % bound of the correlation of unrelated numbers.
-    const double chance = 1.645 / std::sqrt(static_cast<double>(result_.runs) - 1);
+    const double chance = spearman_by_chance(result_.runs);
     if (spearman && *spearman >= chance) return;
     warn(
         "The best predictor of {} ranks left-out runs no better than chance (cross-validated "
@@ -284,7 +279,7 @@ class SwarmFit {
     if (missing > 0) {
       warn("{} of the {} metrics are not in the holdout.", missing, swarm_.metrics.size());
     }
-    for (const std::string& warning : holdout.warnings) warn("holdout: {}", warning);
+    for (const std::string& warning : holdout.warnings) warn("Holdout: {}", warning);
   }
 
   void judge(const Swarm& holdout) {

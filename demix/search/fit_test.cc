@@ -316,7 +316,7 @@ TEST(Fit, NamesThatTheSwarmLacksAreErrorsWithTheNearest) {
   config = quick();
   config.predictor = "gausian_process";
   EXPECT_EQ(message_of(config, swarm(20)),
-            "there is no predictor 'gausian_process'; did you mean 'gaussian_process'?");
+            "predictor: there is no 'gausian_process'; did you mean 'gaussian_process'?");
   config = quick();
   config.constraints.max_epochs = 1;
   config.dataset_tokens = {{"web", 1}};

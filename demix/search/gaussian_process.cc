@@ -26,23 +26,16 @@
 #include "demix/core/minimise.h"
 #include "demix/core/parallel_for.h"
 #include "demix/search/matern.h"
+#include "demix/search/matrix.h"
 
 namespace demix {
 namespace {
 
 // n mixtures, d columns; small letters are vectors
-using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-using Vector = Eigen::VectorXd;
 using RowVector = Eigen::RowVectorXd;
 using Parameters = GaussianProcessParameters;
 
 constexpr size_t kOwn = 7;  // parameters before the lengths
-
-Eigen::Map<const Matrix> as_matrix(const Points& points) {
-  return {points.values().data(),
-          static_cast<Eigen::Index>(points.rows()),
-          static_cast<Eigen::Index>(points.columns())};
-}
 
 Eigen::Map<const Vector> as_vector(std::span<const double> values) {
   return {values.data(), static_cast<Eigen::Index>(values.size())};

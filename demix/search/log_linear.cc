@@ -6,17 +6,14 @@
 #include "demix/search/log_linear.h"
 
 #include <Eigen/Cholesky>
-#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 
 #include "demix/core/minimise.h"
+#include "demix/search/matrix.h"
 
 namespace demix {
 namespace {
-
-using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-using Vector = Eigen::VectorXd;
 
 constexpr double kHuberWidth = 0.5;
 // On the spread of t, over the number of rows: keeps datasets that were never sampled at the mean
@@ -24,12 +21,6 @@ constexpr double kHuberWidth = 0.5;
 constexpr double kPenalty = 1e-5;
 constexpr double kLargestExponent = 30;
 constexpr size_t kFollowed = 3;  // descents
-
-Eigen::Map<const Matrix> as_matrix(const Points& points) {
-  return {points.values().data(),
-          static_cast<Eigen::Index>(points.rows()),
-          static_cast<Eigen::Index>(points.columns())};
-}
 
 // The t that fits log(sign·(y - c)) by weighted least squares; a relative error there is an
 // absolute one of y.

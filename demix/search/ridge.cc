@@ -5,22 +5,14 @@
 // of the rows' products (Golub, Heath and Wahba 1979). Errors are the Bayesian posterior's.
 #include "demix/search/ridge.h"
 
-#include <Eigen/Core>
 #include <Eigen/Eigenvalues>
 #include <cmath>
 #include <limits>
 
+#include "demix/search/matrix.h"
+
 namespace demix {
 namespace {
-
-using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-using Vector = Eigen::VectorXd;
-
-Eigen::Map<const Matrix> as_matrix(const Points& points) {
-  return {points.values().data(),
-          static_cast<Eigen::Index>(points.rows()),
-          static_cast<Eigen::Index>(points.columns())};
-}
 
 class Ridge : public Predictor {
  public:

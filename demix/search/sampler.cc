@@ -106,9 +106,10 @@ void SamplerConfig::check() const {
     throw Error("prior_power is {}, expected 0 (uniform) or more", prior_power);
   }
   if (!(min_strength > 0 && max_strength >= min_strength && std::isfinite(max_strength))) {
-    throw Error("strengths from {} to {}; expected 0 < min_strength <= max_strength",
-                min_strength,
-                max_strength);
+    throw Error(
+        "min_strength is {} and max_strength is {}, expected 0 < min_strength <= max_strength",
+        min_strength,
+        max_strength);
   }
   if (strengths < 1) throw Error("strengths is {}, expected at least 1", strengths);
   if (!(min_weight >= 0 && min_weight < 1))

@@ -16,13 +16,7 @@ void check_name(std::string_view key,
                 std::string_view kind,
                 const std::vector<std::string>& names) {
   if (std::find(names.begin(), names.end(), name) != names.end()) return;
-  const auto near = nearest(name, names);
-  throw Error("{}: there is no {} '{}'; {}",
-              key,
-              kind,
-              name,
-              near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
-                           : fmt::format("did you mean '{}'?", near));
+  throw Error("{}: there is no {} '{}'; {}", key, kind, name, suggestion(name, names));
 }
 
 }  // namespace
@@ -40,9 +34,13 @@ void check_names(const SearchConfig& config,
 }
 
 void SearchConfig::check() const {
-  if (rounds < 1) throw Error("rounds is {}, expected at least 1", rounds);
+  constexpr int kMostRounds = 10'000;
+  constexpr int64_t kMostCandidates = 100'000'000;
+  if (rounds < 1 || rounds > kMostRounds)
+    throw Error("rounds is {}, expected from 1 to {}", rounds, kMostRounds);
   if (proxies < 1) throw Error("proxies is {}, expected at least 1", proxies);
-  if (candidates < 1) throw Error("candidates is {}, expected at least 1", candidates);
+  if (candidates < 1 || candidates > kMostCandidates)
+    throw Error("candidates is {}, expected from 1 to {}", candidates, kMostCandidates);
   if (propose_from < 1 || propose_from > candidates) {
     throw Error("propose_from is {}, expected from 1 to candidates ({})", propose_from, candidates);
   }
@@ -78,7 +76,9 @@ void SearchConfig::check() const {
   double sum = 0;
   for (const auto& [name, share] : current) sum += share;
   if (!current.empty() && !(std::abs(sum - 1) < 0.01))
-    throw Error("current sums to {:.4g}, expected shares that sum to 1", sum);
+    throw Error("current sums to {:.4g}, expected shares that sum to 1{}",
+                sum,
+                std::abs(sum - 100) < 1 ? "; they look like percentages: divide them by 100" : "");
   if (predictor != "auto") check_competitor(predictor);
   budget.check();
   acquisition.check();

@@ -558,7 +558,8 @@ TEST(SearchConfig, IsReadFromYamlAndItsChecksNameThePlace) {
     return "no error";
   };
   EXPECT_NE(message("proxys: 16\n").find("proxies"), std::string::npos);
-  EXPECT_NE(message("rounds: 0\n").find("rounds is 0, expected at least 1"), std::string::npos);
+  EXPECT_NE(message("rounds: 0\n").find("rounds is 0, expected from 1 to 10000"),
+            std::string::npos);
   EXPECT_NE(message("constraints: {max_share: {math: 2}}\n").find("max_share.math is 2"),
             std::string::npos);
 }

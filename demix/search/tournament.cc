@@ -105,6 +105,8 @@ std::vector<Forecast> stacked(std::span<const CrossValidation> members,
 
 }  // namespace
 
+double spearman_by_chance(size_t n) { return 1.645 / std::sqrt(static_cast<double>(n) - 1); }
+
 std::vector<int> random_folds(size_t rows, Rng& rng) {
   const size_t folds = std::min<size_t>(5, rows);
   std::vector<int> fold_of(rows);
@@ -153,11 +155,7 @@ std::vector<std::string> competitor_names() {
 void check_competitor(const std::string& name) {
   const auto names = competitor_names();
   if (std::find(names.begin(), names.end(), name) != names.end()) return;
-  const auto near = nearest(name, names);
-  throw Error("there is no predictor '{}'; {}",
-              name,
-              near.empty() ? fmt::format("there are {} and auto", fmt::join(names, ", "))
-                           : fmt::format("did you mean '{}'?", near));
+  throw Error("predictor: there is no '{}'; {}", name, suggestion(name, names, "there are auto,"));
 }
 
 Tournament compete(const std::vector<std::string>& names,

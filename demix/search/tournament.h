@@ -35,6 +35,9 @@ CrossValidation cross_validate(const std::string& predictor,
                                std::span<const double> standard_errors,
                                std::span<const int> fold_of);
 
+// What the rank correlation of n unrelated pairs exceeds once in twenty times.
+double spearman_by_chance(size_t n);
+
 // A balanced random assignment of rows to min(5, rows) parts.
 std::vector<int> random_folds(size_t rows, Rng& rng);
 

@@ -7,6 +7,7 @@
 
 #include "demix/merge/components.h"
 #include "demix/run/device.h"
+#include "demix/run/early_checks.h"
 #include "demix/run/references.h"
 
 namespace demix {
@@ -15,7 +16,7 @@ StudyContext::StudyContext(StudyConfig config, const std::filesystem::path& out)
     : config_(std::move(config)),
       workspace_(config_, write_config(config_), out),
       names_(config_.dataset_names()),
-      tokenizer_(Tokenizer::load(config_.tokenizer)),
+      tokenizer_(run_tokenizer(config_)),
       tasks_(load_tasks(config_.evaluate)),
       sheet_(metrics_of(config_.evaluate, tasks_, held_out_datasets(config_))) {
   resolve_device(config_.device);

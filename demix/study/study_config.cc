@@ -44,11 +44,8 @@ void check_chooser(const std::string& chooser, const std::map<std::string, Study
   for (const auto& [arm, config] : arms)
     for (const auto& [merge, method] : config.merges) names.push_back(merge);
   if (std::find(names.begin(), names.end(), chooser) != names.end()) return;
-  const auto near = nearest(chooser, names);
-  throw Error("decisions.choosers: there is no chooser '{}'; {}",
-              chooser,
-              near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
-                           : fmt::format("did you mean '{}'?", near));
+  throw Error(
+      "decisions.choosers: there is no chooser '{}'; {}", chooser, suggestion(chooser, names));
 }
 
 }  // namespace
@@ -90,7 +87,7 @@ void StudySection::check() const {
   if (arms.empty()) throw Error("arms: name at least one, such as 'full: {{}}'");
   for (const auto& [name, arm] : arms) {
     if (name.find_first_of("/\\\n,\"") != std::string::npos || name.empty() || name[0] == '.')
-      throw Error("arms: '{}' cannot be a folder name; use letters, digits, '_' and '-'", name);
+      throw Error("arms.{}: cannot be a folder name; use letters, digits, '_' and '-'", name);
   }
   for (const std::string& name : decisions.arms)
     if (!arms.contains(name)) throw Error("decisions.arms: there is no arm '{}'", name);
@@ -111,7 +108,7 @@ void StudyConfig::check() const {
       try {
         ProxyMethod(merge, datasets.size(), seed);
       } catch (const Error& error) {
-        throw Error("study.arms.{}.merges.{}: {}", name, chooser, error.what());
+        throw Error("study.arms.{}.merges.{}.{}", name, chooser, error.what());
       }
     }
   }

@@ -58,6 +58,18 @@ TEST(StudyTables, FilesJoinOnExperimentAndReference) {
   EXPECT_EQ(read_file(folder / "signs.csv"), "experiment,drift\nfull.1,0.125\n");
 }
 
+TEST(StudyTables, WhatIsNotKnownIsAnEmptyField) {
+  const TemporaryFolder folder;
+  StudyTables tables = small();
+  tables.references[0].errors = {std::nan("")};
+  tables.signs = {{"full.1", {{"drift", 0.125}, {"noise.general", std::nan("")}}}};
+  write_tables(tables, folder.path());
+  EXPECT_EQ(read_file(folder / "signs.csv"), "experiment,drift,noise.general\nfull.1,0.125,\n");
+  const StudyTables read = read_tables(folder.path());
+  EXPECT_TRUE(std::isnan(read.references[0].errors[0]));
+  EXPECT_TRUE(std::isnan(read.signs[0].values.at("noise.general")));
+}
+
 TEST(StudyTables, AreReadAsTheyWereWritten) {
   const TemporaryFolder folder;
   write_tables(small(), folder / "a");

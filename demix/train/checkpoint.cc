@@ -98,7 +98,7 @@ std::optional<TrainState> read_checkpoint(const std::filesystem::path& path,
   } catch (const std::exception& error) {
     std::string reason = error_chain(error);
     if (!reason.starts_with(path.string())) reason = path.string() + ": " + reason;
-    warn("checkpoint not used, training starts from the beginning: " + reason);
+    warn(fmt::format("A checkpoint is not used, training starts from the beginning: {}.", reason));
     return std::nullopt;
   }
 }

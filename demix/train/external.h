@@ -5,8 +5,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
 #include "demix/core/mixture.h"
@@ -26,19 +24,15 @@ struct ExternalJob {
   uint64_t seed = 0;
 };
 
+// Throws Error on an unknown placeholder, and where {mixture} or {output} is missing.
+void check_training_command(const std::string& command);
+
 // Runs the command and waits. Beside OUTPUT lie OUTPUT.mixture.csv and OUTPUT.log with all that the
-// command printed. Throws Error on an unknown placeholder, with the log's last lines when the
-// command fails, and when OUTPUT holds no checkpoint that can be opened. OUTPUT is not emptied
-// before: the program may resume there.
+// command printed. What it started in the background ends with it, and all of it when this process
+// dies. Throws Error on an unknown placeholder, with the log's last lines when the command fails,
+// and when OUTPUT holds no checkpoint that can be opened. OUTPUT is not emptied before: the program
+// may resume there.
 void train_externally(const ExternalJob& job);
-
-// The template with its placeholders replaced by shell-quoted values. Throws Error on an unknown
-// one.
-std::string expand_command(std::string_view command,
-                           const std::vector<std::pair<std::string, std::string>>& values);
-
-// The end of what a command printed, a few lines.
-std::string last_lines(const std::filesystem::path& log);
 
 // Tensors of two checkpoint folders that only one has, or whose shapes differ, by name. Empty when
 // names and shapes are equal.

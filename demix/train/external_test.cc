@@ -1,28 +1,23 @@
 #include "demix/train/external.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include <fstream>
-#include <functional>
+#include <chrono>
 #include <nlohmann/json.hpp>
+#include <thread>
 
-#include "demix/core/error.h"
 #include "demix/core/files.h"
 #include "demix/core/json.h"
 #include "demix/model/safetensors.h"
 #include "demix/train/pico.h"
+#include "tests/message_of.h"
+#include "tests/processes.h"
 
 namespace demix {
 namespace {
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const std::exception& error) {
-    return error_chain(error);
-  }
-  return "";
-}
 
 // A checkpoint folder with one small tensor.
 void write_checkpoint_folder(const std::filesystem::path& folder, std::vector<int64_t> shape) {
@@ -46,18 +41,6 @@ class External : public testing::Test {
   }
   TemporaryFolder folder_;
 };
-
-TEST(ExpandCommand, QuotesValuesForTheShell) {
-  EXPECT_EQ(expand_command("run {name} ${{HOME}} {tokens}", {{"name", "it's"}, {"tokens", "5"}}),
-            "run 'it'\\''s' ${HOME} '5'");
-}
-
-TEST(ExpandCommand, RefusesAnUnknownPlaceholderByName) {
-  EXPECT_NE(message_of([] { expand_command("run {token}", {{"tokens", "5"}}); }).find("'{token}'"),
-            std::string::npos);
-  EXPECT_NE(message_of([] { expand_command("run {tokens", {{"tokens", "5"}}); }).find("without"),
-            std::string::npos);
-}
 
 TEST_F(External, TheCommandGetsMixtureAndFoldersAndLeavesACheckpoint) {
   write_checkpoint_folder(folder_.path() / "base", {2, 3});
@@ -89,6 +72,32 @@ TEST_F(External, AFailingCommandIsReportedWithItsStatusAndLastLines) {
   EXPECT_EQ(message.find("line 80\n"), std::string::npos) << message;
   EXPECT_NE(message_of([&] { train_externally(job("kill -9 $$")); }).find("signal 9"),
             std::string::npos);
+}
+
+TEST_F(External, ACommandThatFailsWithoutAWordIsSaidToHavePrintedNone) {
+  const std::string message = message_of([&] { train_externally(job("exit 3")); });
+  EXPECT_TRUE(message.ends_with("it printed nothing (" + (folder_ / "out put.log").string() + ")"))
+      << message;
+}
+
+TEST_F(External, ACommandDoesNotOutliveUsWhenWeAreKilled) {
+  const auto pid = folder_ / "pid";
+  const pid_t us = fork();
+  ASSERT_GE(us, 0);
+  if (us == 0) {
+    message_of([&] {
+      train_externally(
+          job(fmt::format("echo $$ > '{0}.new'; mv '{0}.new' '{0}'; exec sleep 60", pid.string())));
+    });
+    _exit(1);
+  }
+  for (int i = 0; i < 2000 && !std::filesystem::exists(pid); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  const pid_t command = std::stoi(read_file(pid));
+  EXPECT_EQ(kill(command, 0), 0);
+  kill(us, SIGKILL);
+  waitpid(us, nullptr, 0);
+  EXPECT_TRUE(ends_soon(command));
 }
 
 TEST_F(External, ACommandThatLeavesNoCheckpointIsReported) {

@@ -23,7 +23,7 @@ MetricsFile::MetricsFile(std::filesystem::path path, int64_t steps) : path_(std:
       ++lines;
     }
     if (lines < steps)
-      warn(fmt::format("{}: holds {} of the {} steps already done; the missing lines are lost",
+      warn(fmt::format("{} holds {} of the {} steps already done; the missing lines are lost.",
                        path_.string(),
                        lines,
                        steps));

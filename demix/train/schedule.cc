@@ -50,6 +50,9 @@ void TrainConfig::check() const {
   at_least("checkpoint_every", checkpoint_every, int64_t{0});
   at_least("weight_decay", weight_decay, 0.0);
   at_least("clip_norm", clip_norm, 0.0);
+  constexpr int64_t kMostRows = 1 << 20;
+  if (rows_per_step > kMostRows)
+    throw Error("rows_per_step: expected at most {}, found {}", kMostRows, rows_per_step);
   const auto positive = [](const char* name, double value) {
     if (!(value > 0 && std::isfinite(value)))
       throw Error("{}: expected a positive number, found {}", name, value);

@@ -51,8 +51,9 @@ std::optional<TrainResult> finished_result(const TrainJob& job) {
     const Json json = Json::parse(read_file(path));
     if (json.at("key") == job.key) return json.at("result").get<TrainResult>();
   } catch (const std::exception& error) {
-    warn(fmt::format(
-        "{}: not a training result, the model is trained again: {}", path.string(), error.what()));
+    warn(fmt::format("{} is no training result, so the model is trained again: {}.",
+                     path.string(),
+                     error.what()));
   }
   return std::nullopt;
 }
@@ -128,7 +129,7 @@ class Training {
         checkpoint_path(), job_.key, {values(weights), values(mean), values(variance)});
     if (!state) return;
     if (state->step > steps_) {
-      warn(fmt::format("{}: is of step {} of a training of {} steps and is not used",
+      warn(fmt::format("{} is of step {} of a training of {} steps and is not used.",
                        checkpoint_path().string(),
                        state->step,
                        steps_));
