@@ -118,16 +118,16 @@ void AnswerPlan::add(const Task& task, const Tokenizer& tokenizer, int64_t posit
   }
   if (shortest < generation.max_tokens)
     warn(
-        fmt::format("task {}: answers of up to {} tokens do not fit into the {} that the model "
-                    "reads beside a prompt; they end where those end, after {} tokens or more",
+        fmt::format("Task {}: answers of up to {} tokens do not fit into the {} that the model "
+                    "reads beside a prompt; they end where those end, after {} tokens or more.",
                     task.name,
                     generation.max_tokens,
                     positions,
                     shortest));
   if (cut > 0)
     warn(
-        fmt::format("task {}: the prompts of {} of {} items are cut from the left, so that their "
-                    "answers fit into the {} tokens that the model reads",
+        fmt::format("Task {}: the prompts of {} of {} items are cut from the left, so that their "
+                    "answers fit into the {} tokens that the model reads.",
                     task.name,
                     cut,
                     task.items.size(),

@@ -57,12 +57,12 @@ TEST(AnswerPlan, KeepsThePromptsEndAndSaysWhatItCuts) {
   const auto said = warnings();
   ASSERT_GE(said.size(), 2u);
   EXPECT_EQ(said[said.size() - 2],
-            "task cut: answers of up to 30 tokens do not fit into the 24 that the model reads "
-            "beside a prompt; they end where those end, after 12 tokens or more");
+            "Task cut: answers of up to 30 tokens do not fit into the 24 that the model reads "
+            "beside a prompt; they end where those end, after 12 tokens or more.");
   EXPECT_EQ(
       said.back(),
-      "task cut: the prompts of 1 of 2 items are cut from the left, so that their answers fit "
-      "into the 24 tokens that the model reads");
+      "Task cut: the prompts of 1 of 2 items are cut from the left, so that their answers fit "
+      "into the 24 tokens that the model reads.");
 }
 
 }  // namespace

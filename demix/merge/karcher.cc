@@ -111,7 +111,14 @@ void merge(const TensorMerge& tensor, float* out) {
     }
     for (double& factor : c) factor *= mean_length;
   };
-  merge_in_span(tensor, VectorsAlong::kTensor, coefficients, out);
+  merge_in_span(tensor.models,
+                nullptr,
+                tensor.shape,
+                tensor.count,
+                VectorsAlong::kTensor,
+                tensor.threads,
+                coefficients,
+                out);
 }
 
 }  // namespace

@@ -168,8 +168,8 @@ TEST_F(MergekitConfigs, WrongModelsAreNamedWithTheirLine) {
 
 TEST_F(MergekitConfigs, DeepYamlIsAnError) {
   EXPECT_THROW(ConfigNode::parse(std::string(100'000, '['), "c.yml"), Error);
-  expect_refused("merge_method: ties\n" + std::string(kModels) + "parameters: {weight: " +
-                     std::string(90, '[') + std::string(90, ']') + "}\n",
+  expect_refused("merge_method: ties\n" + std::string(kModels) +
+                     "parameters: {weight: " + std::string(90, '[') + std::string(90, ']') + "}\n",
                  "c.yml:4",
                  "expected text");
 }
