@@ -287,7 +287,11 @@ Weights initial_weights(const Architecture& architecture, const Rng& rng) {
 Architecture load_architecture(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "config.json";
   if (!std::filesystem::exists(path))
-    throw Error("{}: holds no config.json; expected a Hugging Face model folder", folder.string());
+    throw Error("{}: {}; expected a Hugging Face model folder",
+                folder.string(),
+                std::filesystem::is_directory(folder) ? "holds no config.json"
+                : std::filesystem::exists(folder)     ? "is a file"
+                                                      : "no such folder");
   Json json;
   try {
     json = Json::parse(read_file(path));

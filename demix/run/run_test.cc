@@ -674,7 +674,7 @@ TEST_F(Run, WhatCannotWorkIsSaidBeforeAnythingIsTrained) {
 
   RunConfig missing = config();
   missing.components.import["digits"] = folder_ / "nothing";
-  EXPECT_MENTIONS(error_of(missing, "c"), "holds no config.json");
+  EXPECT_MENTIONS(error_of(missing, "c"), "no such folder");
   EXPECT_FALSE(fs::exists(out("c") / "corpus"));
 
   // Weights that are not whole.
