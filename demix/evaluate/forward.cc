@@ -22,6 +22,7 @@ class Packed final : public PackedModel {
   ScorePass scorer() const override {
     return [this, memory = std::make_shared<Memory>(layers_.architecture(), positions_)](
                const Pass& pass, std::vector<AnswerScore>& slots) {
+      const BlockProducts products;
       const Architecture& a = layers_.architecture();
       std::vector<int64_t> answered;
       for (const Answer& answer : pass.answers) answered.push_back(answer.row);
@@ -30,7 +31,6 @@ class Packed final : public PackedModel {
         attend_over_trees(rows, {a.heads, a.kv_heads, a.head_dim}, memory->attention);
       });
       read_answers(pass, read, memory->pass, slots);
-      end_block_products();
     };
   }
 

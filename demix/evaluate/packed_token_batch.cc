@@ -58,6 +58,7 @@ class PackedBatch final : public TokenBatch {
   }
 
   std::span<const float> read_prompts(std::span<const PlacedPrompt> prompts) override {
+    const BlockProducts products;
     const PromptPass planned = plan_prompts(prompts);
     std::vector<int64_t> last;
     for (const auto& path : planned.rows) last.push_back(path.back());
@@ -88,6 +89,7 @@ class PackedBatch final : public TokenBatch {
   }
 
   std::span<const float> read_tokens(std::span<const PlacedToken> tokens) override {
+    const BlockProducts products;
     Pass pass;
     std::vector<int64_t> rows_read;
     for (const PlacedToken& token : tokens) {
@@ -138,7 +140,6 @@ class PackedBatch final : public TokenBatch {
                         logits_.data() + (row + r) * vocabulary + column);
         },
         kBlockRows);
-    end_block_products();
     return logits_;
   }
 

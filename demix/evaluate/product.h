@@ -58,6 +58,12 @@ template <typename T>
 bool has_block_products();
 // To be called by a thread that has multiplied and turns to something else.
 void end_block_products();
+// Does so at the end of its scope, however that is left.
+struct BlockProducts {
+  BlockProducts() = default;
+  BlockProducts(const BlockProducts&) = delete;
+  ~BlockProducts() { end_block_products(); }
+};
 
 // The weights of a linear map, laid out for products.
 template <typename T>
