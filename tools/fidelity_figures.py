@@ -1,9 +1,11 @@
 """Prints the figures of docs/fidelity.md that agreement.csv does not hold, from the other tables of a study.
 
     .venv/bin/python tools/fidelity_figures.py [docs/fidelity]
+    .venv/bin/python tools/fidelity_figures.py docs/fidelity/schedule quarter_constant quarter_cosine
 
 Decisions with their standard errors over trainings, their differences on the same training seeds, the best
-reference, the gauge of every experiment beside what its proxies reached, and the same for ensembles.
+reference, the gauge of every experiment beside what its proxies reached, and the same for ensembles. With two
+arms instead: how much better the first one's estimates rank, on the same references and seeds of components.
 """
 
 import collections
@@ -14,6 +16,7 @@ import statistics
 import sys
 
 import numpy
+import scipy.stats
 
 PAIRS = [("ensemble", "merge"), ("ensemble", "interpolation"), ("merge", "interpolation")] + [
     (chooser, other) for chooser in ("ensemble", "merge", "calibrated_linear") for other in ("regmix", "own_share")
@@ -34,18 +37,57 @@ def mean_with_error(values: list[float]) -> str:
     return f"{statistics.mean(values):6.2f} ± {statistics.stdev(values) / math.sqrt(len(values)):.2f}"
 
 
-def ranks(values: numpy.ndarray) -> numpy.ndarray:
-    return numpy.argsort(numpy.argsort(values))
-
-
 def macro_spearman(a: numpy.ndarray, b: numpy.ndarray) -> float:
-    """Of [reference, domain] tables without ties."""
-    return float(numpy.mean([numpy.corrcoef(ranks(x), ranks(y))[0, 1] for x, y in zip(a.T, b.T)]))
+    """Of [reference, domain] tables."""
+    rank = scipy.stats.rankdata
+    return float(numpy.mean([numpy.corrcoef(rank(x), rank(y))[0, 1] for x, y in zip(a.T, b.T)]))
+
+
+def compare_arms(references: list[dict], estimates: list[dict], arms: list[str]) -> None:
+    """Macro Spearman of arms[0] less that of arms[1], mean over their seeds, with 95 % by bootstrap over references."""
+    domains = [name for name in references[0] if name.startswith("score.")]
+    trained = collections.defaultdict(list)
+    for row in references:
+        if row["experiment"].rpartition(".")[0] == arms[0]:
+            trained[row["reference"]].append([float(row[domain]) for domain in domains])
+    estimated = {
+        (row["experiment"], row["chooser"], row["reference"]): [float(row[domain]) for domain in domains]
+        for row in estimates
+        if row["experiment"].rpartition(".")[0] in arms and all(row[domain] for domain in domains)
+    }
+    seeds = sorted({name.rpartition(".")[2] for name, _, _ in estimated if name.rpartition(".")[2].isdigit()})
+    for chooser in ("ensemble", "merge", "interpolation", "calibrated_8", "calibrated"):
+        names = [name for name in trained if (f"{arms[0]}.{seeds[0]}", chooser, name) in estimated]
+        if not names:
+            continue
+        truth = numpy.array([numpy.mean(trained[name], axis=0) for name in names])
+        tables = {
+            (arm, seed): numpy.array([estimated[f"{arm}.{seed}", chooser, name] for name in names])
+            for arm in arms
+            for seed in seeds
+        }
+
+        def lead(places: numpy.ndarray, seed: str) -> float:
+            first, second = (macro_spearman(truth[places], tables[arm, seed][places]) for arm in arms)
+            return first - second
+
+        random = numpy.random.default_rng(1)
+        everything = numpy.arange(len(names))
+        draws = [
+            numpy.mean([lead(places, seed) for seed in seeds])
+            for places in (random.choice(everything, len(names)) for _ in range(2000))
+        ]
+        low, high = numpy.percentile(draws, [2.5, 97.5])
+        by_seed = [lead(everything, seed) for seed in seeds]
+        print(f"  {chooser:14} {numpy.mean(by_seed):+.3f} [{low:+.3f}, {high:+.3f}], by seed", end=" ")
+        print(", ".join(f"{value:+.3f}" for value in by_seed))
 
 
 def main() -> None:
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "docs/fidelity")
     references, estimates = rows(folder / "references.csv"), rows(folder / "estimates.csv")
+    if len(sys.argv) == 4:
+        return compare_arms(references, estimates, sys.argv[2:])
     domains = [name for name in references[0] if name.startswith("score.")]
 
     decided = collections.defaultdict(list)
