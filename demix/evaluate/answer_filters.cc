@@ -27,28 +27,23 @@ struct AnswerComparison::Ignored {
 
 namespace {
 
-std::string extracted(const AnswerFilter& filter, const PythonRegex& regex, std::string_view text) {
+// What of the matches is selected, or `fallback`.
+std::string extracted(const PythonRegex& regex,
+                      int64_t group_select,
+                      std::string_view fallback,
+                      std::string_view text) {
   const auto matches = regex.find_all(text);
-  if (matches.empty()) return filter.fallback;
   const auto size = static_cast<int64_t>(matches.size());
-  const int64_t at = filter.group_select < 0 ? filter.group_select + size : filter.group_select;
-  if (at < 0 || at >= size) return filter.fallback;  // the harness stops there
+  const int64_t at = group_select < 0 ? group_select + size : group_select;
+  if (at < 0 || at >= size) return std::string(fallback);  // the harness stops, but for no match
   const std::vector<std::string>& groups = matches[static_cast<size_t>(at)];
   if (groups.size() == 1) return std::string(strip(groups[0]));
   const auto found =
       std::find_if(groups.begin(), groups.end(), [](const auto& group) { return !group.empty(); });
-  return std::string(strip(found == groups.end() ? filter.fallback : *found));
+  return std::string(strip(found == groups.end() ? fallback : *found));
 }
 
 // ---- multi_choice_regex: MultiChoiceRegexFilter of lm_eval/filters/extraction.py ----
-
-// What of the matches is selected; empty where there is none. (The harness stops where there are
-// fewer matches than group_select.)
-std::string selected(const AnswerFilter& filter, const PythonRegex& regex, std::string_view text) {
-  AnswerFilter plain = filter;
-  plain.fallback.clear();
-  return extracted(plain, regex, text);
-}
 
 // re.escape, for our reader of expressions.
 std::string escaped(std::string_view text) {
@@ -79,7 +74,10 @@ std::string chosen(const AnswerFilter& filter,
                    std::span<const PythonRegex> ignored,
                    std::span<const std::string> choices,
                    std::string_view answer) {
-  if (std::string found = selected(filter, regex, answer); !found.empty()) return found;
+  const auto selected = [&](const PythonRegex& by, std::string_view from) {
+    return extracted(by, filter.group_select, "", from);
+  };
+  if (std::string found = selected(regex, answer); !found.empty()) return found;
   std::vector<std::string> texts;
   std::map<std::string, std::string> letters;
   std::string all_letters;
@@ -96,11 +94,11 @@ std::string chosen(const AnswerFilter& filter,
   });
   std::string pattern;
   for (const std::string& text : texts) pattern += (pattern.empty() ? "" : "|") + escaped(text);
-  std::string found = selected(filter, PythonRegex(pattern), simplified(filter, ignored, answer));
+  std::string found = selected(PythonRegex(pattern), simplified(filter, ignored, answer));
   if (const auto letter = letters.find(found); !found.empty() && letter != letters.end())
     found = letter->second;
   if (!found.empty()) return found;
-  found = selected(filter, PythonRegex(":[\\s]*(" + all_letters + ")"), answer);
+  found = selected(PythonRegex(":[\\s]*(" + all_letters + ")"), answer);
   if (found.empty()) return filter.fallback;
   return found.size() == 1 && all_letters.find(found) != std::string::npos ? "(" + found + ")"
                                                                            : found;
@@ -187,7 +185,7 @@ std::vector<AnswerComparison::Verdict> AnswerComparison::compare(
     for (const Compiled::Step& step : pipeline.steps) {
       switch (step.filter.kind) {
         case AnswerFilter::Kind::kRegex:
-          text = extracted(step.filter, *step.regex, text);
+          text = extracted(*step.regex, step.filter.group_select, step.filter.fallback, text);
           break;
         case AnswerFilter::Kind::kMultiChoiceRegex:
           text = chosen(step.filter, *step.regex, step.ignored, choices, text);
