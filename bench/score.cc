@@ -124,7 +124,7 @@ template <typename T>
 double block_rate(int64_t rows, int64_t in, int64_t out) {
   return product_rate(rows, in, out, [&] {
     const int64_t stride = row_stride<T>(in);
-    const auto x = std::make_shared<Buffer<T>>((rows + kRowUnit) * stride);
+    const auto x = std::make_shared<Buffer<T>>(round_up(rows, kBlockRows) * stride);
     const Buffer<T> weights(out * in);
     const auto dtype = std::is_same_v<T, float> ? at::kFloat : at::kBFloat16;
     const auto fill = [&](T* to, int64_t count) {
@@ -170,13 +170,12 @@ void run(const std::string& shape, at::ScalarType dtype, int64_t items, int64_t 
                   {a.intermediate, a.hidden, layers},
                   {a.hidden, a.vocabulary, static_cast<double>(answer_rows)}};
   double flops = 0, library_seconds = 0, block_seconds = 0;
-  const int64_t group = dtype == at::kFloat ? group_rows<float>() : group_rows<BFloat16>();
   for (const auto& [in, out, times] : products) {
     const double these = 2.0 * static_cast<double>(in * out) * times;
     flops += these;
-    library_seconds += these / library_rate(group, in, out, dtype);
-    block_seconds += these / (dtype == at::kFloat ? block_rate<float>(group, in, out)
-                                                  : block_rate<BFloat16>(group, in, out));
+    library_seconds += these / library_rate(kGroupRows, in, out, dtype);
+    block_seconds += these / (dtype == at::kFloat ? block_rate<float>(kGroupRows, in, out)
+                                                  : block_rate<BFloat16>(kGroupRows, in, out));
   }
   const double peak = library_rate(2048, 2048, 2048, dtype);
   const auto times = timed([&] { log_likelihoods(passes, 4 * items, decoder, weights, nullptr); });

@@ -14,5 +14,6 @@ void add_evaluate(CLI::App& app);
 void add_fit(CLI::App& app);
 void add_report(CLI::App& app);
 void add_study(CLI::App& app);
+void add_work(CLI::App& app);
 
 }  // namespace demix::cli

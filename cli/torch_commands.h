@@ -22,6 +22,7 @@ inline constexpr TorchCommand kTorchCommands[] = {
     {"train", "The same, and the base and component models"},
     {"search", "The same, and the search over proxies"},
     {"validate", "The same, and references that measure the proxies' fidelity"},
+    {"work", "A worker: does pieces of the work of a run on this or another machine"},
     {"study", "How well proxies of several kinds foretell references: tables as CSV"},
     {"evaluate", "Benchmark scores of a Hugging Face checkpoint"},
 };

@@ -11,5 +11,6 @@ int main(int argc, char** argv) {
   demix::cli::add_plan(app);
   demix::cli::add_evaluate(app);
   demix::cli::add_study(app);
+  demix::cli::add_work(app);
   return demix::cli::run_program(app, argc, argv);
 }

@@ -1,6 +1,6 @@
 # Imported targets for the native libraries inside PyPI wheels:
 #   wheel::torch     libtorch, libtorch_cpu, libc10 and, in CUDA builds, libtorch_cuda and libc10_cuda
-#   wheel::fmt       the header-only fmt that torch carries; one fmt for the whole program, since two
+#   wheel::fmt       headers of the fmt that torch carries, compiled in demix/core/fmt.cc; one fmt for the whole program, since two
 #                    versions in one include path do not mix
 #   wheel::arrow     Arrow and Parquet of pyarrow
 #   wheel::lightgbm  lib_lightgbm.so (its C functions are declared in demix/search/lightgbm.cc)
@@ -48,7 +48,6 @@ file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/fmt_of_torch)
 file(CREATE_LINK ${SITE_PACKAGES}/torch/include/fmt ${CMAKE_BINARY_DIR}/fmt_of_torch/fmt SYMBOLIC)
 add_library(wheel::fmt INTERFACE IMPORTED GLOBAL)
 target_include_directories(wheel::fmt SYSTEM INTERFACE ${CMAKE_BINARY_DIR}/fmt_of_torch)
-target_compile_definitions(wheel::fmt INTERFACE FMT_HEADER_ONLY)
 
 add_wheel(arrow DIRECTORY ${SITE_PACKAGES}/pyarrow
   FILES libarrow.so.2600 libparquet.so.2600 INCLUDES ${SITE_PACKAGES}/pyarrow/include)

@@ -19,3 +19,5 @@ std::string message_of(auto&& work) {
 }
 
 }  // namespace demix
+
+#define EXPECT_MENTIONS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)

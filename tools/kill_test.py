@@ -2,6 +2,9 @@
 uninterrupted run of the same recipe: result.json must be the same but for times.
 
     .venv/bin/python tools/kill_test.py recipes/smoke.yaml --kills 6 --seed 1 --folder runs/kill_test
+
+With --workers N the run shares its work with N workers (demix work), proxies are merged, and each kill hits the run
+or one of them.
 """
 
 import argparse
@@ -17,11 +20,50 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
-def start(recipe: pathlib.Path, out: pathlib.Path) -> subprocess.Popen:
+def start(recipe: pathlib.Path, out: pathlib.Path, *options: str) -> subprocess.Popen:
     with open(f"{out}.log", "ab") as log:
         return subprocess.Popen(
-            [ROOT / "bin" / "demix", "run", recipe, "--out", out], stdout=log, stderr=log
+            [ROOT / "bin" / "demix", "run", recipe, "--out", out, *options], stdout=log, stderr=log
         )
+
+
+def start_worker(out: pathlib.Path, number: int) -> subprocess.Popen:
+    with open(f"{out}.worker{number}.log", "ab") as log:
+        return subprocess.Popen(
+            [ROOT / "bin" / "demix", "work", out, "--threads", "1"], stdout=log, stderr=log
+        )
+
+
+def kill(process: subprocess.Popen) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def run_with_workers(
+    recipe: pathlib.Path, out: pathlib.Path, count: int, kills: int, moment
+) -> tuple[int, int]:
+    """The run's exit status, and how many kills there were."""
+    listen = ("--listen", "127.0.0.1:0")
+    run = start(recipe, out, *listen)
+    workers = [start_worker(out, i) for i in range(count)]
+    done = 0
+    try:
+        while True:
+            try:
+                return run.wait(moment() if done < kills else None), done
+            except subprocess.TimeoutExpired:
+                done += 1
+            victim = random.randrange(count + 1)
+            if victim == count:
+                kill(run)
+                run = start(recipe, out, *listen)
+            else:
+                kill(workers[victim])
+                workers[victim] = start_worker(out, victim)
+            print(f"killed {'the run' if victim == count else f'worker {victim}'}", flush=True)
+    finally:
+        for worker in workers:
+            kill(worker)
 
 
 def result(out: pathlib.Path) -> dict:
@@ -45,11 +87,16 @@ def main() -> int:
     parser.add_argument("recipe", type=pathlib.Path)
     parser.add_argument("--kills", type=int, default=6)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--folder", type=pathlib.Path, default=ROOT / "runs" / "kill_test")
     options = parser.parse_args()
     shutil.rmtree(options.folder, ignore_errors=True)
     options.folder.mkdir(parents=True)
     whole, killed = options.folder / "whole", options.folder / "killed"
+    if options.workers > 0:
+        merged = options.folder / "merged.yaml"
+        merged.write_text(options.recipe.read_text() + "\nproxies: merged\n")
+        options.recipe = merged
 
     began = time.monotonic()
     if start(options.recipe, whole).wait() != 0:
@@ -57,20 +104,30 @@ def main() -> int:
         return 1
     seconds = time.monotonic() - began
 
-    draws = random.Random(options.seed)
+    random.seed(options.seed)
+
+    def moment() -> float:
+        return random.uniform(0.02, 1.5 / options.kills) * seconds
+
     kills = 0
-    while kills < options.kills:
+    if options.workers > 0:
+        status, kills = run_with_workers(
+            options.recipe, killed, options.workers, options.kills, moment
+        )
+        if status != 0:
+            print(f"the run with workers failed; see {killed}.log")
+            return 1
+    while options.workers == 0 and kills < options.kills:
         run = start(options.recipe, killed)
-        moment = draws.uniform(0.02, 1.5 / options.kills) * seconds
+        after = moment()
         try:
-            run.wait(moment)
+            run.wait(after)
             break  # it came to its end between two kills
         except subprocess.TimeoutExpired:
-            run.send_signal(signal.SIGKILL)
-            run.wait()
+            kill(run)
             kills += 1
-            print(f"killed after {moment:.1f} s", flush=True)
-    if start(options.recipe, killed).wait() != 0:
+            print(f"killed after {after:.1f} s", flush=True)
+    if options.workers == 0 and start(options.recipe, killed).wait() != 0:
         print(f"the resumed run failed; see {killed}.log")
         return 1
     found = differences(result(whole), result(killed))

@@ -126,6 +126,16 @@ struct AnyCpu {
   static DEMIX_INLINE void limit(Floats& x, float limit) { x = x > limit ? Floats{} + limit : x; }
 };
 
+// Whether the processor has AVX-512 with products of bfloat16.
+inline bool has_avx512_bf16() {
+#if defined(__x86_64__) && defined(__GNUC__)
+  return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#else
+  return false;
+#endif
+}
+
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
     !defined(__SANITIZE_ADDRESS__)
 
@@ -168,11 +178,6 @@ struct Avx512Bf16 {
     asm("vminps %0, %1, %0" : "+v"(x) : "v"(Floats{} + limit));
   }
 };
-inline bool has_avx512_bf16() {
-  return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-}
-
 #define DEMIX_KERNEL(name, parameters, arguments)                                                 \
   DEMIX_CPU_CLONES static void name##_for_any parameters { name##_for<AnyCpu> arguments; }        \
   __attribute__((target("arch=x86-64-v4,avx512bf16"))) static void name##_for_avx512 parameters { \

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "demix/core/error.h"
+#include "tests/message_of.h"
 #include "tests/temporary_folder.h"
 
 namespace demix {
@@ -59,8 +60,5 @@ std::string error_of(Function function) {
   }
   return "";
 }
-
-#define EXPECT_MENTIONS(text, part) \
-  EXPECT_NE((text).find(part), std::string::npos) << (text).substr(0, 500)
 
 }  // namespace demix

@@ -5,6 +5,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "demix/evaluate/bfloat16_block.h"
+#include "demix/evaluate/bfloat16_tiles.h"
 #include "demix/evaluate/product.h"
 #include "demix/evaluate/softmax.h"
 
@@ -194,26 +196,25 @@ void attend_head(std::span<const Segment> tree,
       const int64_t panels = round_up(seen, kPositions) / kPositions;
       gather(path, queries, head_dim, q + row * input.q_stride, input.q_stride);
       for (int64_t p = 0; p < panels; ++p)
-        multiply_block(kQueries,
-                       kPositions,
-                       path.dims,
-                       path.queries.data(),
-                       path.dims,
-                       path.keys.data() + p * path.dims * kPositions,
-                       false,
-                       path.scores.data() + p * kQueries * kPositions);
+        multiply_block<C>({.rows = kQueries,
+                           .columns = kPositions,
+                           .inputs = path.dims,
+                           .a = path.queries.data(),
+                           .a_stride = path.dims,
+                           .panel = path.keys.data() + p * path.dims * kPositions,
+                           .block = path.scores.data() + p * kQueries * kPositions});
       soften(path, queries, segment.start, panels, scale);
       for (int64_t d = 0; d < path.value_panels; ++d)
         for (int64_t p = 0; p < panels; ++p)
-          multiply_block(
-              kQueries,
-              std::min(kBlockColumns, path.dims - d * kBlockColumns),
-              kPositions,
-              path.probabilities.data() + p * kQueries * kPositions,
-              kPositions,
-              path.values.data() + (p * path.value_panels + d) * kPositions * kBlockColumns,
-              p > 0,
-              path.mixed.data() + d * kQueries * kBlockColumns);
+          multiply_block<C>({.rows = kQueries,
+                             .columns = std::min(kBlockColumns, path.dims - d * kBlockColumns),
+                             .inputs = kPositions,
+                             .a = path.probabilities.data() + p * kQueries * kPositions,
+                             .a_stride = kPositions,
+                             .panel = path.values.data() +
+                                      (p * path.value_panels + d) * kPositions * kBlockColumns,
+                             .add = p > 0,
+                             .block = path.mixed.data() + d * kQueries * kBlockColumns});
       scatter(path, queries, head_dim, out + row * input.out_stride, input.out_stride);
     }
   }
@@ -243,7 +244,7 @@ void attend(
 }  // namespace
 
 AttentionScratch::AttentionScratch(int64_t head_dim, int64_t longest, bool in_bfloat16) {
-  if (in_bfloat16 && has_block_products<BFloat16>()) {
+  if (in_bfloat16 && (has_bfloat16_tiles() || has_bfloat16_block())) {
     in_bfloat16_ = std::make_unique<Path<BFloat16>>(head_dim, longest);
   } else {
     in_float_ = std::make_unique<Path<float>>(head_dim, longest);

@@ -1,7 +1,7 @@
 #include "demix/evaluate/bfloat16_block.h"
 
 #include "demix/core/error.h"
-#include "demix/evaluate/product.h"
+#include "demix/evaluate/vector_block.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
@@ -67,30 +67,27 @@ bool has_bfloat16_block() {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bf16");
 }
 
-void multiply_bfloat16_block(int64_t rows,
-                             int64_t columns,
-                             int64_t inputs,
-                             const BFloat16* a,
-                             int64_t a_stride,
-                             const BFloat16* panel,
-                             bool add,
-                             float* block) {
-  DEMIX_CHECK(columns % 16 == 0 && columns > 0 && columns <= kBlockColumns && inputs % 2 == 0);
-  const Strip* strips = kStripsOfWidth[columns / 16 - 1];
-  for (int64_t row = 0; row < rows; row += kRows) {
-    const int64_t together = rows - row < kRows ? rows - row : kRows;
-    strips[together - 1](
-        inputs, a + row * a_stride, a_stride, panel, add, block + row * kBlockColumns);
+void multiply_bfloat16_block(const BlockProduct<BFloat16>& p) {
+  static const bool has = has_bfloat16_block();
+  if (!has) return multiply_vector_block(p);
+  DEMIX_CHECK(p.columns % 16 == 0 && p.columns > 0 && p.columns <= kBlockColumns &&
+              p.inputs % 2 == 0);
+  const Strip* strips = kStripsOfWidth[p.columns / 16 - 1];
+  for (int64_t row = 0; row < p.rows; row += kRows) {
+    const int64_t together = p.rows - row < kRows ? p.rows - row : kRows;
+    strips[together - 1](p.inputs,
+                         p.a + row * p.a_stride,
+                         p.a_stride,
+                         p.panel,
+                         p.add,
+                         p.block + row * kBlockColumns);
   }
 }
 
 #else
 
 bool has_bfloat16_block() { return false; }
-void multiply_bfloat16_block(
-    int64_t, int64_t, int64_t, const BFloat16*, int64_t, const BFloat16*, bool, float*) {
-  DEMIX_CHECK(!"this processor has no such instructions");
-}
+void multiply_bfloat16_block(const BlockProduct<BFloat16>& p) { multiply_vector_block(p); }
 
 #endif
 

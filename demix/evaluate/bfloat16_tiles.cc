@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "demix/core/error.h"
-#include "demix/evaluate/product.h"
 
 #if defined(__x86_64__) && defined(__GNUC__) && defined(__linux__)
 #include <cpuid.h>
@@ -114,41 +113,33 @@ bool has_bfloat16_tiles() {
   return has;
 }
 
-DEMIX_TILES void multiply_bfloat16_tiles(int64_t rows,
-                                         int64_t columns,
-                                         int64_t inputs,
-                                         const BFloat16* a,
-                                         int64_t a_stride,
-                                         const BFloat16* panel,
-                                         bool add,
-                                         float* block,
-                                         std::span<const BFloat16> wanted) {
-  DEMIX_CHECK(columns % kTileColumns == 0 && columns > 0 && columns <= kBlockColumns &&
-              inputs % kTileInputs == 0);
+DEMIX_TILES void multiply_bfloat16_tiles(const BlockProduct<BFloat16>& p) {
+  DEMIX_CHECK(p.columns % kTileColumns == 0 && p.columns > 0 && p.columns <= kBlockColumns &&
+              p.inputs % kTileInputs == 0);
   if (!shaped) {
     _tile_loadconfig(&kShapes);
     shaped = true;
   }
   asm volatile("" ::: "memory");  // what is in `a` is written
   const int64_t steps =
-      tiles(rows, 2 * kTileRows) * tiles(columns, 2 * kTileColumns) * (inputs / kTileInputs);
-  Fetched next{reinterpret_cast<const char*>(wanted.data()),
-               tiles(static_cast<int64_t>(wanted.size_bytes()), kLineBytes * steps)};
-  for (int64_t first = 0; first < inputs; first += kInputsTogether) {
-    const int64_t together = std::min(kInputsTogether, inputs - first);
-    for (int64_t column = 0; column < columns; column += 2 * kTileColumns) {
-      const bool right = columns - column > kTileColumns;
-      for (int64_t row = 0; row < rows; row += 2 * kTileRows) {
-        const bool lower = rows - row > kTileRows;
+      tiles(p.rows, 2 * kTileRows) * tiles(p.columns, 2 * kTileColumns) * (p.inputs / kTileInputs);
+  Fetched next{reinterpret_cast<const char*>(p.wanted.data()),
+               tiles(static_cast<int64_t>(p.wanted.size_bytes()), kLineBytes * steps)};
+  for (int64_t first = 0; first < p.inputs; first += kInputsTogether) {
+    const int64_t together = std::min(kInputsTogether, p.inputs - first);
+    for (int64_t column = 0; column < p.columns; column += 2 * kTileColumns) {
+      const bool right = p.columns - column > kTileColumns;
+      for (int64_t row = 0; row < p.rows; row += 2 * kTileRows) {
+        const bool lower = p.rows - row > kTileRows;
         const auto multiply =
             lower ? (right ? multiply_tiles<true, true> : multiply_tiles<true, false>)
                   : (right ? multiply_tiles<false, true> : multiply_tiles<false, false>);
         multiply(together,
-                 a + row * a_stride + first,
-                 a_stride,
-                 panel + first * kBlockColumns + 2 * column,
-                 add || first > 0,
-                 block + row * kBlockColumns + column,
+                 p.a + row * p.a_stride + first,
+                 p.a_stride,
+                 p.panel + first * kBlockColumns + 2 * column,
+                 p.add || first > 0,
+                 p.block + row * kBlockColumns + column,
                  next);
       }
     }
@@ -163,15 +154,7 @@ DEMIX_TILES void end_bfloat16_tiles() {
 #else
 
 bool has_bfloat16_tiles() { return false; }
-void multiply_bfloat16_tiles(int64_t,
-                             int64_t,
-                             int64_t,
-                             const BFloat16*,
-                             int64_t,
-                             const BFloat16*,
-                             bool,
-                             float*,
-                             std::span<const BFloat16>) {
+void multiply_bfloat16_tiles(const BlockProduct<BFloat16>&) {
   DEMIX_CHECK(!"this processor has no tiles");
 }
 void end_bfloat16_tiles() {}

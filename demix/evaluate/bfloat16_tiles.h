@@ -2,10 +2,7 @@
 // once.
 #pragma once
 
-#include <cstdint>
-#include <span>
-
-#include "demix/core/simd.h"
+#include "demix/evaluate/product.h"
 
 namespace demix {
 
@@ -16,17 +13,8 @@ constexpr int64_t kTileInputs = 32;
 bool has_bfloat16_tiles();
 // As multiply_block; `columns` is a multiple of 16 and `inputs` of kTileInputs. Rows of `a` and of
 // the block are read and written up to a multiple of 16. A row's sums are the same in any place of
-// the block. `wanted` is memory that the caller will read next: it is brought into the cache
-// meanwhile.
-void multiply_bfloat16_tiles(int64_t rows,
-                             int64_t columns,
-                             int64_t inputs,
-                             const BFloat16* a,
-                             int64_t a_stride,
-                             const BFloat16* panel,
-                             bool add,
-                             float* block,
-                             std::span<const BFloat16> wanted = {});
+// the block. `wanted` is brought into the cache meanwhile.
+void multiply_bfloat16_tiles(const BlockProduct<BFloat16>& product);
 // Gives the thread's tiles back: to be called before other code may use them.
 void end_bfloat16_tiles();
 

@@ -55,12 +55,11 @@ class Packed final : public PackedModel {
     for (size_t i = 0; i < order.size(); ++i) order[i] = i;
     const auto token = [&](size_t i) { return int64_t{pass.answers[i].token}; };
     std::sort(order.begin(), order.end(), [&](size_t i, size_t j) { return token(i) < token(j); });
-    const int64_t group = group_rows<T>();
-    for (int64_t first = 0; first < read; first += group) {
+    for (int64_t first = 0; first < read; first += kGroupRows) {
       layers_.head().multiply(
           m.read.row(first),
           m.read.stride,
-          std::min(group, read - first),
+          std::min(kGroupRows, read - first),
           [&](int64_t row, int64_t column, const Block& block) {
             add_logits(block, sums.data() + first + row);
             auto answer = std::partition_point(

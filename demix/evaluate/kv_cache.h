@@ -1,10 +1,9 @@
 // Keys and values of one sequence that grows token by token, and attention to them.
 //
 // Positions lie in pages of kPagePositions, which serve all layers and heads. T is float or
-// BFloat16. In a page the keys of a head are [head_dim, positions], so that sixteen scores are
-// computed at once, and its values [positions, head_dim]; all arithmetic is float32. Where the
-// processor has products of bfloat16 pairs, both are panels of those products (product.h) instead,
-// as in the attention of scoring: probabilities are rounded before they weigh the values.
+// BFloat16. In a page a head's keys and values are panels of products (product.h), as in the
+// attention of scoring: sums are float32, and of BFloat16 probabilities are rounded before they
+// weigh the values.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +18,10 @@ namespace demix {
 constexpr int64_t kPagePositions = 64;
 
 // Memory of one thread's calls of KvCache::attend.
+template <typename T>
 struct KvScratch {
-  std::vector<float> floats;
-  std::vector<BFloat16> halves;
+  std::vector<float> sums;
+  std::vector<T> inputs;
 };
 
 template <typename T>
@@ -34,7 +34,7 @@ class KvCache {
   void write(int64_t layer, int64_t position, const T* k, const T* v);
   // out = softmax(q kᵀ / √head_dim) v over positions [0, seen), of all heads: q and out are
   // [heads · head_dim]. Depends bitwise on nothing but these.
-  void attend(int64_t layer, int64_t seen, const T* q, T* out, KvScratch& scratch) const;
+  void attend(int64_t layer, int64_t seen, const T* q, T* out, KvScratch<T>& scratch) const;
 
   static int64_t bytes_per_position(int64_t layers, AttentionShape shape);
 

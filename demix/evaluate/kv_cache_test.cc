@@ -49,7 +49,7 @@ void expect_attention(const Case& c, double tolerance) {
       cache.write(layer, position, keys.back().data(), values.back().data());
     }
   }
-  KvScratch scratch;
+  KvScratch<T> scratch;
   for (int64_t layer = 0; layer < c.layers; ++layer) {
     const auto q = random_numbers<T>(rng, heads * head_dim);
     std::vector<T> out(q.size());
@@ -99,7 +99,7 @@ TEST(KvCache, ServesTheNextSequenceWithItsPages) {
   const auto k = random_numbers<float>(rng, 16), v = random_numbers<float>(rng, 16);
   const auto q = random_numbers<float>(rng, 32);
   std::vector<float> a(32), b(32);
-  KvScratch scratch;
+  KvScratch<float> scratch;
   for (KvCache<float>* cache : {&used, &fresh}) cache->write(0, 0, k.data(), v.data());
   used.attend(0, 1, q.data(), a.data(), scratch);
   fresh.attend(0, 1, q.data(), b.data(), scratch);

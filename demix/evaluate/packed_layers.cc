@@ -141,13 +141,12 @@ template <typename T>
 void PackedLayers<T>::run(const Pass& pass,
                           std::span<const int64_t> read,
                           PassMemory<T>& m,
-                          const Attend<T>& attend,
-                          int64_t row_unit) const {
-  const Run run{pass, attend, row_unit, m};
+                          const Attend<T>& attend) const {
+  const Run run{pass, attend, m};
   m.x.reserve(pass.rows());
   for (int64_t i = 0; i < pass.rows(); ++i)
     std::copy_n(embedding_ + pass.ids[static_cast<size_t>(i)] * a_.hidden, a_.hidden, m.x.row(i));
-  const auto groups = groups_of(pass, group_rows<T>());
+  const auto groups = groups_of(pass, kGroupRows);
   int64_t largest = 0;
   for (const RowGroup& group : groups) largest = std::max(largest, group.rows);
   for (ActivationRows<T>* rows : {&m.normed, &m.qkv, &m.mixed, &m.gated}) rows->reserve(largest);
@@ -201,15 +200,13 @@ void PackedLayers<T>::mix(int64_t index, const RowGroup& group, const Run& run) 
   PassMemory<T>& m = run.memory;
   const int64_t q = a_.heads * a_.head_dim, kv = a_.kv_heads * a_.head_dim;
   normalize_group(layer.input_norm, group, m);
-  layer.qkv.multiply(
-      m.normed.row(0),
-      m.normed.stride,
-      group.rows,
-      [&](int64_t row, int64_t column, const Block& block) {
-        const T* bias = a_.qkv_bias ? layer.qkv_bias.data() + column : nullptr;
-        store_block(block, bias, Strided<T>{m.qkv.row(row) + column, m.qkv.stride});
-      },
-      run.row_unit);
+  layer.qkv.multiply(m.normed.row(0),
+                     m.normed.stride,
+                     group.rows,
+                     [&](int64_t row, int64_t column, const Block& block) {
+                       const T* bias = a_.qkv_bias ? layer.qkv_bias.data() + column : nullptr;
+                       store_block(block, bias, Strided<T>{m.qkv.row(row) + column, m.qkv.stride});
+                     });
   const Rotation rotation{run.pass.positions.data() + group.first, cos_.data(), sin_.data()};
   const auto rotate = [&](T* from, int64_t heads, const T* norm) {
     const Strided<T> x{from, m.qkv.stride};
@@ -235,20 +232,20 @@ void PackedLayers<T>::feed_forward(int64_t index, const RowGroup& group, const R
   PassMemory<T>& m = run.memory;
   add_product(layer.out, layer.out_bias, m.mixed, group, run);
   normalize_group(layer.post_norm, group, m);
-  layer.gate_up.multiply(
-      m.normed.row(0),
-      m.normed.stride,
-      group.rows,
-      [&](int64_t row, int64_t column, const Block& block) {
-        column /= 2;
-        GateBiases<T> biases{};
-        if (layer.gate_bias) biases = {layer.gate_bias + column, layer.up_bias + column};
-        const int64_t pairs = std::min(kBlockColumns / 2, a_.intermediate - column);
-        store_gated_block({block.values, block.rows, pairs},
-                          biases,
-                          Strided<T>{m.gated.row(row) + column, m.gated.stride});
-      },
-      run.row_unit);
+  layer.gate_up.multiply(m.normed.row(0),
+                         m.normed.stride,
+                         group.rows,
+                         [&](int64_t row, int64_t column, const Block& block) {
+                           column /= 2;
+                           GateBiases<T> biases{};
+                           if (layer.gate_bias)
+                             biases = {layer.gate_bias + column, layer.up_bias + column};
+                           const int64_t pairs =
+                               std::min(kBlockColumns / 2, a_.intermediate - column);
+                           store_gated_block({block.values, block.rows, pairs},
+                                             biases,
+                                             Strided<T>{m.gated.row(row) + column, m.gated.stride});
+                         });
   add_product(layer.down, layer.down_bias, m.gated, group, run);
 }
 
@@ -272,15 +269,11 @@ void PackedLayers<T>::add_product(const Matrix<T>& weights,
                                   const Run& run) const {
   const ActivationRows<T>& x = run.memory.x;
   weights.multiply(
-      from.row(0),
-      from.stride,
-      group.rows,
-      [&](int64_t row, int64_t column, const Block& block) {
+      from.row(0), from.stride, group.rows, [&](int64_t row, int64_t column, const Block& block) {
         add_block(block,
                   bias ? bias + column : nullptr,
                   Strided<T>{x.row(group.first + row) + column, x.stride});
-      },
-      run.row_unit);
+      });
 }
 
 template void attend_over_trees(const AttentionRows<float>&, AttentionShape, AttentionScratch&);

@@ -3,8 +3,8 @@
 // that stays in the cache (rows.h), attention as the caller wants it. It computes what
 // Decoder::hidden does, up to rounding; in bfloat16 it rounds less often.
 //
-// A token's hidden state depends bitwise on nothing but the weights and what `attend` gives it, as
-// long as `row_unit` is the same. T is float or BFloat16, the element type of weights and rows.
+// A token's hidden state depends bitwise on nothing but the weights and what `attend` gives it. T
+// is float or BFloat16, the element type of weights and rows.
 #pragma once
 
 #include <cstdint>
@@ -19,11 +19,8 @@
 namespace demix {
 
 // Rows that go through a layer together: enough to be worth reading its weights from memory, few
-// enough that they stay in a core's cache. More where products are padded to more rows.
-template <typename T>
-int64_t group_rows() {
-  return has_block_products<T>() ? 512 : 4 * kRowUnit;
-}
+// enough that they stay in a core's cache.
+constexpr int64_t kGroupRows = 512;
 
 // Rows of activations.
 template <typename T>
@@ -35,7 +32,7 @@ struct ActivationRows {
   // Room for `rows` rows, whose values are then any finite ones.
   void reserve(int64_t rows) {
     if (rows <= capacity) return;
-    capacity = round_up(rows, kRowUnit);
+    capacity = round_up(rows, kBlockRows);
     values = Buffer<T>(capacity * stride);
   }
   T* row(int64_t i) const { return values.data() + i * stride; }
@@ -101,12 +98,11 @@ class PackedLayers {
 
   // Runs the pass's tokens through all layers. memory.read then holds the final norm of the hidden
   // states of the rows that `read` names, ascending, each once: the others end with the last
-  // layer's attention. Products take `row_unit` rows at once, see Matrix::multiply.
+  // layer's attention.
   void run(const Pass& pass,
            std::span<const int64_t> read,
            PassMemory<T>& memory,
-           const Attend<T>& attend,
-           int64_t row_unit = kRowUnit) const;
+           const Attend<T>& attend) const;
 
  private:
   struct Layer {
@@ -119,7 +115,6 @@ class PackedLayers {
   struct Run {
     const Pass& pass;
     const Attend<T>& attend;
-    int64_t row_unit;
     PassMemory<T>& memory;
   };
 

@@ -99,21 +99,16 @@ class PackedBatch final : public TokenBatch {
       pass.segments.push_back({row, 1, position});
       rows_read.push_back(row);
     }
-    layers_.run(
-        pass,
-        rows_read,
-        memory_,
-        [&](const AttentionRows<T>& rows) {
-          for (int64_t i = 0; i < rows.group.rows; ++i) {
-            const auto row = static_cast<size_t>(rows.group.first + i);
-            const int64_t position = pass.positions[row], at = i * rows.stride;
-            Growing& sequence = cache(tokens[row].place);
-            sequence.write(rows.layer, position, rows.k + at, rows.v + at);
-            sequence.attend(
-                rows.layer, position + 1, rows.q + at, rows.out + i * rows.out_stride, scratch_);
-          }
-        },
-        kBlockRows);
+    layers_.run(pass, rows_read, memory_, [&](const AttentionRows<T>& rows) {
+      for (int64_t i = 0; i < rows.group.rows; ++i) {
+        const auto row = static_cast<size_t>(rows.group.first + i);
+        const int64_t position = pass.positions[row], at = i * rows.stride;
+        Growing& sequence = cache(tokens[row].place);
+        sequence.write(rows.layer, position, rows.k + at, rows.v + at);
+        sequence.attend(
+            rows.layer, position + 1, rows.q + at, rows.out + i * rows.out_stride, scratch_);
+      }
+    });
     return logits(pass.rows());
   }
 
@@ -129,17 +124,15 @@ class PackedBatch final : public TokenBatch {
   std::span<const float> logits(int64_t count) {
     const int64_t vocabulary = layers_.architecture().vocabulary;
     logits_.resize(static_cast<size_t>(count * vocabulary));
-    layers_.head().multiply(
-        memory_.read.row(0),
-        memory_.read.stride,
-        count,
-        [&](int64_t row, int64_t column, const Block& block) {
-          for (int64_t r = 0; r < block.rows; ++r)
-            std::copy_n(block.values + r * kBlockColumns,
-                        block.columns,
-                        logits_.data() + (row + r) * vocabulary + column);
-        },
-        kBlockRows);
+    layers_.head().multiply(memory_.read.row(0),
+                            memory_.read.stride,
+                            count,
+                            [&](int64_t row, int64_t column, const Block& block) {
+                              for (int64_t r = 0; r < block.rows; ++r)
+                                std::copy_n(block.values + r * kBlockColumns,
+                                            block.columns,
+                                            logits_.data() + (row + r) * vocabulary + column);
+                            });
     return logits_;
   }
 
@@ -148,7 +141,7 @@ class PackedBatch final : public TokenBatch {
   PassMemory<T> memory_;
   AttentionScratch attention_;
   std::vector<Growing> caches_;
-  KvScratch scratch_;
+  KvScratch<T> scratch_;
   std::vector<float> logits_, prompt_logits_;
 };
 

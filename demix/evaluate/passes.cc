@@ -167,10 +167,7 @@ int64_t rows_per_pass(int64_t rows_wanted, int64_t total_rows, bool on_cpu) {
   const int64_t passes =
       threads *
       std::max<int64_t>(1, shares(total_rows, threads * std::max<int64_t>(1, rows_wanted)));
-  const int64_t rows = std::max<int64_t>(1, shares(total_rows, passes));
-  // Products that are padded to kRowUnit waste little of long passes, which have whole ones.
-  const int64_t unit = rows > 2 * kRowUnit ? kRowUnit : kBlockRows;
-  return shares(rows, unit) * unit;
+  return round_up(std::max<int64_t>(1, shares(total_rows, passes)), kBlockRows);
 }
 
 std::vector<AnswerScore> log_likelihoods(std::span<const Pass> passes,

@@ -23,9 +23,8 @@ struct Block {
   const float* values;
   int64_t rows, columns;
 };
-// Rows of a product's input are readable, and finite, up to a multiple of this.
-constexpr int64_t kRowUnit = 256;
-// And each row, up to a multiple of this.
+// Rows of a product's input are readable, and finite, up to a multiple of kBlockRows. And each row,
+// up to a multiple of this.
 template <typename T>
 constexpr int64_t kInputUnit = std::is_same_v<T, float> ? 1 : 32;
 
@@ -41,21 +40,19 @@ constexpr int64_t row_stride(int64_t columns) {
 // block [rows, columns] = a [rows, inputs] · panel [inputs, columns], added to it if `add`. Rows of
 // the block are kBlockColumns apart. A panel holds 32-bit words, kBlockColumns to a row: one float,
 // or two elements of successive inputs. `inputs` and `columns` are multiples of kInputUnit and 16;
-// rows of `a` and of the block are read and written up to a multiple of 16. `wanted` is
-// memory that the caller will read next.
+// rows of `a` and of the block are read and written up to a multiple of 16, at most kBlockRows.
 template <typename T>
-void multiply_block(int64_t rows,
-                    int64_t columns,
-                    int64_t inputs,
-                    const T* a,
-                    int64_t a_stride,
-                    const T* panel,
-                    bool add,
-                    float* block,
-                    std::span<const T> wanted = {});
-// Whether this processor has a fast multiply_block. Where it has none, only float is supported.
+struct BlockProduct {
+  int64_t rows, columns, inputs;
+  const T* a;
+  int64_t a_stride;
+  const T* panel;
+  bool add = false;
+  float* block;
+  std::span<const T> wanted = {};  // memory that the caller will read next
+};
 template <typename T>
-bool has_block_products();
+void multiply_block(const BlockProduct<T>& product);
 // To be called by a thread that has multiplied and turns to something else.
 void end_block_products();
 // Does so at the end of its scope, however that is left.
@@ -70,26 +67,16 @@ template <typename T>
 class Matrix {
  public:
   Matrix();
-  // `row(i)` points to the `inputs` weights of output i, or is null for zeros. `by_blocks`: with
-  // multiply_block, else with the tensor library's products.
-  Matrix(int64_t outputs,
-         int64_t inputs,
-         const std::function<const T*(int64_t)>& row,
-         bool by_blocks = has_block_products<T>());
+  // `row(i)` points to the `inputs` weights of output i, or is null for zeros.
+  Matrix(int64_t outputs, int64_t inputs, const std::function<const T*(int64_t)>& row);
   Matrix(Matrix&&) noexcept;
   Matrix& operator=(Matrix&&) noexcept;
   ~Matrix();
 
   // Calls use(row, column, block) for all blocks of x [rows, inputs] · weightsᵀ [inputs, outputs];
-  // row and column are those of the block's first element. `x` is the first row. The tensor
-  // library's products take `row_unit` rows at once, a multiple of kBlockRows: fewer suit short
-  // inputs, and may round otherwise.
+  // row and column are those of the block's first element. `x` is the first row.
   using Use = std::function<void(int64_t row, int64_t column, const Block& block)>;
-  void multiply(const T* x,
-                int64_t x_stride,
-                int64_t rows,
-                const Use& use,
-                int64_t row_unit = kRowUnit) const;
+  void multiply(const T* x, int64_t x_stride, int64_t rows, const Use& use) const;
 
  private:
   struct Parts;

@@ -9,13 +9,12 @@
 
 #include "demix/core/error.h"
 #include "demix/merge/method.h"
+#include "tests/message_of.h"
 #include "tests/pico.h"
 #include "tests/temporary_folder.h"
 
 namespace demix {
 namespace {
-
-#define EXPECT_MENTIONS(text, part) EXPECT_NE((text).find(part), std::string::npos) << text
 
 double largest_difference(const at::Tensor& x, const at::Tensor& y) {
   return (x.to(at::kDouble) - y.to(at::kDouble)).abs().max().item<double>();

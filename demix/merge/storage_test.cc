@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "demix/core/error.h"
+#include "tests/message_of.h"
 
 namespace demix {
 namespace {
@@ -26,8 +27,6 @@ FreeBytes free_bytes(int64_t memory_gb, std::optional<int64_t> device_gb = std::
   if (device_gb) free.device = *device_gb * kGB;
   return free;
 }
-
-#define EXPECT_MENTIONS(text, part) EXPECT_NE((text).find(part), std::string::npos) << text
 
 TEST(Storage, IsFloat32InMemoryWhereThatFits) {
   const Storage storage = choose_storage(need(), free_bytes(200), {});

@@ -4,10 +4,8 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <atomic>
+#include <chrono>
 #include <cmath>
-#include <exception>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -19,8 +17,11 @@
 #include "demix/corpus/tokenizer.h"
 #include "demix/model/checkpoint_files.h"
 #include "demix/model/weights.h"
+#include "demix/run/coordinator.h"
 #include "demix/run/device.h"
+#include "demix/run/worker.h"
 #include "demix/train/external.h"
+#include "demix/train/threads.h"
 
 namespace demix {
 namespace {
@@ -55,6 +56,17 @@ Architecture configured_architecture(const ModelConfig& model, int32_t vocabular
   architecture.qkv_bias = architecture.family == Family::kQwen2;
   architecture.qk_norm = architecture.family == Family::kQwen3;
   return architecture;
+}
+
+// File systems of several machines may show a new file late.
+void wait_for(const std::filesystem::path& file) {
+  for (int tenths = 0; tenths < 900; ++tenths) {
+    if (std::filesystem::exists(file)) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  throw Error(
+      "{}: was made, but is not there; the run's folder must be the same for all who work on it",
+      file.string());
 }
 
 Json result_json(const TrainResult& result) {
@@ -266,6 +278,7 @@ std::vector<ModelFacts> Models::train(const std::vector<ModelRequest>& requests,
     if (!found || !std::filesystem::exists(models[i].folder / "config.json")) missing.push_back(i);
   }
   if (missing.empty()) return models;
+  if (!from_base || config.components.command.empty()) warn_of_slow_products();
 
   const Weights initial =
       from_base ? load(base_)
@@ -276,36 +289,35 @@ std::vector<ModelFacts> Models::train(const std::vector<ModelRequest>& requests,
   const int threads_each = std::max(1, resolve_threads(config.threads) / planned);
   const int workers = std::min<int>(planned, static_cast<int>(missing.size()));
 
-  std::mutex mutex;
-  std::exception_ptr failure;
-  std::atomic<size_t> next = 0;
-  const auto work = [&] {
-    at::set_num_threads(threads_each);
-    for (size_t turn; (turn = next++) < missing.size();) {
-      {
-        const std::lock_guard lock(mutex);
-        if (failure) return;
-      }
-      const size_t i = missing[turn];
-      try {
-        const bool outside = from_base && !config.components.command.empty();
-        ModelFacts facts =
-            outside ? train_outside(requests[i]) : train_here(requests[i], keys[i], initial);
-        workspace_.journal().put("model", keys[i], facts.name, facts);
-        const std::lock_guard lock(mutex);
-        models[i] = std::move(facts);
-        clock.lap();
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!failure) failure = std::current_exception();
-      }
-    }
-  };
-  std::vector<std::thread> pool;
-  for (int i = 0; i < workers; ++i) pool.emplace_back(work);
-  for (std::thread& thread : pool) thread.join();
-  if (failure) std::rethrow_exception(failure);
+  std::vector<Unit> units;
+  for (const size_t i : missing) {
+    units.push_back({requests[i].name, training_job(label, requests[i]), [&, i, threads_each] {
+                       const ThreadsPerOperation own_share(threads_each);
+                       const bool outside = from_base && !config.components.command.empty();
+                       const ModelFacts facts = outside ? train_outside(requests[i])
+                                                        : train_here(requests[i], keys[i], initial);
+                       workspace_.journal().put("model", keys[i], facts.name, facts);
+                     }});
+  }
+  // All others wait for the base.
+  do_all(
+      from_base ? workspace_.coordinator() : nullptr, units, workers, [&](size_t) { clock.lap(); });
+  for (const size_t i : missing) {
+    models[i] = workspace_.journal().find("model", keys[i])->get<ModelFacts>();
+    wait_for(models[i].folder / "config.json");
+  }
   return models;
+}
+
+void Models::warn_of_slow_products() {
+  const RunConfig& config = workspace_.config();
+  if (warned_of_slow_products_ || !is_slow_on_cpu(config.train) ||
+      !resolve_device(config.device).is_cpu())
+    return;
+  warn(
+      "This processor has no products of bfloat16, so that training in it takes many times as long "
+      "as in float32: leave train.dtype out, or set it to float32.");
+  warned_of_slow_products_ = true;
 }
 
 ModelFacts Models::train_here(const ModelRequest& request,

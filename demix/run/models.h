@@ -72,6 +72,7 @@ class Models {
 
  private:
   std::string key_of(const ModelRequest& request, const std::string& initial) const;
+  void warn_of_slow_products();
   ModelFacts train_here(const ModelRequest& request,
                         const std::string& key,
                         const Weights& initial);
@@ -81,6 +82,7 @@ class Models {
   const std::map<std::string, DatasetShards>& datasets_;
   Architecture architecture_;
   ModelFacts base_;
+  bool warned_of_slow_products_ = false;
 };
 
 }  // namespace demix

@@ -16,8 +16,10 @@
 #include "demix/evaluate/score_journal.h"
 #include "demix/merge/components.h"
 #include "demix/model/decoder.h"
+#include "demix/run/coordinator.h"
 #include "demix/run/device.h"
 #include "demix/run/metrics.h"
+#include "demix/run/worker.h"
 
 namespace demix {
 void to_json(Json& json, const ProxySetup& setup) {
@@ -115,6 +117,8 @@ void Proxies::load_components(const Models& models,
     searched_experts_.reset();
   }
   components_hash_ = hash;
+  component_facts_ = components;
+  merge_ = merge;
   const ProxyMethod method(merge, components.size(), config.seed);
   setup_.merge = method.key();
   const std::vector<double> equal(components.size(), 1.0 / static_cast<double>(components.size()));
@@ -253,8 +257,40 @@ std::vector<Scores> Proxies::score_merges(std::span<const MergeRequest> requests
 std::vector<Scores> Proxies::score_proxies(ProxyKind kind,
                                            std::span<const MergeRequest> requests,
                                            const std::function<void()>& done) {
-  return kind == ProxyKind::kMerged ? score_merges(requests, done)
-                                    : score_ensembles(requests, done);
+  if (kind == ProxyKind::kEnsemble) return score_ensembles(requests, done);
+  if (!workspace_.coordinator()) return score_merges(requests, done);
+  score_with_workers(requests, done);
+  return score_merges(requests, [] {});
+}
+
+void Proxies::score_with_workers(std::span<const MergeRequest> requests,
+                                 const std::function<void()>& done) {
+  std::vector<MergeRequest> missing;
+  for (const MergeRequest& request : requests) {
+    if (is_kept(proxy_key(ProxyKind::kMerged, request), request.terms)) {
+      done();
+    } else {
+      missing.push_back(request);
+    }
+  }
+  if (missing.empty()) return;
+  if (!components_) make_components_();
+  // Merged together proxies cost less; in small parts all have something to do until the end.
+  const int64_t parts = 4 * (1 + int64_t{workspace_.coordinator()->workers()});
+  const auto size = static_cast<size_t>(
+      std::clamp<int64_t>(std::ssize(missing) / parts, 1, components_->storage().proxies));
+  std::vector<Unit> units;
+  std::vector<size_t> sizes;
+  for (size_t first = 0; first < missing.size(); first += size) {
+    const auto part = std::span(missing).subspan(first, std::min(size, missing.size() - first));
+    sizes.push_back(part.size());
+    units.push_back({part.front().name, scoring_job(part, component_facts_, merge_), [this, part] {
+                       score_merges(part, [] {});
+                     }});
+  }
+  do_all(workspace_.coordinator(), units, 1, [&](size_t unit) {
+    for (size_t i = 0; i < sizes[unit]; ++i) done();
+  });
 }
 
 const Experts& Proxies::experts(bool searched) {

@@ -73,8 +73,8 @@ class Proxies {
   // A model's weights as they are scored.
   Weights scored_weights(const Models& models, const ModelFacts& facts) const;
   // The proxies by these weights, in order. Merged by the configured method, as many at once as
-  // their storage allows. Each one's scores are recorded as soon as they are known; `done` is
-  // called then.
+  // their storage allows, by this process and the run's workers. Each one's scores are recorded as
+  // soon as they are known; `done` is called then.
   std::vector<Scores> score_proxies(
       ProxyKind kind,
       std::span<const MergeRequest> requests,
@@ -98,6 +98,9 @@ class Proxies {
   std::string evaluation_hash(bool searched) const;
   std::string setup_key(ProxyKind kind) const;  // of its entry in the journal
   std::string proxy_key(ProxyKind kind, const MergeRequest& request) const;
+  // Those that are not in the journal yet are shared with the run's workers.
+  void score_with_workers(std::span<const MergeRequest> requests,
+                          const std::function<void()>& done);
   std::vector<Scores> score_merges(std::span<const MergeRequest> requests,
                                    const std::function<void()>& done);
   std::vector<Scores> score_ensembles(std::span<const MergeRequest> requests,
@@ -136,6 +139,8 @@ class Proxies {
   std::function<Weights(size_t)> component_weights_;  // one of the loaded ones, as it is scored
   std::unique_ptr<Experts> experts_, searched_experts_;
   std::string components_hash_;
+  std::vector<ModelFacts> component_facts_;
+  MergeConfig merge_;
   ProxySetup setup_;              // of merged proxies
   std::vector<Weights> proxies_;  // to merge into, as many as were needed at once
 };

@@ -17,6 +17,7 @@
 #include "demix/merge/components.h"
 #include "demix/model/weights.h"
 #include "demix/report/report.h"
+#include "demix/run/coordinator.h"
 #include "demix/run/datasets.h"
 #include "demix/run/device.h"
 #include "demix/run/early_checks.h"
@@ -52,7 +53,7 @@ bool is_compared(const MixtureFacts& facts) {
 // The run while it goes through its stages. Each stage fills its part of `result_`.
 class Loop {
  public:
-  Loop(RunConfig config, const std::filesystem::path& out)
+  Loop(RunConfig config, const std::filesystem::path& out, const std::optional<Address>& listen)
       : workspace_(std::move(config), out),
         config_(workspace_.config()),
         names_(config_.dataset_names()),
@@ -70,6 +71,10 @@ class Loop {
         elsewhere_.push_back(std::move(facts));
     resolve_device(config_.device);
     at::set_num_threads(resolve_threads(config_.threads));
+    if (listen) {
+      coordinator_.emplace(*listen, config_, workspace_.folder(), workspace_.journal());
+      workspace_.share_with(&*coordinator_);
+    }
     result_ = facts_of_run(workspace_, sheet_);
     result_.device = fmt::format("{}, {} threads, {} products",
                                  config_.device,
@@ -135,6 +140,7 @@ class Loop {
   TermsByMetric reported(const TermsByMetric& terms) const;
 
   Workspace workspace_;
+  std::optional<Coordinator> coordinator_;
   const RunConfig& config_;
   const std::vector<std::string> names_;
   const Tokenizer tokenizer_;
@@ -686,8 +692,11 @@ RunResult Loop::report(const std::string& unfinished) {
 
 }  // namespace
 
-RunResult run_stages(RunConfig config, const std::filesystem::path& out, Stage last) {
-  Loop loop(std::move(config), out);
+RunResult run_stages(RunConfig config,
+                     const std::filesystem::path& out,
+                     Stage last,
+                     const std::optional<Address>& listen) {
+  Loop loop(std::move(config), out, listen);
   loop.corpus();
   if (last == Stage::kCorpus) return loop.report("base and components are to be trained");
   loop.train();

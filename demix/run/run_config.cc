@@ -268,6 +268,9 @@ RunConfig load_run_config(const fs::path& path) {
   return config;
 }
 
+template std::string write_config(RunConfig&);
+template RunConfig read_config(const ConfigNode&);
+
 TrainConfig training_of(const TrainConfig& common, const StageTraining& stage) {
   TrainConfig training = common;
   if (stage.learning_rate) training.learning_rate = *stage.learning_rate;

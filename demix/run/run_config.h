@@ -241,6 +241,10 @@ struct RunConfig {
   std::vector<std::string> dataset_names() const;
 };
 
+// Instantiated once: in each file that uses them they take several seconds to compile.
+extern template std::string write_config(RunConfig&);
+extern template RunConfig read_config(const ConfigNode&);
+
 // Calls `work` and gives an Error of it that begins with a key of this configuration file, such as
 // "base.import: …", the file and the key's line.
 void with_places(const std::filesystem::path& path, const std::function<void()>& work);

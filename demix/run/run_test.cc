@@ -10,6 +10,7 @@
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "demix/core/error.h"
 #include "demix/core/files.h"
@@ -18,6 +19,8 @@
 #include "demix/report/report.h"
 #include "demix/report/result_json.h"
 #include "demix/run/plan.h"
+#include "demix/run/worker.h"
+#include "tests/message_of.h"
 #include "tests/small_run.h"
 #include "tests/temporary_folder.h"
 
@@ -83,8 +86,6 @@ class Run : public testing::Test {
   TemporaryFolder folder_;
 };
 
-#define EXPECT_MENTIONS(text, part) EXPECT_NE((text).find(part), std::string::npos) << text
-
 TEST_F(Run, EndsWithAMixtureItsProofAndTheFilesToHandOver) {
   RunConfig all_items = config();
   all_items.search.select_on_half = false;  // so that gains are differences of the scores shown
@@ -108,6 +109,19 @@ TEST_F(Run, EndsWithAMixtureItsProofAndTheFilesToHandOver) {
     for (const int64_t tokens : model.tokens_by_dataset) consumed += tokens;
     EXPECT_EQ(consumed, model.tokens) << model.name;
   }
+}
+
+TEST_F(Run, SharesItsWorkWithAWorkerAndEndsAsAlone) {
+  RunConfig shared = config();
+  shared.proxies = "merged";
+  shared.threads = 1;
+  run_stages(shared, out("alone"), Stage::kValidate);
+  int64_t jobs = 0;
+  std::jthread worker([&] { jobs = work({.run_folder = out("shared")}); });
+  run_stages(shared, out("shared"), Stage::kValidate, Address{"127.0.0.1", 0});
+  worker.join();
+  EXPECT_GT(jobs, 0);
+  EXPECT_EQ(result_of("shared"), result_of("alone"));
 }
 
 TEST_F(Run, ReferencesThatWereTrainedElsewhereJoinTheStatistics) {

@@ -62,6 +62,11 @@ Workspace::Workspace(RunConfig config, std::string text, std::filesystem::path f
       config_text_(adopt_config(folder_, std::move(text))),
       journal_(folder_ / "journal.sqlite") {}
 
+Workspace::Workspace(RunConfig config,
+                     std::filesystem::path folder,
+                     const std::filesystem::path& journal)
+    : folder_(std::move(folder)), config_(std::move(config)), journal_(journal) {}
+
 StageClock::StageClock(Journal& journal, std::string stage)
     : journal_(journal), stage_(std::move(stage)), last_(std::chrono::steady_clock::now()) {}
 

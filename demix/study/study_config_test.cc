@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "demix/core/error.h"
+#include "tests/message_of.h"
 
 namespace demix {
 namespace {
@@ -48,8 +49,6 @@ TEST(StudyConfig, ReadsWhatItWrites) {
   StudyConfig again = read_config<StudyConfig>(ConfigNode::parse(text, "again.yaml"));
   EXPECT_EQ(write_config(again), text);
 }
-
-#define EXPECT_MENTIONS(text, part) EXPECT_NE((text).find(part), std::string::npos) << text
 
 TEST(StudyConfig, BadValuesAreRefusedBeforeAnyWork) {
   EXPECT_MENTIONS(message("  references: 8\n"), "arms: name at least one");

@@ -65,8 +65,8 @@ void TrainConfig::check() const {
   };
   below_one("beta1", beta1);
   below_one("beta2", beta2);
-  if (dtype != "bfloat16" && dtype != "float32")
-    throw Error("dtype: '{}' is not supported; expected bfloat16 or float32", dtype);
+  if (dtype != "auto" && dtype != "bfloat16" && dtype != "float32")
+    throw Error("dtype: '{}' is not supported; expected auto, bfloat16 or float32", dtype);
 }
 
 }  // namespace demix

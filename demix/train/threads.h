@@ -5,21 +5,28 @@
 
 namespace demix {
 
-// Until its end, operations called from this thread run on it alone. Teams of threads that meet at
-// every small operation mostly wait for each other, above all when other work shares the cores.
-class OneThreadPerOperation {
+// Until its end, operations called from this thread run on so many.
+class ThreadsPerOperation {
  public:
   // Reading the number first makes torch's own lazy initialisation of the thread happen before
   // ours.
-  OneThreadPerOperation() : before_(at::get_num_threads()) { at::set_num_threads(1); }
-  ~OneThreadPerOperation() { at::set_num_threads(before_); }
-  OneThreadPerOperation(const OneThreadPerOperation&) = delete;
+  explicit ThreadsPerOperation(int threads) : before_(at::get_num_threads()) {
+    at::set_num_threads(threads);
+  }
+  ~ThreadsPerOperation() { at::set_num_threads(before_); }
+  ThreadsPerOperation(const ThreadsPerOperation&) = delete;
 
   // The calling thread's number of threads before.
   int before() const { return before_; }
 
  private:
   int before_;
+};
+
+// Teams of threads that meet at every small operation mostly wait for each other, above all when
+// other work shares the cores.
+struct OneThreadPerOperation : ThreadsPerOperation {
+  OneThreadPerOperation() : ThreadsPerOperation(1) {}
 };
 
 }  // namespace demix

@@ -14,6 +14,7 @@
 #include "demix/core/error.h"
 #include "demix/core/files.h"
 #include "demix/core/progress.h"
+#include "demix/core/simd.h"
 #include "demix/model/decoder.h"
 #include "demix/model/weights.h"
 #include "demix/train/checkpoint.h"
@@ -58,6 +59,11 @@ std::optional<TrainResult> finished_result(const TrainJob& job) {
   return std::nullopt;
 }
 
+at::ScalarType dtype_of_products(const std::string& name, at::Device device) {
+  if (name == "auto") return device.is_cpu() && !has_avx512_bf16() ? at::kFloat : at::kBFloat16;
+  return name == "bfloat16" ? at::kBFloat16 : at::kFloat;
+}
+
 // Weights, optimiser and stream between two steps.
 class Training {
  public:
@@ -65,7 +71,7 @@ class Training {
       : job_(job),
         config_(config),
         device_(job.device),
-        dtype_(config.dtype == "bfloat16" ? at::kBFloat16 : at::kFloat),
+        dtype_(dtype_of_products(config.dtype, device_)),
         tokens_per_step_(config.rows_per_step * config.sequence_length),
         steps_((job.tokens + tokens_per_step_ - 1) / tokens_per_step_),
         stream_(job.sources, job.seed, config.sequence_length),
@@ -256,6 +262,10 @@ void from_json(const Json& json, TrainResult& r) {
     r.consumed.tokens.push_back(of_dataset.at("tokens").get<int64_t>());
     r.consumed.epochs.push_back(of_dataset.at("epochs").get<double>());
   }
+}
+
+bool is_slow_on_cpu(const TrainConfig& config) {
+  return config.dtype == "bfloat16" && !has_avx512_bf16();
 }
 
 TrainResult train(const TrainJob& job,

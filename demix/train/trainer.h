@@ -43,10 +43,12 @@ struct TrainConfig {
   ScheduleConfig schedule;
   double weight_decay = 0.1;  // on matrices only
   double beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;
-  double clip_norm = 1.0;          // 0: off
-  std::string dtype = "bfloat16";  // of products; master weights and optimiser are float32
-  int64_t checkpoint_every = 0;    // steps; 0: by time, about every 60 s
-  bool deterministic = false;      // CUDA: deterministic kernels
+  double clip_norm = 1.0;  // 0: off
+  // Of products: bfloat16, float32, or auto, whichever the device is faster in. Master weights and
+  // optimiser are float32.
+  std::string dtype = "auto";
+  int64_t checkpoint_every = 0;  // steps; 0: by time, about every 60 s
+  bool deterministic = false;    // CUDA: deterministic kernels
   template <class V>
   void visit(V& v) {
     v("sequence_length", sequence_length);
@@ -65,6 +67,10 @@ struct TrainConfig {
   }
   void check() const;
 };
+
+// Whether training with `dtype` on the CPU is many times slower than in float32, since this
+// processor has no products of bfloat16.
+bool is_slow_on_cpu(const TrainConfig& config);
 
 struct TrainJob {
   std::string name;  // "components/math_high"
