@@ -80,50 +80,75 @@ DEMIX_INLINE float largest_of(Floats x) {
   return x[0];
 }
 
-// x = exp(x), relative error below 2e-7, for x in [-86, 88]; smaller x count as -86. NaN stays NaN.
-DEMIX_INLINE void exponentiate(Floats& x) {
-  x = x < -86.0F ? Floats{} - 86.0F : x;
-  // Adding and taking away 1.5·2²³ rounds to a whole number.
-  const Floats whole = (x * 1.44269504088896341F + 12582912.0F) - 12582912.0F;
-  // ln 2 in two parts, so that the remainder is exact.
-  const Floats r = (x - whole * 0.693359375F) - whole * -2.12194440e-4F;
-  Floats p = r * 1.9875691500e-4F + 1.3981999507e-3F;  // Cephes' expf
-  p = p * r + 8.3334519073e-3F;
-  p = p * r + 4.1665795894e-2F;
-  p = p * r + 1.6666665459e-1F;
-  p = p * r + 5.0000001201e-1F;
-  p = p * r * r + r + 1.0F;
-  Ints bits;
-  std::memcpy(&bits, &p, sizeof bits);
-  bits += __builtin_convertvector(whole, Ints) << 23;
-  Floats scaled;
-  std::memcpy(&scaled, &bits, sizeof scaled);
-  x = x == x ? scaled : x;
-}
-
 // What kernels are written for: any processor, or those with instructions that the vector
 // extensions do not reach. A kernel for one of them loads, stores and computes by its functions.
 //
 // DEMIX_KERNEL(normalize, (const float* x, …), (x, …)) defines normalize as normalize_for<Isa>(x,
 // …), compiled for both and chosen when it is called.
+//
+// Without AVX-512 compilers keep vectors of 64 bytes in memory between any two operations, so that
+// AnyCpu takes longer computations half by half.
+typedef float HalfFloats __attribute__((vector_size(32)));
+typedef int32_t HalfInts __attribute__((vector_size(32)));
+typedef uint32_t HalfWords __attribute__((vector_size(32)));
+typedef uint16_t HalfHalves __attribute__((vector_size(16)));
+
 struct AnyCpu {
-  template <typename T>
-  static DEMIX_INLINE void load(const T* from, Floats& to) {
-    demix::load(from, to);
+  static DEMIX_INLINE void load(const float* from, Floats& to) { demix::load(from, to); }
+  static DEMIX_INLINE void store(const Floats& from, float* to) { demix::store(from, to); }
+  static DEMIX_INLINE void load(const BFloat16* from, Floats& to) {
+    HalfHalves halves[2];
+    std::memcpy(halves, from, sizeof halves);
+    HalfWords words[2];
+    for (int i = 0; i < 2; ++i) words[i] = __builtin_convertvector(halves[i], HalfWords) << 16;
+    std::memcpy(&to, words, sizeof to);
   }
-  template <typename T>
-  static DEMIX_INLINE void store(const Floats& from, T* to) {
-    demix::store(from, to);
+  static DEMIX_INLINE void store(const Floats& from, BFloat16* to) {
+    HalfWords words[2];
+    std::memcpy(words, &from, sizeof words);
+    HalfHalves halves[2];
+    for (int i = 0; i < 2; ++i) {
+      const HalfWords rounded = (words[i] + 0x7fff + ((words[i] >> 16) & 1)) >> 16;
+      const HalfWords nan =
+          (words[i] & 0x7fffffff) > 0x7f800000 ? (words[i] >> 16) | 0x40 : rounded;
+      halves[i] = __builtin_convertvector(nan, HalfHalves);
+    }
+    std::memcpy(to, halves, sizeof halves);
   }
-  // x = exp(x), relative error below 2e-7; below -86 it may count as -86, above 88 as 88.
+  // x = exp(x), relative error below 2e-7; below -86 it may count as -86, above 88 as 88. NaN stays
+  // NaN.
   static DEMIX_INLINE void exponentiate(Floats& x) {
-    x = x > 88.0F ? Floats{} + 88.0F : x;
-    demix::exponentiate(x);
+    HalfFloats halves[2];
+    std::memcpy(halves, &x, sizeof halves);
+    for (int i = 0; i < 2; ++i) exponentiate(halves[i]);
+    std::memcpy(&x, halves, sizeof x);
   }
   // x = 1 / x, relative error below 2e-7, for x in [1e-30, 1e30].
   static DEMIX_INLINE void invert(Floats& x) { x = 1.0F / x; }
   // x = min(x, limit); NaN stays NaN.
   static DEMIX_INLINE void limit(Floats& x, float limit) { x = x > limit ? Floats{} + limit : x; }
+
+ private:
+  static DEMIX_INLINE void exponentiate(HalfFloats& x) {
+    x = x > 88.0F ? HalfFloats{} + 88.0F : x;
+    x = x < -86.0F ? HalfFloats{} - 86.0F : x;
+    // Adding and taking away 1.5·2²³ rounds to a whole number.
+    const HalfFloats whole = (x * 1.44269504088896341F + 12582912.0F) - 12582912.0F;
+    // ln 2 in two parts, so that the remainder is exact.
+    const HalfFloats r = (x - whole * 0.693359375F) - whole * -2.12194440e-4F;
+    HalfFloats p = r * 1.9875691500e-4F + 1.3981999507e-3F;  // Cephes' expf
+    p = p * r + 8.3334519073e-3F;
+    p = p * r + 4.1665795894e-2F;
+    p = p * r + 1.6666665459e-1F;
+    p = p * r + 5.0000001201e-1F;
+    p = p * r * r + r + 1.0F;
+    HalfInts bits;
+    std::memcpy(&bits, &p, sizeof bits);
+    bits += __builtin_convertvector(whole, HalfInts) << 23;
+    HalfFloats scaled;
+    std::memcpy(&scaled, &bits, sizeof scaled);
+    x = x == x ? scaled : x;
+  }
 };
 
 // Whether the processor has AVX-512 with products of bfloat16.

@@ -1,10 +1,12 @@
 #include "demix/run/rendezvous.h"
 
+#include <c10/util/Logging.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <charconv>
+#include <cstdlib>
 #include <cstring>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <utility>
@@ -80,6 +82,12 @@ bool someone_serves(const Address& address) {
   });
 }
 
+// A lost connection is an Error here; c10d would print it too, with a stack.
+void silence_warnings() {
+  constexpr int kErrors = 2;
+  if (!std::getenv("TORCH_CPP_LOG_LEVEL")) FLAGS_caffe2_log_level = kErrors;
+}
+
 std::vector<uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
 std::string text_of(const std::vector<uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
 
@@ -110,6 +118,7 @@ Rendezvous::Rendezvous(Address address, std::string secret, std::unique_ptr<Stor
 Rendezvous::~Rendezvous() = default;
 
 std::unique_ptr<Rendezvous> Rendezvous::serve(const Address& address, std::string secret) {
+  silence_warnings();
   const int socket = listen_at(address);
   const Address taken{address.host, port_of(socket)};
   c10d::TCPStoreOptions options;
@@ -122,6 +131,7 @@ std::unique_ptr<Rendezvous> Rendezvous::serve(const Address& address, std::strin
 }
 
 std::unique_ptr<Rendezvous> Rendezvous::join(const Address& address, std::string secret) {
+  silence_warnings();
   // The store would try for minutes, and say so each time.
   if (!someone_serves(address)) return nullptr;
   c10d::TCPStoreOptions options;
