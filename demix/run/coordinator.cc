@@ -239,8 +239,9 @@ struct Coordinator::State {
         if (result.contains("error")) throw Error("{}", result.at("error").get<std::string>());
         record(result.at("entries"));
       } catch (const std::exception& error) {
-        warn(fmt::format(
-            "{} failed: {}. It is done by the coordinator instead.", worker.name, error.what()));
+        warn(fmt::format("A piece of work failed at {}: {}. The coordinator does it instead.",
+                         worker.name,
+                         error.what()));
         if (its_batch) its_batch->give_back(worker.unit, true);
         continue;
       }

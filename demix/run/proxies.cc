@@ -146,18 +146,37 @@ void Proxies::release_components() {
   components_.reset();
 }
 
+std::string Proxies::model_key(const ModelFacts& facts) const {
+  return Hasher()
+      .field("model")
+      .field(facts.weights_hash)
+      .field(workspace_.config().evaluate.dtype)
+      .field(evaluation_hash(false))
+      .hex();
+}
+
 Scores Proxies::score_model(const Models& models, const ModelFacts& facts, TermsByMetric* terms) {
-  const RunConfig& config = workspace_.config();
-  const std::string key = Hasher()
-                              .field("model")
-                              .field(facts.weights_hash)
-                              .field(config.evaluate.dtype)
-                              .field(evaluation_hash(false))
-                              .hex();
   const auto of_model = [&](TermsByMetric* all, ScoreJournal& items) {
     return score(scored_weights(models, facts), facts.name, /*searched=*/false, all, items);
   };
-  return kept_or(of_model, key, facts.name, Origin{}, terms);
+  return kept_or(of_model, model_key(facts), facts.name, Origin{}, terms);
+}
+
+void Proxies::share_models(const Models& models,
+                           std::span<const ModelFacts> facts,
+                           bool with_terms,
+                           const std::function<void()>& done) {
+  if (!workspace_.coordinator()) return;
+  std::vector<Unit> units;
+  for (const ModelFacts& model : facts) {
+    if (is_kept(model_key(model), with_terms)) continue;
+    units.push_back(
+        {model.name, scoring_job(model, with_terms), [this, &models, &model, with_terms] {
+           TermsByMetric terms;
+           score_model(models, model, with_terms ? &terms : nullptr);
+         }});
+  }
+  do_all(workspace_.coordinator(), units, 1, [&](size_t) { done(); });
 }
 
 Scores Proxies::score(const Weights& weights,
@@ -259,12 +278,12 @@ std::vector<Scores> Proxies::score_proxies(ProxyKind kind,
                                            const std::function<void()>& done) {
   if (kind == ProxyKind::kEnsemble) return score_ensembles(requests, done);
   if (!workspace_.coordinator()) return score_merges(requests, done);
-  score_with_workers(requests, done);
+  share_merges(requests, done);
   return score_merges(requests, [] {});
 }
 
-void Proxies::score_with_workers(std::span<const MergeRequest> requests,
-                                 const std::function<void()>& done) {
+void Proxies::share_merges(std::span<const MergeRequest> requests,
+                           const std::function<void()>& done) {
   std::vector<MergeRequest> missing;
   for (const MergeRequest& request : requests) {
     if (is_kept(proxy_key(ProxyKind::kMerged, request), request.terms)) {

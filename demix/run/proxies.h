@@ -70,6 +70,12 @@ class Proxies {
 
   // `terms`, if not null, receives what each item adds to each metric, for paired differences.
   Scores score_model(const Models& models, const ModelFacts& facts, TermsByMetric* terms = nullptr);
+  // Has the run's workers, if there are any, score some of those whose scores score_model would
+  // have to make, so that it finds them. `with_terms`: as it would be asked for terms.
+  void share_models(const Models& models,
+                    std::span<const ModelFacts> facts,
+                    bool with_terms,
+                    const std::function<void()>& done);
   // A model's weights as they are scored.
   Weights scored_weights(const Models& models, const ModelFacts& facts) const;
   // The proxies by these weights, in order. Merged by the configured method, as many at once as
@@ -98,9 +104,9 @@ class Proxies {
   std::string evaluation_hash(bool searched) const;
   std::string setup_key(ProxyKind kind) const;  // of its entry in the journal
   std::string proxy_key(ProxyKind kind, const MergeRequest& request) const;
+  std::string model_key(const ModelFacts& facts) const;
   // Those that are not in the journal yet are shared with the run's workers.
-  void score_with_workers(std::span<const MergeRequest> requests,
-                          const std::function<void()>& done);
+  void share_merges(std::span<const MergeRequest> requests, const std::function<void()>& done);
   std::vector<Scores> score_merges(std::span<const MergeRequest> requests,
                                    const std::function<void()>& done);
   std::vector<Scores> score_ensembles(std::span<const MergeRequest> requests,

@@ -275,6 +275,7 @@ SearchProblem Loop::problem() const {
 
 void Loop::score_components(StageClock& clock) {
   std::vector<std::vector<Score>> domain_scores;
+  proxies_->share_models(*models_, components_, /*with_terms=*/false, [&] { clock.lap(); });
   Progress progress("score components", static_cast<int64_t>(components_.size()), "models");
   for (const ModelFacts& component : components_) {
     const Scores scores = proxies_->score_model(*models_, component);
@@ -526,15 +527,18 @@ void Loop::import_references() {
 
 void Loop::train_references() {
   // One after the other, as many as are trained at once, where an interval may end it.
-  const auto batch = config_.validate.stop_width > 0
-                         ? static_cast<size_t>(parallel_models(config_, models_->architecture()))
-                         : std::max<size_t>(to_train_, 1);
+  const int processes = 1 + (coordinator_ ? coordinator_->workers() : 0);
+  const auto batch =
+      config_.validate.stop_width > 0
+          ? static_cast<size_t>(processes * parallel_models(config_, models_->architecture()))
+          : std::max<size_t>(to_train_, 1);
   for (size_t first = 0; first < to_train_; first += batch) {
     std::vector<ModelRequest> requests;
     for (size_t i = first; i < std::min(to_train_, first + batch); ++i)
       requests.push_back(reference_request(references_[i]));
     const std::vector<ModelFacts> trained = models_->train(requests, "references");
     StageClock clock(workspace_.journal(), "validate");
+    proxies_->share_models(*models_, trained, /*with_terms=*/true, [&] { clock.lap(); });
     Progress progress("score references", static_cast<int64_t>(trained.size()), "models");
     for (size_t i = 0; i < trained.size(); ++i) {
       score_reference(trained[i], references_[first + i]);

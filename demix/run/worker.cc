@@ -128,7 +128,8 @@ class Work {
     }
     const auto what = job.at("do").get<std::string>();
     if (what == "train") return train(job);
-    if (what == "score") return score(job);
+    if (what == "score merges") return score_merges(job);
+    if (what == "score model") return score_model(job);
     throw Error("there is no job '{}'", printable(what));
   }
 
@@ -149,16 +150,27 @@ class Work {
     return entries;
   }
 
-  Json score(const Json& job) {
-    if (!proxies_) {
-      const RunConfig& config = workspace_.config();
-      proxies_.emplace(workspace_, *models_, datasets_, load_tasks(config.evaluate), tokenizer_);
-    }
+  Proxies& proxies() {
+    if (!proxies_)
+      proxies_.emplace(
+          workspace_, *models_, datasets_, load_tasks(workspace_.config().evaluate), tokenizer_);
+    return *proxies_;
+  }
+
+  Json score_model(const Json& job) {
+    TermsByMetric terms;
+    proxies().score_model(*models_,
+                          job.at("model").get<ModelFacts>(),
+                          job.at("terms").get<bool>() ? &terms : nullptr);
+    return scores();
+  }
+
+  Json score_merges(const Json& job) {
     const std::string components = job.at("components").dump() + job.at("merge").dump();
     if (components != loaded_) {
       const auto merge = read_config<MergeConfig>(
           ConfigNode::parse(job.at("merge").get<std::string>(), "the job's merge"));
-      proxies_->load_components(
+      proxies().load_components(
           *models_, job.at("components").get<std::vector<ModelFacts>>(), merge);
       loaded_ = components;
     }
@@ -172,7 +184,12 @@ class Work {
                           .terms = its_terms,
                           .searched = request.at("searched").get<bool>()});
     }
-    proxies_->score_proxies(ProxyKind::kMerged, requests);
+    proxies().score_proxies(ProxyKind::kMerged, requests);
+    return scores();
+  }
+
+  // Those of the job that was done.
+  Json scores() {
     Json entries = Json::array();
     for (const char* kind : {"terms", "score"}) {  // a score tells that all is there
       for (const JournalEntry& entry : workspace_.journal().all(kind)) add(kind, entry, entries);
@@ -253,10 +270,14 @@ Json scoring_job(std::span<const MergeRequest> requests,
                     {"searched", request.searched}});
   Json facts = Json::array();
   for (const ModelFacts& component : components) facts.push_back(component);
-  return {{"do", "score"},
+  return {{"do", "score merges"},
           {"merge", merge_text(merge)},
           {"components", std::move(facts)},
           {"requests", std::move(list)}};
+}
+
+Json scoring_job(const ModelFacts& model, bool with_terms) {
+  return {{"do", "score model"}, {"model", model}, {"terms", with_terms}};
 }
 
 int64_t work(const WorkerOptions& options) {

@@ -6,8 +6,9 @@
 // what is new in the journal is the answer. A job, in JSON:
 //
 //   {"do": "train", "label": …, "request": ModelRequest, "known": [entries]}
-//   {"do": "score", "proxies": "merged", "merge": YAML, "components": [ModelFacts],
+//   {"do": "score merges", "merge": YAML, "components": [ModelFacts],
 //    "requests": [{"name", "merge_weights", "terms", "searched"}], "known": [entries]}
+//   {"do": "score model", "model": ModelFacts, "terms": …, "known": [entries]}
 #pragma once
 
 #include <chrono>
@@ -27,6 +28,7 @@ Json training_job(const std::string& label, const ModelRequest& request);
 Json scoring_job(std::span<const MergeRequest> requests,
                  std::span<const ModelFacts> components,
                  const MergeConfig& merge);
+Json scoring_job(const ModelFacts& model, bool with_terms);
 
 struct WorkerOptions {
   std::filesystem::path run_folder;
