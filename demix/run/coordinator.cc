@@ -62,6 +62,11 @@ class Batch {
     }
     return std::nullopt;
   }
+  // Whether what came back is what the unit was for.
+  bool is_recorded(size_t i) {
+    const std::lock_guard lock(mutex_);
+    return failure_ || finished_[i] || units_[i].is_recorded();
+  }
   void give_back(size_t i, bool only_here) {
     const std::lock_guard lock(mutex_);
     open_.push_front({i, only_here});
@@ -143,7 +148,6 @@ struct Coordinator::State {
     int64_t beats = 0;
     Clock::time_point heard = Clock::now();
     bool gone = false;
-    int64_t jobs = 0;              // that it was given
     std::shared_ptr<Batch> batch;  // of the unit in work, if there is one
     size_t unit = 0;
   };
@@ -238,6 +242,8 @@ struct Coordinator::State {
         if (result.is_discarded()) throw Error("its answer is no JSON");
         if (result.contains("error")) throw Error("{}", result.at("error").get<std::string>());
         record(result.at("entries"));
+        if (its_batch && !its_batch->is_recorded(worker.unit))
+          throw Error("its answer is not what it was asked for");
       } catch (const std::exception& error) {
         warn(fmt::format("A piece of work failed at {}: {}. The coordinator does it instead.",
                          worker.name,

@@ -29,6 +29,7 @@ struct Unit {
   std::string name;            // for people: "components/math_high"
   Json job;                    // for a worker (worker.h)
   std::function<void()> here;  // does it in this process, and records it in the journal
+  std::function<bool()> is_recorded;
 };
 
 // How patient the coordinator is.

@@ -59,10 +59,16 @@ class CoordinatorTest : public testing::Test {
   std::vector<Unit> units(int count) {
     std::vector<Unit> units;
     for (int i = 0; i < count; ++i)
-      units.push_back({fmt::format("unit {}", i), {{"number", i}}, [this] {
-                         std::this_thread::sleep_for(milliseconds(30));
-                         ++here_;
-                       }});
+      units.push_back(
+          {.name = fmt::format("unit {}", i),
+           .job = {{"number", i}},
+           .here =
+               [this] {
+                 std::this_thread::sleep_for(milliseconds(30));
+                 ++here_;
+               },
+           .is_recorded =
+               [this, i] { return journal_.find("score", fmt::format("key {}", i)).has_value(); }});
     return units;
   }
   int done_of(std::span<const Unit> units) {
@@ -137,7 +143,7 @@ TEST_F(CoordinatorTest, DoesItselfWhatAWorkerFailsAt) {
 }
 
 TEST_F(CoordinatorTest, SurvivesAnswersThatAreNone) {
-  for (const char* text : {"[", "{}", R"({"entries": [{"kind": 3}]})"}) {
+  for (const char* text : {"[", "{}", R"({"entries": [{"kind": 3}]})", R"({"entries": []})"}) {
     coordinator_.reset();
     start();
     Fellow worker = fellow();
@@ -174,6 +180,8 @@ TEST_F(CoordinatorTest, TellsWorkersThatTheRunIsOver) {
 TEST_F(CoordinatorTest, ListensWhereItIsTold) {
   EXPECT_EQ(coordinator_->address().host, "127.0.0.1");
   EXPECT_GT(coordinator_->address().port, 0);
+  EXPECT_EQ(std::filesystem::status(coordinator_file(folder_.path())).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
   EXPECT_FALSE(Rendezvous::join({"127.0.0.1", 1}, "s"));
   EXPECT_MENTIONS(message_of([&] {
                     Coordinator(coordinator_->address(), RunConfig(), folder_.path(), journal_);

@@ -291,13 +291,19 @@ std::vector<ModelFacts> Models::train(const std::vector<ModelRequest>& requests,
 
   std::vector<Unit> units;
   for (const size_t i : missing) {
-    units.push_back({requests[i].name, training_job(label, requests[i]), [&, i, threads_each] {
-                       const ThreadsPerOperation own_share(threads_each);
-                       const bool outside = from_base && !config.components.command.empty();
-                       const ModelFacts facts = outside ? train_outside(requests[i])
-                                                        : train_here(requests[i], keys[i], initial);
-                       workspace_.journal().put("model", keys[i], facts.name, facts);
-                     }});
+    units.push_back(
+        {.name = requests[i].name,
+         .job = training_job(label, requests[i]),
+         .here =
+             [&, i, threads_each] {
+               const ThreadsPerOperation own_share(threads_each);
+               const bool outside = from_base && !config.components.command.empty();
+               const ModelFacts facts =
+                   outside ? train_outside(requests[i]) : train_here(requests[i], keys[i], initial);
+               workspace_.journal().put("model", keys[i], facts.name, facts);
+             },
+         .is_recorded = [&,
+                         i] { return workspace_.journal().find("model", keys[i]).has_value(); }});
   }
   // All others wait for the base.
   do_all(

@@ -171,10 +171,15 @@ void Proxies::share_models(const Models& models,
   for (const ModelFacts& model : facts) {
     if (is_kept(model_key(model), with_terms)) continue;
     units.push_back(
-        {model.name, scoring_job(model, with_terms), [this, &models, &model, with_terms] {
-           TermsByMetric terms;
-           score_model(models, model, with_terms ? &terms : nullptr);
-         }});
+        {.name = model.name,
+         .job = scoring_job(model, with_terms),
+         .here =
+             [this, &models, &model, with_terms] {
+               TermsByMetric terms;
+               score_model(models, model, with_terms ? &terms : nullptr);
+             },
+         .is_recorded =
+             [this, &model, with_terms] { return is_kept(model_key(model), with_terms); }});
   }
   do_all(workspace_.coordinator(), units, 1, [&](size_t) { done(); });
 }
@@ -303,9 +308,16 @@ void Proxies::share_merges(std::span<const MergeRequest> requests,
   for (size_t first = 0; first < missing.size(); first += size) {
     const auto part = std::span(missing).subspan(first, std::min(size, missing.size() - first));
     sizes.push_back(part.size());
-    units.push_back({part.front().name, scoring_job(part, component_facts_, merge_), [this, part] {
-                       score_merges(part, [] {});
-                     }});
+    units.push_back(
+        {.name = part.front().name,
+         .job = scoring_job(part, component_facts_, merge_),
+         .here = [this, part] { score_merges(part, [] {}); },
+         .is_recorded =
+             [this, part] {
+               return std::all_of(part.begin(), part.end(), [&](const MergeRequest& request) {
+                 return is_kept(proxy_key(ProxyKind::kMerged, request), request.terms);
+               });
+             }});
   }
   do_all(workspace_.coordinator(), units, 1, [&](size_t unit) {
     for (size_t i = 0; i < sizes[unit]; ++i) done();
