@@ -6,14 +6,12 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "cli/commands.h"
 #include "cli/torch_commands.h"
 #include "cli/work.h"
 #include "demix/core/error.h"
 #include "demix/report/result_json.h"
-#include "demix/run/launch.h"
 
 namespace demix::cli {
 namespace {
@@ -74,10 +72,7 @@ void add_stage(CLI::App& app, const char* name, Stage last) {
   command->add_option("CONFIG", options->config, "YAML configuration of the run")->required();
   command->add_option(
       "--out", options->out, "run folder (default: runs/NAME of the configuration)");
-  command->add_option("--listen",
-                      options->listen,
-                      "HOST:PORT where workers join (demix work); under torchrun or srun the first "
-                      "process listens at a free port, and the others join by themselves");
+  add_listen_option(*command, options->listen);
   command->add_flag("--json", options->json, "result.json on standard output");
   command->footer(std::string("Example: demix ") + name +
                   " recipes/demo.yaml --out runs/demo\nRun it again to resume where it stopped.");
@@ -85,17 +80,10 @@ void add_stage(CLI::App& app, const char* name, Stage last) {
     const std::filesystem::path out = options->out.empty()
                                           ? std::filesystem::path("runs") / options->config.stem()
                                           : options->out;
-    const auto launch = launch_of_environment();
-    if (launch && launch->is_worker())
-      return work_until_over({.run_folder = out, .local_rank = launch->local_rank});
-    std::optional<Address> listen;
-    if (!options->listen.empty()) {
-      listen = read_address(options->listen, "--listen");
-    } else if (launch) {
-      listen = Address{"0.0.0.0", 0};
-    }
+    if (works_for_another(out)) return;
     with_places(options->config, [&] {
-      const RunResult result = run_stages(load_run_config(options->config), out, last, listen);
+      const RunResult result =
+          run_stages(load_run_config(options->config), out, last, where_to_listen(options->listen));
       const std::string text =
           options->json ? result_to_json(result).dump(2) + "\n" : summary(result, out);
       std::fwrite(text.data(), 1, text.size(), stdout);

@@ -4,9 +4,11 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <string>
 
 #include "cli/commands.h"
 #include "cli/torch_commands.h"
+#include "cli/work.h"
 #include "demix/core/error.h"
 #include "demix/core/files.h"
 #include "demix/study/agreement.h"
@@ -17,6 +19,7 @@ namespace demix::cli {
 void add_study(CLI::App& app) {
   struct Options {
     std::filesystem::path config, out, tables;
+    std::string listen;
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = add_torch_command(app, "study");
@@ -30,6 +33,7 @@ void add_study(CLI::App& app) {
                    "trains nothing: computes calibrated estimates and agreement anew from the "
                    "tables of an earlier study in this folder, and writes them there")
       ->excludes(config);
+  add_listen_option(*command, options->listen);
   command->footer(
       "Example: demix study recipes/fidelity/ladder.yaml --out runs/ladder\nRun it again to resume "
       "where it stopped.");
@@ -48,7 +52,9 @@ void add_study(CLI::App& app) {
       config = load_study_config(options->config);
       out = options->out.empty() ? std::filesystem::path("runs") / options->config.stem()
                                  : options->out;
-      with_places(options->config, [&] { tables = run_study(config, out); });
+      if (works_for_another(out)) return;
+      with_places(options->config,
+                  [&] { tables = run_study(config, out, where_to_listen(options->listen)); });
     }
     const std::vector<AgreementRow> rows = agreement_of(
         tables, Rng(config.seed).stream("bootstrap"), {.resamples = config.study.bootstrap});

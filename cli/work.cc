@@ -14,6 +14,8 @@
 #include "cli/torch_commands.h"
 #include "demix/core/files.h"
 #include "demix/core/progress.h"
+#include "demix/run/launch.h"
+#include "demix/run/worker.h"
 
 namespace demix::cli {
 namespace {
@@ -32,11 +34,32 @@ namespace {
   std::_Exit(75);  // EX_TEMPFAIL
 }
 
-}  // namespace
-
+// Where the coordinator is lost, this process starts anew, by the same command.
 void work_until_over(WorkerOptions options) {
   options.lost = [here = std::filesystem::current_path()] { start_anew(here); };
   work(options);
+}
+
+}  // namespace
+
+void add_listen_option(CLI::App& command, std::string& listen) {
+  command.add_option("--listen",
+                     listen,
+                     "HOST:PORT where workers join (demix work); under torchrun or srun the first "
+                     "process listens at a free port, and the others join by themselves");
+}
+
+std::optional<Address> where_to_listen(const std::string& listen) {
+  if (!listen.empty()) return read_address(listen, "--listen");
+  if (launch_of_environment()) return Address{"0.0.0.0", 0};
+  return std::nullopt;
+}
+
+bool works_for_another(const std::filesystem::path& out) {
+  const auto launch = launch_of_environment();
+  if (!launch || !launch->is_worker()) return false;
+  work_until_over({.run_folder = out, .local_rank = launch->local_rank});
+  return true;
 }
 
 void add_work(CLI::App& app) {

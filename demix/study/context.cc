@@ -12,7 +12,9 @@
 
 namespace demix {
 
-StudyContext::StudyContext(StudyConfig config, const std::filesystem::path& out)
+StudyContext::StudyContext(StudyConfig config,
+                           const std::filesystem::path& out,
+                           const std::optional<Address>& listen)
     : config_(std::move(config)),
       workspace_(config_, write_config(config_), out),
       names_(config_.dataset_names()),
@@ -21,6 +23,10 @@ StudyContext::StudyContext(StudyConfig config, const std::filesystem::path& out)
       sheet_(metrics_of(config_.evaluate, tasks_, held_out_datasets(config_))) {
   resolve_device(config_.device);
   at::set_num_threads(resolve_threads(config_.threads));
+  if (listen) {
+    coordinator_.emplace(*listen, config_, workspace_.folder(), workspace_.journal());
+    workspace_.share_with(&*coordinator_);
+  }
   shards_ = prepare_datasets(workspace_, tokenizer_);
   models_ = std::make_unique<Models>(workspace_, shards_, tokenizer_.vocabulary_size());
   models_->base();

@@ -4,11 +4,13 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "demix/corpus/tokenizer.h"
 #include "demix/report/result.h"
+#include "demix/run/coordinator.h"
 #include "demix/run/models.h"
 #include "demix/run/proxies.h"
 #include "demix/run/score_sheet.h"
@@ -20,7 +22,9 @@ namespace demix {
 class StudyContext {
  public:
   // Prepares the datasets and trains or imports the base.
-  StudyContext(StudyConfig config, const std::filesystem::path& out);
+  StudyContext(StudyConfig config,
+               const std::filesystem::path& out,
+               const std::optional<Address>& listen);
   ~StudyContext();
 
   const StudyConfig& config() const { return config_; }
@@ -50,6 +54,7 @@ class StudyContext {
  private:
   StudyConfig config_;
   Workspace workspace_;
+  std::optional<Coordinator> coordinator_;
   const std::vector<std::string> names_;
   const Tokenizer tokenizer_;
   const std::vector<Task> tasks_;

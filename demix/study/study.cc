@@ -65,7 +65,10 @@ std::vector<ReferenceRow> earlier_references(const StudyConfig& config) {
 class Study {
  public:
   // `trained`: references of an earlier study; empty: this one trains its own.
-  Study(StudyConfig config, const std::filesystem::path& out, std::vector<ReferenceRow> trained);
+  Study(StudyConfig config,
+        const std::filesystem::path& out,
+        const std::optional<Address>& listen,
+        std::vector<ReferenceRow> trained);
 
   void train_references();
   void estimate(const std::string& arm_name, const StudyArm& arm, uint64_t seed);
@@ -86,8 +89,9 @@ class Study {
 
 Study::Study(StudyConfig config,
              const std::filesystem::path& out,
+             const std::optional<Address>& listen,
              std::vector<ReferenceRow> trained)
-    : context_(std::move(config), out) {
+    : context_(std::move(config), out, listen) {
   tables_.datasets = context_.datasets();
   tables_.domains = context_.domains();
   tables_.references = std::move(trained);
@@ -204,11 +208,13 @@ void Study::decide_and_train(const std::string& arm_name, uint64_t seed) {
 
 }  // namespace
 
-StudyTables run_study(StudyConfig config, const std::filesystem::path& out) {
+StudyTables run_study(StudyConfig config,
+                      const std::filesystem::path& out,
+                      const std::optional<Address>& listen) {
   const StudySection section = config.study;
   std::vector<ReferenceRow> trained = earlier_references(config);
   const bool trains = trained.empty();
-  Study study(std::move(config), out, std::move(trained));
+  Study study(std::move(config), out, listen, std::move(trained));
   if (trains) study.train_references();
   for (const auto& [name, arm] : section.arms) {
     for (const uint64_t seed : arm.seeds) {

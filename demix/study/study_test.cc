@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <set>
+#include <thread>
 
 #include "demix/core/error.h"
 #include "demix/core/files.h"
+#include "demix/run/worker.h"
 #include "tests/small_run.h"
 #include "tests/temporary_folder.h"
 
@@ -35,6 +37,19 @@ class StudyRun : public testing::Test {
 
   TemporaryFolder folder_;
 };
+
+TEST_F(StudyRun, WithAWorkerComesToTheSameTables) {
+  StudyConfig small = config();
+  small.threads = 1;
+  run_study(small, folder_ / "alone");
+  int64_t jobs = 0;
+  std::jthread worker([&] { jobs = work({.run_folder = folder_ / "shared"}); });
+  run_study(small, folder_ / "shared", Address{"127.0.0.1", 0});
+  worker.join();
+  EXPECT_GT(jobs, 0);
+  for (const char* table : {"references.csv", "estimates.csv", "decisions.csv"})
+    EXPECT_EQ(read_file(folder_ / "shared" / table), read_file(folder_ / "alone" / table)) << table;
+}
 
 TEST_F(StudyRun, EveryExperimentForetellsEveryReferenceByEveryChooser) {
   const StudyTables tables = run_study(config(), out());
