@@ -7,7 +7,7 @@ JOBS ?= $(shell awk '/MemAvailable/ {m = int($$2 / 1500000)} END {"nproc" | getl
 PYTHON := .venv/bin/python
 SOURCES = $(shell find demix cli bench tests -name '*.cc' -o -name '*.h' 2>/dev/null)
 
-# The same cache serves every clone.
+# One cache for every clone, as far as no precompiled header is used (docs/next.md).
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
