@@ -1,7 +1,9 @@
 #include "demix/merge/linear.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <type_traits>
 #include <vector>
 
 #if defined(__SSE2__)
@@ -21,62 +23,93 @@ constexpr size_t kModelGroup = 8;
 // Their reach ends at a page; asking ahead keeps more reads under way.
 constexpr int64_t kPrefetchBytes = 512;
 
+// Vectors as wide as the registers: of wider ones compilers make a mess. kMostMerges have their
+// sums in registers at once.
+struct WideVectors {
+  typedef demix::Floats Floats;
+  typedef demix::Words Words;
+  static constexpr int64_t kLanes = 16;
+  static constexpr size_t kMostMerges = 8;
+};
+struct NarrowVectors {
+  typedef HalfFloats Floats;
+  typedef HalfWords Words;
+  static constexpr int64_t kLanes = 8;
+  static constexpr size_t kMostMerges = 4;
+};
+
 // Bfloat16 numbers are taken apart into those at even and those at odd places, and put together
 // again: no number changes its lane, which is most of the cost of the conversion otherwise.
-typedef uint32_t PackedPairs __attribute__((vector_size(64), aligned(2), may_alias));
-
 template <typename In>
 constexpr bool kPairs = false;
 template <>
 constexpr bool kPairs<BFloat16> = true;
 
-template <bool pairs>
-DEMIX_INLINE void load_two(const float* from, Floats& a, Floats& b) {
-  load(from, a);
-  load(from + kLanes, b);
+template <typename V>
+DEMIX_INLINE void load_one(const float* from, typename V::Floats& to) {
+  std::memcpy(&to, from, sizeof to);
 }
-template <bool pairs>
-DEMIX_INLINE void load_two(const BFloat16* from, Floats& a, Floats& b) {
-  if constexpr (!pairs) {
-    load(from, a);
-    load(from + kLanes, b);
+template <typename V>
+DEMIX_INLINE void load_one(const BFloat16* from, typename V::Floats& to) {
+  uint16_t halves __attribute__((vector_size(sizeof(to) / 2)));
+  std::memcpy(&halves, from, sizeof halves);
+  const typename V::Words words = __builtin_convertvector(halves, typename V::Words) << 16;
+  std::memcpy(&to, &words, sizeof to);
+}
+template <typename V>
+DEMIX_INLINE void store_one(const typename V::Floats& from, float* to) {
+  std::memcpy(to, &from, sizeof from);
+}
+// Rounds to nearest, ties to even; NaN stays NaN.
+template <typename V>
+DEMIX_INLINE void store_one(const typename V::Floats& from, BFloat16* to) {
+  using Words = typename V::Words;
+  Words words;
+  std::memcpy(&words, &from, sizeof words);
+  const Words rounded = (words + 0x7fff + ((words >> 16) & 1)) >> 16;
+  const Words nan = (words & 0x7fffffff) > 0x7f800000 ? (words >> 16) | 0x40 : rounded;
+  typedef uint16_t Halves __attribute__((vector_size(sizeof(Words) / 2)));
+  const Halves halves = __builtin_convertvector(nan, Halves);
+  std::memcpy(to, &halves, sizeof halves);
+}
+
+template <typename V, bool pairs, typename T>
+DEMIX_INLINE void load_two(const T* from, typename V::Floats& a, typename V::Floats& b) {
+  if constexpr (!pairs || std::is_same_v<T, float>) {
+    load_one<V>(from, a);
+    load_one<V>(from + V::kLanes, b);
   } else {
-    const Words both = *reinterpret_cast<const PackedPairs*>(from);
-    const Words even = both << 16, odd = both & 0xffff0000;
+    typename V::Words both;
+    std::memcpy(&both, from, sizeof both);
+    const typename V::Words even = both << 16, odd = both & 0xffff0000;
     std::memcpy(&a, &even, sizeof a);
     std::memcpy(&b, &odd, sizeof b);
   }
 }
 
-template <bool pairs>
-DEMIX_INLINE void store_two(const Floats& a, const Floats& b, float* to) {
-  store(a, to);
-  store(b, to + kLanes);
-}
-template <bool pairs>
-DEMIX_INLINE void store_two(const Floats& a, const Floats& b, BFloat16* to) {
-  if constexpr (!pairs) {
-    store(a, to);
-    store(b, to + kLanes);
+template <typename V, bool pairs, typename T>
+DEMIX_INLINE void store_two(const typename V::Floats& a, const typename V::Floats& b, T* to) {
+  if constexpr (!pairs || std::is_same_v<T, float>) {
+    store_one<V>(a, to);
+    store_one<V>(b, to + V::kLanes);
   } else {
-    // As `store`, but NaN need no care: those that come from bfloat16 have no bits to round.
-    Words even, odd;
+    // As store_one, but NaN need no care: those that come from bfloat16 have no bits to round.
+    typename V::Words even, odd;
     std::memcpy(&even, &a, sizeof even);
     std::memcpy(&odd, &b, sizeof odd);
     even = (even + 0x7fff + ((even >> 16) & 1)) >> 16;
     odd = odd + 0x7fff + ((odd >> 16) & 1);
-    *reinterpret_cast<PackedPairs*>(to) = (odd & 0xffff0000) | even;
+    const typename V::Words both = (odd & 0xffff0000) | even;
+    std::memcpy(to, &both, sizeof both);
   }
 }
 
-// 64 bytes at a time, past the caches. `to` is aligned to 16 bytes.
+// Past the caches. `to` is aligned to 16 bytes, which divide `bytes`.
 DEMIX_INLINE void stream(const void* from, void* to, int64_t bytes) {
 #if defined(__SSE2__)
   const auto* source = static_cast<const __m128i*>(from);
   auto* target = static_cast<__m128i*>(to);
-  for (int64_t i = 0; i < bytes / 16; i += 4) {
-    for (int j = 0; j < 4; ++j) _mm_stream_si128(target + i + j, _mm_load_si128(source + i + j));
-  }
+  for (int64_t i = 0; i < bytes / 16; ++i) _mm_stream_si128(target + i, _mm_load_si128(source + i));
 #else
   std::memcpy(to, from, static_cast<size_t>(bytes));
 #endif
@@ -96,10 +129,11 @@ struct Group {
 #define DEMIX_UNROLL _Pragma("GCC unroll 8")
 
 // One group of models for M merges. Between groups the sums lie in `sums`, kBlock apart.
-template <typename In, typename Out, int M, int W>
+template <typename V, typename In, typename Out, int M, int W>
 DEMIX_INLINE void merge_group(const Group<In>& group, float* sums, Out* const* outs, bool past) {
   constexpr bool pairs = kPairs<In> && kPairs<Out>;
-  constexpr int64_t step = W * kLanes;
+  using Floats = typename V::Floats;
+  constexpr int64_t kLanes = V::kLanes, step = W * kLanes;
   float weights[kModelGroup * M];
   for (size_t k = 0; k < group.K; ++k) {
     for (int m = 0; m < M; ++m) weights[k * M + m] = group.weights[m * group.stride + k];
@@ -111,7 +145,7 @@ DEMIX_INLINE void merge_group(const Group<In>& group, float* sums, Out* const* o
         if (group.first)
           sum[m][w] = Floats{};
         else
-          load(sums + m * kBlock + i + w * kLanes, sum[m][w]);
+          load_one<V>(sums + m * kBlock + i + w * kLanes, sum[m][w]);
       }
     }
     // A load of its own for every model: some prefetchers learn strides by instruction, and see
@@ -125,7 +159,7 @@ DEMIX_INLINE void merge_group(const Group<In>& group, float* sums, Out* const* o
       }
       Floats x[W];
       DEMIX_UNROLL for (int w = 0; w < W; w += 2) {
-        load_two<pairs>(from + w * kLanes, x[w], x[w + 1]);
+        load_two<V, pairs>(from + w * kLanes, x[w], x[w + 1]);
       }
       DEMIX_UNROLL for (int m = 0; m < M; ++m) {
         DEMIX_UNROLL for (int w = 0; w < W; ++w) sum[m][w] += weights[k * M + m] * x[w];
@@ -134,14 +168,14 @@ DEMIX_INLINE void merge_group(const Group<In>& group, float* sums, Out* const* o
     DEMIX_UNROLL for (int m = 0; m < M; ++m) {
       if (!group.last) {
         DEMIX_UNROLL for (int w = 0; w < W; ++w) {
-          store(sum[m][w], sums + m * kBlock + i + w * kLanes);
+          store_one<V>(sum[m][w], sums + m * kBlock + i + w * kLanes);
         }
         continue;
       }
       alignas(64) Out merged[step];
       Out* to = past ? merged : outs[m] + i;
       DEMIX_UNROLL for (int w = 0; w < W; w += 2) {
-        store_two<pairs>(sum[m][w], sum[m][w + 1], to + w * kLanes);
+        store_two<V, pairs>(sum[m][w], sum[m][w + 1], to + w * kLanes);
       }
       if (past) stream(merged, outs[m] + i, sizeof merged);
     }
@@ -151,10 +185,10 @@ DEMIX_INLINE void merge_group(const Group<In>& group, float* sums, Out* const* o
 #undef DEMIX_UNROLL
 
 // Numbers that every merge_group takes at a time divide it.
-constexpr int64_t kStep = 4 * kLanes;
+constexpr int64_t kStep = 4 * WideVectors::kLanes;
 static_assert(kBlock % kStep == 0);
 
-template <typename In, typename Out>
+template <typename V, typename In, typename Out>
 DEMIX_INLINE void merge_block(const In* const* models,
                               size_t K,
                               const float* weights,
@@ -169,24 +203,25 @@ DEMIX_INLINE void merge_block(const In* const* models,
     for (size_t m = 0; m < M;) {
       group.weights = weights + m * K + k;
       float* const between = sums.empty() ? nullptr : &sums[m * kBlock];
-      if (M - m >= 8) {
-        merge_group<In, Out, 8, 2>(group, between, outs + m, past);
+      constexpr bool wide = V::kMostMerges == 8;
+      if (wide && M - m >= 8) {
+        if constexpr (wide) merge_group<V, In, Out, 8, 2>(group, between, outs + m, past);
         m += 8;
       } else if (M - m >= 4) {
-        merge_group<In, Out, 4, 4>(group, between, outs + m, past);
+        merge_group<V, In, Out, 4, wide ? 4 : 2>(group, between, outs + m, past);
         m += 4;
       } else if (M - m >= 2) {
-        merge_group<In, Out, 2, 4>(group, between, outs + m, past);
+        merge_group<V, In, Out, 2, 4>(group, between, outs + m, past);
         m += 2;
       } else {
-        merge_group<In, Out, 1, 4>(group, between, outs + m, past);
+        merge_group<V, In, Out, 1, 4>(group, between, outs + m, past);
         m += 1;
       }
     }
   }
 }
 
-template <typename In, typename Out>
+template <typename V, typename In, typename Out>
 DEMIX_INLINE void merge(std::span<const In* const> models,
                         std::span<const float> weights,
                         int64_t count,
@@ -202,7 +237,7 @@ DEMIX_INLINE void merge(std::span<const In* const> models,
   std::vector<In> padded;
   std::vector<Out> merged;
   // What is read once needs no blocks.
-  const bool once = K <= kModelGroup && (M == 1 || M == 2 || M == 4 || M == 8);
+  const bool once = K <= kModelGroup && M <= V::kMostMerges && std::has_single_bit(M);
   const int64_t block = once ? count : kBlock;
   for (int64_t begin = 0, size = 0; begin < count; begin += size) {
     const int64_t rest = count - begin;
@@ -219,7 +254,7 @@ DEMIX_INLINE void merge(std::span<const In* const> models,
       }
       for (size_t m = 0; m < M; ++m) to[m] = &merged[m * kStep];
     }
-    merge_block(
+    merge_block<V>(
         from.data(), K, weights.data(), whole ? size : kStep, sums, to.data(), M, past && whole);
     if (!whole) {
       for (size_t m = 0; m < M; ++m) std::copy_n(to[m], rest, outs[m] + begin);
@@ -230,20 +265,53 @@ DEMIX_INLINE void merge(std::span<const In* const> models,
 #endif
 }
 
+#if defined(__x86_64__) && defined(__GNUC__)
+bool has_wide_vectors() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vl");
+}
+bool has_narrow_vectors() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+}
+#define DEMIX_FOR_CPU(level) __attribute__((target("arch=x86-64-" #level)))
+#else
+bool has_wide_vectors() { return false; }
+bool has_narrow_vectors() { return false; }
+#define DEMIX_FOR_CPU(level)
+#endif
+
 }  // namespace
 
-#define DEMIX_DEFINE_MERGE(In, Out)                                     \
-  DEMIX_CPU_CLONES void merge_linear(std::span<const In* const> models, \
-                                     std::span<const float> weights,    \
-                                     int64_t count,                     \
-                                     std::span<Out* const> outs,        \
-                                     Stores stores) {                   \
-    merge<In, Out>(models, weights, count, outs, stores);               \
+#define DEMIX_PARAMETERS(In, Out)     \
+  (std::span<const In* const> models, \
+   std::span<const float> weights,    \
+   int64_t count,                     \
+   std::span<Out* const> outs,        \
+   Stores stores)
+#define DEMIX_DEFINE_MERGE(In, Out)                                                             \
+  DEMIX_FOR_CPU(v4) static void merge_wide DEMIX_PARAMETERS(In, Out) {                          \
+    merge<WideVectors>(models, weights, count, outs, stores);                                   \
+  }                                                                                             \
+  DEMIX_FOR_CPU(v3) static void merge_narrow DEMIX_PARAMETERS(In, Out) {                        \
+    merge<NarrowVectors>(models, weights, count, outs, stores);                                 \
+  }                                                                                             \
+  static void merge_anywhere DEMIX_PARAMETERS(In, Out) {                                        \
+    merge<NarrowVectors>(models, weights, count, outs, stores);                                 \
+  }                                                                                             \
+  void merge_linear DEMIX_PARAMETERS(In, Out) {                                                 \
+    static const bool wide = has_wide_vectors(), narrow = has_narrow_vectors();                 \
+    const auto with = [&](auto do_merge) { do_merge(models, weights, count, outs, stores); };   \
+    using Merge = void DEMIX_PARAMETERS(In, Out);                                               \
+    const Merge *on_wide = merge_wide, *on_narrow = merge_narrow, *else_where = merge_anywhere; \
+    with(wide ? on_wide : narrow ? on_narrow : else_where);                                     \
   }
 DEMIX_DEFINE_MERGE(float, float)
 DEMIX_DEFINE_MERGE(float, BFloat16)
 DEMIX_DEFINE_MERGE(BFloat16, float)
 DEMIX_DEFINE_MERGE(BFloat16, BFloat16)
 #undef DEMIX_DEFINE_MERGE
+#undef DEMIX_PARAMETERS
 
 }  // namespace demix
