@@ -4,6 +4,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "demix/core/cpu.h"
 #include "demix/core/error.h"
 
 namespace demix {
@@ -134,23 +135,19 @@ DEMIX_INLINE void multiply(const BlockProduct<T>& p) {
   }
 }
 
-#if defined(__x86_64__) && defined(__GNUC__)
 template <typename T>
-__attribute__((target("arch=x86-64-v3"))) void multiply_in_32_bytes(const BlockProduct<T>& p) {
+DEMIX_FOR_X86_64(v3)
+void multiply_in_32_bytes(const BlockProduct<T>& p) {
   multiply<Vectors32>(p);
 }
-bool has_32_bytes() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-#endif
 
 }  // namespace
 
 template <typename T>
 void multiply_vector_block(const BlockProduct<T>& p) {
   DEMIX_CHECK(p.rows <= kBlockRows && p.columns % 16 == 0 && p.columns <= kBlockColumns);
-#if defined(__x86_64__) && defined(__GNUC__)
-  static const bool wide = has_32_bytes();
+  static const bool wide = has_x86_64_v3();
   if (wide) return multiply_in_32_bytes(p);
-#endif
   multiply<Vectors16>(p);
 }
 

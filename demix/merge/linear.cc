@@ -10,6 +10,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "demix/core/cpu.h"
 #include "demix/core/error.h"
 
 namespace demix {
@@ -265,23 +266,6 @@ DEMIX_INLINE void merge(std::span<const In* const> models,
 #endif
 }
 
-#if defined(__x86_64__) && defined(__GNUC__)
-bool has_wide_vectors() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-         __builtin_cpu_supports("avx512vl");
-}
-bool has_narrow_vectors() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-         __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
-}
-#define DEMIX_FOR_CPU(level) __attribute__((target("arch=x86-64-" #level)))
-#else
-bool has_wide_vectors() { return false; }
-bool has_narrow_vectors() { return false; }
-#define DEMIX_FOR_CPU(level)
-#endif
-
 }  // namespace
 
 #define DEMIX_PARAMETERS(In, Out)     \
@@ -291,17 +275,17 @@ bool has_narrow_vectors() { return false; }
    std::span<Out* const> outs,        \
    Stores stores)
 #define DEMIX_DEFINE_MERGE(In, Out)                                                             \
-  DEMIX_FOR_CPU(v4) static void merge_wide DEMIX_PARAMETERS(In, Out) {                          \
+  DEMIX_FOR_X86_64(v4) static void merge_wide DEMIX_PARAMETERS(In, Out) {                       \
     merge<WideVectors>(models, weights, count, outs, stores);                                   \
   }                                                                                             \
-  DEMIX_FOR_CPU(v3) static void merge_narrow DEMIX_PARAMETERS(In, Out) {                        \
+  DEMIX_FOR_X86_64(v3) static void merge_narrow DEMIX_PARAMETERS(In, Out) {                     \
     merge<NarrowVectors>(models, weights, count, outs, stores);                                 \
   }                                                                                             \
   static void merge_anywhere DEMIX_PARAMETERS(In, Out) {                                        \
     merge<NarrowVectors>(models, weights, count, outs, stores);                                 \
   }                                                                                             \
   void merge_linear DEMIX_PARAMETERS(In, Out) {                                                 \
-    static const bool wide = has_wide_vectors(), narrow = has_narrow_vectors();                 \
+    static const bool wide = has_x86_64_v4(), narrow = has_x86_64_v3();                         \
     const auto with = [&](auto do_merge) { do_merge(models, weights, count, outs, stores); };   \
     using Merge = void DEMIX_PARAMETERS(In, Out);                                               \
     const Merge *on_wide = merge_wide, *on_narrow = merge_narrow, *else_where = merge_anywhere; \
