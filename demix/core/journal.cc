@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "demix/core/error.h"
+#include "demix/core/host.h"
 
 namespace demix {
 namespace {
@@ -275,9 +276,7 @@ RunLock::RunLock(const std::filesystem::path& folder) {
         folder.string(),
         size > 0 ? holder : "its process id is not known yet");
   }
-  char host[256] = {};
-  ::gethostname(host, sizeof host - 1);
-  const std::string holder = fmt::format("process {} on {}", ::getpid(), host);
+  const std::string holder = fmt::format("process {} on {}", ::getpid(), host_name());
   if (::ftruncate(descriptor_, 0) != 0 || ::pwrite(descriptor_, holder.data(), holder.size(), 0) !=
                                               static_cast<ssize_t>(holder.size())) {
     const int error = errno;

@@ -274,22 +274,21 @@ DEMIX_INLINE void merge(std::span<const In* const> models,
    int64_t count,                     \
    std::span<Out* const> outs,        \
    Stores stores)
-#define DEMIX_DEFINE_MERGE(In, Out)                                                             \
-  DEMIX_FOR_X86_64(v4) static void merge_wide DEMIX_PARAMETERS(In, Out) {                       \
-    merge<WideVectors>(models, weights, count, outs, stores);                                   \
-  }                                                                                             \
-  DEMIX_FOR_X86_64(v3) static void merge_narrow DEMIX_PARAMETERS(In, Out) {                     \
-    merge<NarrowVectors>(models, weights, count, outs, stores);                                 \
-  }                                                                                             \
-  static void merge_anywhere DEMIX_PARAMETERS(In, Out) {                                        \
-    merge<NarrowVectors>(models, weights, count, outs, stores);                                 \
-  }                                                                                             \
-  void merge_linear DEMIX_PARAMETERS(In, Out) {                                                 \
-    static const bool wide = has_x86_64_v4(), narrow = has_x86_64_v3();                         \
-    const auto with = [&](auto do_merge) { do_merge(models, weights, count, outs, stores); };   \
-    using Merge = void DEMIX_PARAMETERS(In, Out);                                               \
-    const Merge *on_wide = merge_wide, *on_narrow = merge_narrow, *else_where = merge_anywhere; \
-    with(wide ? on_wide : narrow ? on_narrow : else_where);                                     \
+#define DEMIX_DEFINE_MERGE(In, Out)                                         \
+  DEMIX_FOR_X86_64(v4) static void merge_wide DEMIX_PARAMETERS(In, Out) {   \
+    merge<WideVectors>(models, weights, count, outs, stores);               \
+  }                                                                         \
+  DEMIX_FOR_X86_64(v3) static void merge_narrow DEMIX_PARAMETERS(In, Out) { \
+    merge<NarrowVectors>(models, weights, count, outs, stores);             \
+  }                                                                         \
+  static void merge_anywhere DEMIX_PARAMETERS(In, Out) {                    \
+    merge<NarrowVectors>(models, weights, count, outs, stores);             \
+  }                                                                         \
+  void merge_linear DEMIX_PARAMETERS(In, Out) {                             \
+    static const bool wide = has_x86_64_v4(), narrow = has_x86_64_v3();     \
+    if (wide) return merge_wide(models, weights, count, outs, stores);      \
+    if (narrow) return merge_narrow(models, weights, count, outs, stores);  \
+    merge_anywhere(models, weights, count, outs, stores);                   \
   }
 DEMIX_DEFINE_MERGE(float, float)
 DEMIX_DEFINE_MERGE(float, BFloat16)

@@ -1,10 +1,8 @@
 #include "demix/run/coordinator.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>
@@ -18,8 +16,10 @@
 
 #include "demix/core/error.h"
 #include "demix/core/files.h"
+#include "demix/core/host.h"
 #include "demix/core/progress.h"
 #include "demix/run/run_config.h"
+#include "demix/run/sent_entries.h"
 
 namespace demix {
 namespace {
@@ -122,9 +122,7 @@ std::string random_secret() {
 std::string known_as(const std::string& host) {
   if (host != "0.0.0.0" && host != "::") return host;
   if (const char* master = std::getenv("MASTER_ADDR")) return master;
-  std::array<char, 256> own{};
-  gethostname(own.data(), own.size() - 1);
-  return own.data();
+  return host_name();
 }
 
 // Readable for the user alone.
@@ -241,7 +239,7 @@ struct Coordinator::State {
       try {
         if (result.is_discarded()) throw Error("its answer is no JSON");
         if (result.contains("error")) throw Error("{}", result.at("error").get<std::string>());
-        record(result.at("entries"));
+        record_entries(result.at("entries"), journal);
         if (its_batch && !its_batch->is_recorded(worker.unit))
           throw Error("its answer is not what it was asked for");
       } catch (const std::exception& error) {
@@ -253,14 +251,6 @@ struct Coordinator::State {
       }
       if (its_batch) its_batch->finish(worker.unit);
     }
-  }
-
-  void record(const Json& entries) {
-    for (const Json& entry : entries)
-      journal.put(entry.at("kind").get<std::string>(),
-                  entry.at("key").get<std::string>(),
-                  entry.at("name").get<std::string>(),
-                  entry.at("value"));
   }
 
   void assign() {
@@ -283,10 +273,7 @@ struct Coordinator::State {
   // What a worker finds in its own journal instead of making it anew.
   Json known_entries() const {
     Json entries = Json::array();
-    for (const char* kind : {"dataset", "model"})
-      for (const JournalEntry& entry : journal.all(kind))
-        entries.push_back(
-            {{"kind", kind}, {"key", entry.key}, {"name", entry.name}, {"value", entry.value}});
+    for (const char* kind : {"dataset", "model"}) append_entries(kind, journal.all(kind), entries);
     return entries;
   }
 

@@ -3,15 +3,15 @@
 #include <ATen/Parallel.h>
 #include <unistd.h>
 
-#include <array>
-#include <atomic>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "demix/core/error.h"
 #include "demix/core/files.h"
+#include "demix/core/host.h"
 #include "demix/core/memory_folder.h"
 #include "demix/core/progress.h"
 #include "demix/corpus/tokenizer.h"
@@ -20,6 +20,7 @@
 #include "demix/run/datasets.h"
 #include "demix/run/device.h"
 #include "demix/run/early_checks.h"
+#include "demix/run/sent_entries.h"
 
 namespace demix {
 namespace {
@@ -51,11 +52,7 @@ std::optional<Meeting> read_meeting(const std::filesystem::path& file) {
   }
 }
 
-std::string own_name() {
-  std::array<char, 256> host{};
-  gethostname(host.data(), host.size() - 1);
-  return fmt::format("{}, process {}", host.data(), getpid());
-}
+std::string own_name() { return fmt::format("{}, process {}", host_name(), getpid()); }
 
 // Tells the coordinator that this worker is alive, over a connection of its own.
 class Heartbeat {
@@ -116,11 +113,7 @@ class Work {
   }
 
   Json answer(const Json& job) {
-    for (const Json& entry : job.at("known"))
-      workspace_.journal().put(entry.at("kind").get<std::string>(),
-                               entry.at("key").get<std::string>(),
-                               entry.at("name").get<std::string>(),
-                               entry.at("value"));
+    record_entries(job.at("known"), workspace_.journal());
     if (!models_) {
       datasets_ = prepare_datasets(workspace_, tokenizer_);
       models_.emplace(workspace_, datasets_, tokenizer_.vocabulary_size());
@@ -137,6 +130,7 @@ class Work {
   static constexpr int64_t kJournalBytes = 64 << 20;
 
   Json train(const Json& job) {
+    if (proxies_) proxies_->release_components();  // their memory serves the training
     const Json& json = job.at("request");
     ModelRequest request{.name = json.at("name").get<std::string>(),
                          .data_shares = json.at("data_shares").get<std::vector<double>>(),
@@ -144,9 +138,10 @@ class Work {
                              json.at("training").get<std::string>(), "the job's training"))};
     if (json.contains("seed")) request.seed = json.at("seed").get<uint64_t>();
     const ModelFacts facts = models_->train({request}, job.at("label").get<std::string>()).front();
+    std::vector<JournalEntry> its_own = workspace_.journal().all("model");
+    std::erase_if(its_own, [&](const JournalEntry& entry) { return entry.name != facts.name; });
     Json entries = Json::array();
-    for (const JournalEntry& entry : workspace_.journal().all("model"))
-      if (entry.name == facts.name) add("model", entry, entries);
+    append_entries("model", its_own, entries);
     return entries;
   }
 
@@ -192,15 +187,10 @@ class Work {
   Json scores() {
     Json entries = Json::array();
     for (const char* kind : {"terms", "score"}) {  // a score tells that all is there
-      for (const JournalEntry& entry : workspace_.journal().all(kind)) add(kind, entry, entries);
+      append_entries(kind, workspace_.journal().all(kind), entries);
       workspace_.journal().drop(kind);
     }
     return entries;
-  }
-
-  static void add(const char* kind, const JournalEntry& entry, Json& entries) {
-    entries.push_back(
-        {{"kind", kind}, {"key", entry.key}, {"name", entry.name}, {"value", entry.value}});
   }
 
   const MemoryFolder scratch_;
@@ -243,8 +233,7 @@ void enter(const Meeting& meeting) {
   if (failed || !std::filesystem::exists(coordinator_file(meeting.run_folder)))
     throw Error(
         "{}: the run's folder is not there on this machine, from {}; workers need it, and the "
-        "run's "
-        "data, under the same paths",
+        "run's data, under the same paths",
         meeting.run_folder.string(),
         meeting.working_folder.string());
 }

@@ -1,0 +1,10 @@
+// The machine that this process runs on.
+#pragma once
+
+#include <string>
+
+namespace demix {
+
+std::string host_name();
+
+}  // namespace demix
