@@ -15,7 +15,9 @@ std::vector<double> Landscape::goal(const Points& points) const {
   std::vector<double> values(points.rows());
   for (size_t d = 0; d < all.size(); ++d) {
     for (size_t i = 0; i < values.size(); ++i)
-      values[i] += (all[d][i] - centres[d]) / deviations[d] / static_cast<double>(all.size());
+      values[i] +=
+          (by_rank ? ranks[d](all[d][i]) : (all[d][i] - centres[d]) / deviations[d]) /
+          static_cast<double>(all.size());
   }
   return values;
 }
@@ -49,6 +51,7 @@ void Landscape::measure(const Points& over) {
   for (const auto& domain : scores(over)) {
     centres.push_back(mean(domain));
     deviations.push_back(standard_deviation(domain));
+    if (by_rank) ranks.emplace_back(domain);
   }
   const auto values = goal(over);
   goal_deviation = standard_deviation(values);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "demix/search/optimum.h"
+#include "demix/search/prediction_goal.h"
 #include "demix/search/swarm_csv.h"
 
 namespace demix {
@@ -18,8 +19,10 @@ struct Landscape {
   std::function<std::vector<std::vector<double>>(const Points&)> scores;
   std::vector<double> centres, deviations;  // of the scores, by domain
   double best = 0, goal_deviation = 1;      // of the goal
+  bool by_rank = false;                     // the goal; set before measure
+  std::vector<RankScale> ranks;             // by domain, over random mixtures
 
-  // Mean over domains of the score in deviations.
+  // Mean over domains of the score in deviations, or of its percentile rank.
   std::vector<double> goal(const Points& points) const;
   // Of the goal, by differences: the truth needs no speed.
   double slope(std::span<const double> mixture, std::span<double> gradient) const;

@@ -303,6 +303,7 @@ void fit(const Options& options, const CLI::App& command) {
   }
   const auto said = [&](const char* name) { return command.get_option(name)->count() > 0; };
   if (said("--predictor")) config.predictor = options.given.predictor;
+  if (said("--units")) config.units = options.given.units;
   if (said("--kl")) config.kl = options.given.kl;
   if (said("--average-of")) config.average_of = options.given.average_of;
   if (said("--front")) config.front = options.given.front;
@@ -350,6 +351,10 @@ void add_fit(CLI::App& app) {
       ->delimiter(',');
   command->add_option(
       "--prior", options->prior, "DATASET=WEIGHT,…, such as token counts; else uniform");
+  command->add_option("--units",
+                      options->given.units,
+                      "in which the metrics are added: deviation (over the runs), own, or rank "
+                      "(among random mixtures)");
   command->add_option("--kl", options->given.kl, "weight of the divergence from the prior");
   command->add_option("--optimise", options->optimise, "the metrics that count, else all; alike")
       ->delimiter(',');

@@ -54,10 +54,12 @@ std::string read_file(const std::filesystem::path& path) {
   }
   std::ifstream file(path, std::ios::binary);
   if (!file) throw Error("{}: cannot be opened: {}", path.string(), std::strerror(errno));
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (file.bad()) throw Error("{}: reading failed", path.string());
-  return std::move(text).str();
+  std::string text;
+  // Streaming rdbuf() would take a failed read for the end of the file.
+  for (char part[1 << 16]; file.read(part, sizeof part) || file.gcount() > 0;)
+    text.append(part, static_cast<size_t>(file.gcount()));
+  if (file.bad()) throw Error("{}: reading failed: {}", path.string(), std::strerror(errno));
+  return text;
 }
 
 void sync_to_disk(const std::filesystem::path& path) {

@@ -172,6 +172,7 @@ struct PredictorFit {
   std::string name;
   std::string metric;
   double cv_spearman = kUnknown, cv_mae = kUnknown;
+  double coverage90 = kUnknown;  // share of the left-out proxies inside their 90 % intervals
   bool chosen = false;
 };
 

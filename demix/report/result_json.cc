@@ -407,6 +407,7 @@ void read_details(const Json& json, RunResult& result) {
                                  .metric = read<std::string>(p, "metric"),
                                  .cv_spearman = read_number(p, "cv_spearman"),
                                  .cv_mae = read_number(p, "cv_mae"),
+                                 .coverage90 = read_number(p, "coverage90"),
                                  .chosen = read(p, "chosen", false)});
   }
   for (const Json& m : member(json, "models")) {
@@ -529,6 +530,7 @@ Json details_to_json(const RunResult& result) {
                                   {"metric", p.metric},
                                   {"cv_spearman", number(p.cv_spearman)},
                                   {"cv_mae", number(p.cv_mae)},
+                                  {"coverage90", number(p.coverage90)},
                                   {"chosen", p.chosen}});
   }
   for (const TrainedModel& m : result.models) {

@@ -36,17 +36,18 @@ Html predictors_table(const RunResult& r) {
         cells += html(R"(<td class="num">–</td>)");
         continue;
       }
-      cells += html(R"(<td class="num{}">{}{} <small>± {}</small></td>)",
+      cells += html(R"(<td class="num{}">{}{} <small>± {}, {}</small></td>)",
                     fit->chosen ? " chosen" : "",
                     fit->chosen ? "✓ " : "",
                     show(fit->cv_spearman, 2),
-                    show(fit->cv_mae, 3));
+                    show(fit->cv_mae, 3),
+                    show(fit->coverage90, 2));
     }
     rows += html(R"(<tr><th scope="row">{}</th>{}</tr>)", metric, cells);
   }
   return html(
-      R"(<h3>Predictors</h3><p class="lead">Spearman (± mean absolute error) in cross-validation on the )"
-      R"(proxies; ✓ marks the one that was used.</p>{})",
+      R"(<h3>Predictors</h3><p class="lead">Spearman (± mean absolute error, share inside the 90 % )"
+      R"(intervals) in cross-validation on the proxies; ✓ marks the one that was used.</p>{})",
       scrollable(html(
           R"(<table class="sortable compact"><thead><tr><th scope="col">Score</th>{}</tr></thead>)"
           R"(<tbody>{}</tbody></table>)",

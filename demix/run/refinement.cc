@@ -47,10 +47,16 @@ void Refinement::learn(const std::vector<MixtureFacts>& references,
   for (size_t d = 0; d < sheet_.domains().size(); ++d) {
     std::vector<double> scores;
     for (const auto& trained : whole) scores.push_back(trained[d]);
-    const auto weight = config_.weights.find(sheet_.domains()[d]);
-    goal_weights_.push_back((weight == config_.weights.end() ? 1 : weight->second) /
+    goal_weights_.push_back(weight_of(sheet_.domains()[d]) /
                             std::max(standard_deviation(scores), 1e-12));
   }
+}
+
+// As the search takes them: with some named, the others do not count.
+double Refinement::weight_of(const std::string& domain) const {
+  if (config_.weights.empty()) return 1;
+  const auto weight = config_.weights.find(domain);
+  return weight == config_.weights.end() ? 0 : weight->second;
 }
 
 SearchResult Refinement::place() const {

@@ -22,7 +22,7 @@ bool teaches(const MixtureFacts& facts);
 
 class Refinement {
  public:
-  // What it refers to outlives it. `weights` of domains in the goal; one where not named.
+  // What it refers to outlives it.
   Refinement(const SearchConfig& search,
              SearchProblem problem,
              const Foretelling& foretelling,
@@ -36,11 +36,13 @@ class Refinement {
   // lead to expect, less a standard deviation of what the references leave unknown.
   SearchResult place() const;
 
-  // Which of these is expected to be the best: the weighted sum over domains, in standard
-  // deviations of what was learned from. Not empty.
+  // Which of these is expected to be the best: the sum over domains, by search.weights,
+  // in standard deviations of what was learned from. Not empty.
   size_t best_of(const std::vector<const MixtureFacts*>& mixtures) const;
 
  private:
+  double weight_of(const std::string& domain) const;
+
   SearchConfig config_;
   SearchProblem problem_;
   const Foretelling& foretelling_;

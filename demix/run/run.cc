@@ -109,6 +109,7 @@ class Loop {
   // What flatters the gains that are reported.
   void warn_of_flattery(const TermsByMetric& terms) const;
   // What the proxies of the search say of themselves.
+  std::vector<double> run_barriers() const;
   void read_run_gauge();
 
   // Chooses them, and fills in what can be said of them before they are trained.
@@ -119,6 +120,9 @@ class Loop {
   ModelRequest reference_request(const MixtureFacts& facts, uint64_t order = 0) const;
   void import_references();
   void train_references();
+  void share_references(std::span<const ModelFacts> trained, size_t first);
+  // Whether what each item adds to its scores is asked for too.
+  bool needs_terms(const MixtureFacts& facts) const;
   void score_reference(const ModelFacts& model, MixtureFacts& facts);
   // Trains further references where those before lead to expect most, and hands over the best.
   void refine();
@@ -420,16 +424,32 @@ void Loop::warn_of_flattery(const TermsByMetric& terms) const {
   }
 }
 
+// At the baselines and what was found, which are scored on all items, as the components are.
+std::vector<double> Loop::run_barriers() const {
+  std::vector<MixtureFacts> mixtures = baselines_;
+  const bool merges = foretelling_->kind() == ProxyKind::kMerged;
+  if (!merges) foretelling_->foretell_other_kind(mixtures);
+  std::vector<std::vector<double>> merged(result_.domains.size()), interpolated(merged.size());
+  for (const MixtureFacts& facts : mixtures) {
+    const std::vector<Score>& scores = merges ? facts.proxy.domains : facts.other_proxy;
+    for (size_t d = 0; d < merged.size(); ++d) {
+      merged[d].push_back(scores[d].value);
+      interpolated[d].push_back(facts.interpolation[d].value);
+    }
+  }
+  return barriers_of(merged, interpolated);
+}
+
 void Loop::read_run_gauge() {
   GaugeSigns signs;
   signs.components = names_;
   signs.drifts = proxies_->components().drifts();
-  signs.merged.resize(result_.domains.size());
+  signs.proxies.resize(result_.domains.size());
   signs.interpolated.resize(result_.domains.size());
   for (const SearchedProxy& proxy : result_.search) {
     const std::vector<Score> interpolated = foretelling_->interpolation(proxy.merge_weights);
     for (size_t d = 0; d < result_.domains.size(); ++d) {
-      signs.merged[d].push_back(proxy.domains[d].value);
+      signs.proxies[d].push_back(proxy.domains[d].value);
       signs.interpolated[d].push_back(interpolated[d].value);
     }
   }
@@ -447,6 +467,7 @@ void Loop::read_run_gauge() {
     }
     signs.noise.push_back(pairs > 0 ? std::sqrt(square / pairs) : kUnknown);
   }
+  signs.barriers = run_barriers();
   const auto reading = read_gauge(signs);
   if (!reading) return;
   result_.gauge = {reading->value, reading->verdict, reading->domains};
@@ -537,14 +558,12 @@ void Loop::train_references() {
     for (size_t i = first; i < std::min(to_train_, first + batch); ++i)
       requests.push_back(reference_request(references_[i]));
     const std::vector<ModelFacts> trained = models_->train(requests, "references");
-    StageClock clock(workspace_.journal(), "validate");
-    proxies_->share_models(*models_, trained, /*with_terms=*/true, [&] { clock.lap(); });
+    share_references(trained, first);
     Progress progress("score references", static_cast<int64_t>(trained.size()), "models");
     for (size_t i = 0; i < trained.size(); ++i) {
       score_reference(trained[i], references_[first + i]);
       result_.models.push_back(facts_of_model(trained[i], "reference"));
       progress.add(1);
-      clock.lap();
     }
     if (first + batch < to_train_ && is_narrow_enough()) {
       const auto begin = references_.begin() + static_cast<std::ptrdiff_t>(first + batch);
@@ -556,8 +575,24 @@ void Loop::train_references() {
   if (to_train_ > 0) place_gains(trained_terms_, false, references_);
 }
 
+// Those of `trained` are the models of references_ from place `first` on.
+void Loop::share_references(std::span<const ModelFacts> trained, size_t first) {
+  StageClock clock(workspace_.journal(), "validate");
+  for (const bool with_terms : {false, true}) {
+    std::vector<ModelFacts> shared;
+    for (size_t i = 0; i < trained.size(); ++i)
+      if (needs_terms(references_[first + i]) == with_terms) shared.push_back(trained[i]);
+    proxies_->share_models(*models_, shared, with_terms, [&] { clock.lap(); });
+  }
+}
+
+bool Loop::needs_terms(const MixtureFacts& facts) const {
+  return is_compared(facts) || config_.validate.refine > 0;
+}
+
 void Loop::score_reference(const ModelFacts& model, MixtureFacts& facts) {
-  if (!is_compared(facts) && config_.validate.refine == 0) {
+  StageClock clock(workspace_.journal(), "validate");
+  if (!needs_terms(facts)) {
     facts.trained = sheet_.of(proxies_->score_model(*models_, model), model.name);
     return;
   }

@@ -6,6 +6,19 @@
 #include "demix/core/error.h"
 
 namespace demix {
+namespace {
+
+std::string words_of_objective(const SearchConfig& config) {
+  std::string words =
+      config.objective == "rank"
+          ? "mean percentile rank over domains"
+          : "mean over domains of scores in standard deviations over random mixtures";
+  if (!config.weights.empty()) words = "weighted " + words;
+  if (!config.floors.empty()) words += ", with floors";
+  return words;
+}
+
+}  // namespace
 
 RunResult facts_of_run(const Workspace& workspace, const ScoreSheet& sheet) {
   const RunConfig& config = workspace.config();
@@ -30,7 +43,7 @@ RunResult facts_of_run(const Workspace& workspace, const ScoreSheet& sheet) {
     facts.higher_is_better = scored.metric.higher_is_better;
     result.tasks.push_back(facts);
   }
-  result.objective = "mean percentile rank over domains";
+  result.objective = words_of_objective(config.search);
   if (config.target_tokens) result.target_tokens = *config.target_tokens;
   result.seed = config.seed;
   result.command = "demix run " + (workspace.folder() / "config.yaml").string();
@@ -105,6 +118,7 @@ void place_search(const SearchResult& found, const Composition& composition, Run
                                  trial.target,
                                  trial.cv_spearman.value_or(kUnknown),
                                  trial.cv_mae.value_or(kUnknown),
+                                 trial.coverage90.value_or(kUnknown),
                                  trial.chosen});
   }
   for (const FrontPoint& point : found.front) {

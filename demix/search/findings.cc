@@ -164,11 +164,13 @@ class Findings {
                            .cv_spearman = std::nullopt,
                            .cv_mae = std::nullopt,
                            .cv_rmse = std::nullopt,
+                           .coverage90 = std::nullopt,
                            .chosen = k == fitted.chosen};
       if (!tournament.results.empty()) {
         trial.cv_spearman = tournament.results[k].spearman;
         trial.cv_mae = tournament.results[k].mae;
         trial.cv_rmse = tournament.results[k].rmse;
+        trial.coverage90 = tournament.results[k].coverage90;
       }
       result_.trials.push_back(std::move(trial));
     }

@@ -37,6 +37,7 @@ struct Target {
   double weight = 0;                // in the goal, per unit of the metric
   std::optional<double> most_lost;  // of its value at the prior
   double floor = 0;                 // of sign · value
+  std::optional<RankScale> rank;    // of sign · value among the candidates, where ranks count
   Tournament tournament;
   size_t chosen = 0;
   std::unique_ptr<Predictor> predictor;
@@ -338,7 +339,7 @@ class SwarmFit {
       terms.push_back({.predictor = target.predictor.get(),
                        .sign = target.sign,
                        .weight = target.weight,
-                       .rank = std::nullopt,
+                       .rank = target.rank,
                        .deviation = target.deviation,
                        .floor = target.most_lost ? std::optional(target.floor) : std::nullopt});
     }
@@ -375,12 +376,19 @@ class SwarmFit {
     }
   }
 
+  void set_ranks(const Points& candidates) {
+    for (Target& target : targets_) {
+      if (target.weight == 0) continue;
+      std::vector<double> scores = target.predictor->predict(candidates);
+      for (double& score : scores) score *= target.sign;
+      target.rank.emplace(scores);
+    }
+  }
+
   void propose(const FeasibleSet& feasible) {
     Points prior(swarm_.datasets.size());
     prior.add(result_.prior);
     set_floors(prior);
-    const Goal goal = this->goal();
-
     // Flat draws reach what draws around the prior do not.
     Rng rng = root_.stream("candidates");
     const auto half = static_cast<size_t>(config_.candidates + 1) / 2;
@@ -393,6 +401,8 @@ class SwarmFit {
       if (feasible.contains(swarm_.mixtures.row(i))) candidates.add(swarm_.mixtures.row(i));
     }
     if (const auto member = feasible.project(result_.prior)) candidates.add(*member);
+    if (config_.units == "rank") set_ranks(candidates);
+    const Goal goal = this->goal();
     const auto values = goal.values(candidates);
 
     if (std::none_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); })) {
@@ -428,9 +438,11 @@ class SwarmFit {
   void measure_tolerance(const Goal& goal, const FeasibleSet& feasible) {
     if (!std::isfinite(result_.goal)) return;  // an average that breaks a floor
     for (size_t m = 0; m < targets_.size(); ++m) {
-      const double deviation =
-          (result_.predicted[m].high - result_.predicted[m].value) / kNinetyPercent;
-      result_.goal_error = std::hypot(result_.goal_error, targets_[m].weight * deviation);
+      const Target& target = targets_[m];
+      const Interval& predicted = result_.predicted[m];
+      const double deviation = (predicted.high - predicted.value) / kNinetyPercent;
+      const double steepness = target.rank ? target.rank->slope(target.sign * predicted.value) : 1;
+      result_.goal_error = std::hypot(result_.goal_error, target.weight * steepness * deviation);
     }
     result_.tolerance = tolerances(goal.values, feasible, result_.mixture, result_.goal_error);
   }
@@ -541,8 +553,8 @@ class SwarmFit {
 
 void FitConfig::check() const {
   if (predictor != "auto") check_competitor(predictor);
-  if (units != "deviation" && units != "own") {
-    throw Error("units is '{}', expected deviation or own", units);
+  if (units != "deviation" && units != "own" && units != "rank") {
+    throw Error("units is '{}', expected deviation, own or rank", units);
   }
   if (!(kl >= 0 && std::isfinite(kl))) throw Error("kl is {}, expected 0 or more", kl);
   for (const auto& [name, weight] : weights) {

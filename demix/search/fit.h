@@ -24,8 +24,8 @@ struct FitConfig {
   std::string predictor = "auto";  // by cross-validation, or the name of one
   std::vector<std::string> higher_is_better = {}, lower_is_better = {};  // metrics; others by name
   // What is made large: the weighted mean of the metrics, higher is better, in units of their
-  // standard deviation over the runs ("deviation") or as they are ("own"), minus kl · KL(p ‖
-  // prior).
+  // standard deviation over the runs ("deviation"), as they are ("own") or as percentile ranks
+  // among random mixtures as predicted ("rank", the paper's), minus kl · KL(p ‖ prior).
   std::map<std::string, double> weights = {};  // by metric; empty: all count alike
   std::string units = "deviation";
   double kl = 0;

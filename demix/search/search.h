@@ -172,6 +172,7 @@ struct PredictorTrial {
   std::string target;  // a domain or a metric
   // No value with too few proxies; no correlation where one side is constant.
   std::optional<double> cv_spearman, cv_mae, cv_rmse;
+  std::optional<double> coverage90;  // share of the proxies inside their 90 % intervals
   bool chosen = false;
 };
 

@@ -423,6 +423,7 @@ TEST(Search, TheTableOfPredictorsIsKeptWithOneChosenPerTarget) {
     for (size_t k = i; k < i + 5; ++k) {
       EXPECT_EQ(result.trials[i].target, result.trials[k].target);
       EXPECT_TRUE(result.trials[k].cv_rmse);
+      EXPECT_NEAR(result.trials[k].coverage90.value_or(0), 0.9, 0.15) << result.trials[k].target;
       chosen += result.trials[k].chosen;
     }
     EXPECT_EQ(chosen, 1);

@@ -103,6 +103,20 @@ std::vector<Forecast> stacked(std::span<const CrossValidation> members,
   return forecasts;
 }
 
+// By the paired differences of squared errors.
+bool is_better_beyond_doubt(const CrossValidation& one,
+                            const CrossValidation& other,
+                            std::span<const double> scores) {
+  std::vector<double> gains;
+  for (size_t i = 0; i < scores.size(); ++i) {
+    const double of_one = one.forecasts[i].mean - scores[i];
+    const double of_other = other.forecasts[i].mean - scores[i];
+    gains.push_back(of_other * of_other - of_one * of_one);
+  }
+  const double error = standard_deviation(gains) / std::sqrt(static_cast<double>(gains.size()));
+  return mean(gains) > kBeyondDoubt * error;
+}
+
 }  // namespace
 
 double spearman_by_chance(size_t n) { return 1.645 / std::sqrt(static_cast<double>(n) - 1); }
@@ -167,9 +181,11 @@ Tournament compete(const std::vector<std::string>& names,
                    int threads) {
   DEMIX_CHECK(!names.empty());
   Tournament tournament{.names = names};
+  const auto found = std::find(names.begin(), names.end(), kFavourite);
+  const bool has_favourite = found != names.end();
+  const size_t favourite = has_favourite ? static_cast<size_t>(found - names.begin()) : 0;
   if (mixtures.rows() < kFewestForTournament) {
-    const auto used = std::find(names.begin(), names.end(), kWithoutTournament);
-    tournament.winner = used == names.end() ? 0 : static_cast<size_t>(used - names.begin());
+    tournament.winner = favourite;
     tournament.reason =
         fmt::format("{}, since {} proxies are too few for cross-validation (at least {})",
                     names[tournament.winner],
@@ -192,8 +208,11 @@ Tournament compete(const std::vector<std::string>& names,
   }
   // The squared error decides, not the rank correlation: pooled over folds that one punishes
   // predictors that fall back to their fold's mean.
+  tournament.winner = favourite;
   for (size_t k = 0; k < names.size(); ++k) {
-    if (results[k].rmse < results[tournament.winner].rmse) tournament.winner = k;
+    if (results[k].rmse < results[tournament.winner].rmse &&
+        (!has_favourite || is_better_beyond_doubt(results[k], results[favourite], scores)))
+      tournament.winner = k;
   }
   tournament.reason = fmt::format("{} (cross-validation error {:.3g}",
                                   names[tournament.winner],

@@ -45,7 +45,7 @@ struct Tournament {
   std::vector<std::string> names;
   std::vector<CrossValidation> results;  // by name; empty when there were too few rows
   std::vector<double> weights;           // of the ensemble's members, by name; may be empty
-  size_t winner = 0;                     // the smallest root mean square error
+  size_t winner = 0;
   std::string reason;                    // in words
 };
 
@@ -59,10 +59,16 @@ void check_competitor(const std::string& name);
 
 // Compares the predictors `names` on the same folds, on up to `threads` threads (0: all). The
 // ensemble, which must stand last, is the mean of the others with stacking_weights; what is said of
-// it in each fold has the weights of the other folds. With fewer rows than kFewestForTournament
-// kWithoutTournament is used without a comparison, since folds of one or two rows decide by chance.
+// it in each fold has the weights of the other folds.
+//
+// kFavourite, if it takes part, wins unless others are better beyond doubt: by kBeyondDoubt standard
+// errors of the paired difference of squared errors, over the rows. Of those the smallest squared
+// error wins. Without the favourite the smallest squared error does. With fewer rows than
+// kFewestForTournament the favourite is used without a comparison, since folds of one or two rows
+// decide by chance.
 inline constexpr size_t kFewestForTournament = 12;
-inline constexpr const char* kWithoutTournament = "gaussian_process";
+inline constexpr const char* kFavourite = "gaussian_process";
+inline constexpr double kBeyondDoubt = 2;
 Tournament compete(const std::vector<std::string>& names,
                    const PredictorConfig& config,
                    const Points& mixtures,

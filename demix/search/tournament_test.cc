@@ -30,7 +30,7 @@ size_t place(const Tournament& tournament, const std::string& name) {
                              tournament.names.begin());
 }
 
-TEST(Tournament, AQuadraticScoreIsWonByRidgeALawByItsOwnAndAStepByTrees) {
+TEST(Tournament, ErrorsAreSmallestOfRidgeForAQuadraticOfTheLawForItsOwnAndOfTreesForSteps) {
   const Points x = random_points(160, 3, 8);
   std::vector<double> quadratic, law, step;
   Rng rng(1);
@@ -40,15 +40,44 @@ TEST(Tournament, AQuadraticScoreIsWonByRidgeALawByItsOwnAndAStepByTrees) {
     law.push_back(1 + std::exp(2 * p[0] - 6 * p[1] + p[2]) + 0.05 * rng.normal());
     step.push_back(((p[0] > 0.25) + (p[1] > 0.25) + (p[2] > 0.6)) % 2);
   }
-  const auto winner = [&](const std::vector<double>& y) {
+  const auto smallest = [&](const std::vector<double>& y) {
     const auto result = compete(predictor_names(), {}, x, y, {}, folds_of(x.rows()));
     EXPECT_EQ(result.reason.find(result.names[result.winner] + " (cross-validation error "), 0u)
         << result.reason;
-    return result.names[result.winner];
+    const auto least = std::min_element(
+        result.results.begin(), result.results.end(), [](const auto& a, const auto& b) {
+          return a.rmse < b.rmse;
+        });
+    return result.names[static_cast<size_t>(least - result.results.begin())];
   };
-  EXPECT_EQ(winner(quadratic), "ridge");
-  EXPECT_EQ(winner(law), "log_linear");
-  EXPECT_EQ(winner(step), "lightgbm");
+  EXPECT_EQ(smallest(quadratic), "ridge");
+  EXPECT_EQ(smallest(law), "log_linear");
+  EXPECT_EQ(smallest(step), "lightgbm");
+}
+
+TEST(Tournament, TheFavouriteLosesOnlyToWhatIsBetterBeyondDoubt) {
+  const Points few = random_points(160, 3, 8), many = random_points(400, 3, 8);
+  std::vector<double> smooth, steps;
+  Rng rng(2);
+  for (size_t i = 0; i < few.rows(); ++i)  // ridge's, but nearly as well others'
+    smooth.push_back(few.row(i)[0] - few.row(i)[1] + rng.normal());
+  for (size_t i = 0; i < many.rows(); ++i) {
+    const auto p = many.row(i);
+    steps.push_back(((p[0] > 0.25) + (p[1] > 0.25) + (p[2] > 0.6)) % 2);
+  }
+  const auto names = predictor_names();
+  const auto favourite = static_cast<size_t>(std::find(names.begin(), names.end(), kFavourite) -
+                                             names.begin());
+  ASSERT_LT(favourite, names.size());
+  const auto doubtful = compete(names, {}, few, smooth, {}, folds_of(few.rows()));
+  EXPECT_EQ(doubtful.winner, favourite);
+  EXPECT_LT(doubtful.results[place(doubtful, "ridge")].rmse, doubtful.results[favourite].rmse);
+  const std::vector<std::string> both = {kFavourite, "lightgbm"};
+  const auto sure = compete(both, {}, many, steps, {}, folds_of(many.rows()));
+  EXPECT_EQ(sure.names[sure.winner], "lightgbm");
+  // Without it the smallest error decides.
+  const auto others = compete({"ridge", "lightgbm"}, {}, few, smooth, {}, folds_of(few.rows()));
+  EXPECT_EQ(others.names[others.winner], "ridge");
 }
 
 TEST(Tournament, CrossValidationErrorsAreOfRowsTheModelDidNotSee) {

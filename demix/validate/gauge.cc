@@ -16,13 +16,16 @@ constexpr const char* kRemedy =
     "Train components for fewer steps or at a lower rate, mix in more of the anchor, or let "
     "references decide (validate.references).";
 
-std::optional<double> domain_gauge(const std::vector<double>& merged,
+// A barrier is one beyond so many standard errors.
+constexpr double kBeyondNoise = 2;
+
+std::optional<double> domain_gauge(const std::vector<double>& proxies,
                                    const std::vector<double>& interpolated,
                                    double noise) {
-  const auto agreement = spearman(merged, interpolated);
+  const auto agreement = spearman(proxies, interpolated);
   if (!agreement) return std::nullopt;
-  const double spread = standard_deviation(merged);
-  const double noise_share = std::isfinite(noise) ? noise * noise / (spread * spread) : 0;
+  const double spread = standard_deviation(proxies);
+  const double noise_share = noise * noise / (spread * spread);
   return std::max(0.0, *agreement) * std::sqrt(std::max(0.0, 1 - noise_share));
 }
 
@@ -48,21 +51,40 @@ void warn_of_outliers(const GaugeSigns& signs, GaugeReading& reading) {
 
 }  // namespace
 
+std::vector<double> barriers_of(const std::vector<std::vector<double>>& merged,
+                                const std::vector<std::vector<double>>& interpolated) {
+  std::vector<double> barriers;
+  for (size_t d = 0; d < merged.size(); ++d)
+    barriers.push_back(mean(interpolated[d]) - mean(merged[d]));
+  return barriers;
+}
+
 std::optional<GaugeReading> read_gauge(const GaugeSigns& signs) {
   const size_t domains = signs.domains.size();
-  DEMIX_CHECK(domains > 0 && signs.merged.size() == domains &&
-              signs.interpolated.size() == domains && signs.noise.size() == domains);
-  if (signs.merged[0].size() < kFewestProxies) return std::nullopt;
+  DEMIX_CHECK(domains > 0 && signs.proxies.size() == domains &&
+              signs.interpolated.size() == domains && signs.noise.size() == domains &&
+              (signs.barriers.empty() || signs.barriers.size() == domains));
+  if (signs.proxies[0].size() < kFewestProxies) return std::nullopt;
   GaugeReading reading;
-  std::vector<std::string> weak;
+  std::vector<std::string> weak, broken;
   for (size_t d = 0; d < domains; ++d) {
-    const auto value = domain_gauge(signs.merged[d], signs.interpolated[d], signs.noise[d]);
+    const double noise = std::isfinite(signs.noise[d]) ? signs.noise[d] : 0;
+    const auto value = domain_gauge(signs.proxies[d], signs.interpolated[d], noise);
     if (!value) return std::nullopt;
+    if (!signs.barriers.empty() && signs.barriers[d] > kBeyondNoise * noise) {
+      broken.push_back(fmt::format("{} (by {:.3g})", signs.domains[d], signs.barriers[d]));
+      reading.domains.push_back(0);
+      continue;
+    }
     reading.domains.push_back(*value);
     if (*value < kGaugeLimit) weak.push_back(fmt::format("{} ({:.2f})", signs.domains[d], *value));
   }
   reading.value = mean(reading.domains);
-  if (reading.value >= kGaugeGood && weak.empty()) {
+  if (!broken.empty()) {
+    reading.verdict =
+        "Merging breaks: merged models score below the average of their components. Do not act on "
+        "these proxies without references.";
+  } else if (reading.value >= kGaugeGood && weak.empty()) {
     reading.verdict =
         "The proxies rank mixtures as the components' own scores do: nothing breaks in putting the "
         "components together. Whether they were trained long enough, only references say.";
@@ -74,6 +96,13 @@ std::optional<GaugeReading> read_gauge(const GaugeSigns& signs) {
     reading.verdict =
         "The proxies rank mixtures otherwise than the components' own scores, or their "
         "differences are lost in noise: do not act on them without references.";
+  }
+  if (!broken.empty()) {
+    reading.warnings.push_back(
+        fmt::format("Merged models score below the average of their components in {}: the "
+                    "components went too far to be put together. {}",
+                    fmt::join(broken, ", "),
+                    kRemedy));
   }
   if (!weak.empty()) {
     reading.warnings.push_back(

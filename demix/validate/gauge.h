@@ -1,13 +1,17 @@
 // How far proxies can be trusted, from what is known before any reference is trained.
 //
-// A domain's gauge is the Spearman correlation, over the search's proxies, of the merged models'
-// scores with those interpolated from the components, times the square root of the share of the
-// proxies' spread that is not noise. Merging and interpolating err in different ways: where they
-// rank mixtures alike, both are likely to rank them as training does, and where they do not, at
-// least one of them is wrong; and no ranking can agree with anything better than with itself.
-// It sees a merge that breaks (components far from the base, or from one another); it does not see
-// components that were trained too little to show where their data leads. docs/fidelity.md has what
-// it foretold.
+// A domain's gauge is the Spearman correlation, over the search's proxies, of their scores with
+// those interpolated from the components, times the square root of the share of the proxies' spread
+// that is not noise. Proxies and interpolation err in different ways: where they rank mixtures
+// alike, both are likely to rank them as training does, and where they do not, at least one of them
+// is wrong; and no ranking can agree with anything better than with itself.
+//
+// It is 0 where merged models score below the average of their components. Models that came from
+// one base by small steps lie in one basin of the loss, where a merge is at least as good as its
+// parts on average (linear mode connectivity, Frankle et al. 2020); a barrier between them says
+// that components went too far, which ensembles of the same components do not show by themselves.
+// What the gauge does not see is components that were trained too little to show where their data
+// leads. docs/fidelity.md has what it foretold.
 #pragma once
 
 #include <optional>
@@ -20,8 +24,11 @@ struct GaugeSigns {
   std::vector<std::string> components, domains;
   // By component: |Θ − base| / (|Θ| + |base|).
   std::vector<double> drifts;
-  // Oriented scores of the same proxies, [domain][proxy].
-  std::vector<std::vector<double>> merged, interpolated;
+  // Oriented scores of the same proxies, merged or ensembles, [domain][proxy].
+  std::vector<std::vector<double>> proxies, interpolated;
+  // By domain: by how much models merged at some mixtures score below interpolation, averaged.
+  // Empty: nothing was merged.
+  std::vector<double> barriers;
   // By domain: standard error of the difference of two proxies' scores on the same items, over √2;
   // NaN where it is not known, and then taken for zero.
   std::vector<double> noise;
@@ -38,9 +45,14 @@ struct GaugeReading {
   double value = 0;             // in [0, 1]: the mean over domains
   std::vector<double> domains;  // the same of each
   std::string verdict;          // a sentence or two
-  // Whole sentences, with a remedy: a gauge below its limit, components that stand out.
+  // Whole sentences, with a remedy: merging that breaks, a gauge below its limit, components that
+  // stand out.
   std::vector<std::string> warnings;
 };
+
+// The mean of interpolated less merged scores over mixtures, by domain; [domain][mixture].
+std::vector<double> barriers_of(const std::vector<std::vector<double>>& merged,
+                                const std::vector<std::vector<double>>& interpolated);
 
 // No value with fewer than five proxies, or where all of one domain's scores are the same.
 std::optional<GaugeReading> read_gauge(const GaugeSigns& signs);

@@ -10,12 +10,12 @@ namespace {
 const std::vector<double> kUp = {1, 2, 3, 4, 5, 6};
 const std::vector<double> kDown = {6, 5, 4, 3, 2, 1};
 
-GaugeSigns signs(const std::vector<double>& merged, const std::vector<double>& interpolated) {
+GaugeSigns signs(const std::vector<double>& proxies, const std::vector<double>& interpolated) {
   GaugeSigns signs;
   signs.components = {"wiki", "code", "math"};
   signs.domains = {"general"};
   signs.drifts = {0.1, 0.12, 0.11};
-  signs.merged = {merged};
+  signs.proxies = {proxies};
   signs.interpolated = {interpolated};
   signs.noise = {std::nan("")};
   return signs;
@@ -42,6 +42,25 @@ TEST(Gauge, FallsWithTheShareOfTheSpreadThatIsNoise) {
   EXPECT_NEAR(read_gauge(noisy)->value, 0.8, 1e-12);
   noisy.noise = {10};
   EXPECT_EQ(read_gauge(noisy)->value, 0);
+}
+
+TEST(Gauge, IsZeroWhereMergedModelsScoreBelowTheAverageOfTheirComponents) {
+  GaugeSigns broken = signs(kUp, kUp);
+  broken.barriers = barriers_of({{2, 3}}, {{2.4, 3.2}});
+  const auto reading = read_gauge(broken);
+  ASSERT_TRUE(reading);
+  EXPECT_EQ(reading->value, 0);
+  EXPECT_TRUE(reading->verdict.starts_with("Merging breaks")) << reading->verdict;
+  ASSERT_EQ(reading->warnings.size(), 1u);
+  EXPECT_NE(reading->warnings[0].find("below the average of their components in general (by 0.3)"),
+            std::string::npos)
+      << reading->warnings[0];
+
+  broken.noise = {0.2};  // 0.3 is within two errors
+  EXPECT_TRUE(read_gauge(broken)->warnings.empty());
+  broken.barriers = {-0.3};  // merging gains
+  broken.noise = {std::nan("")};
+  EXPECT_EQ(read_gauge(broken)->value, 1);
 }
 
 TEST(Gauge, ADivergedComponentIsNamed) {
