@@ -15,9 +15,8 @@ std::vector<double> Landscape::goal(const Points& points) const {
   std::vector<double> values(points.rows());
   for (size_t d = 0; d < all.size(); ++d) {
     for (size_t i = 0; i < values.size(); ++i)
-      values[i] +=
-          (by_rank ? ranks[d](all[d][i]) : (all[d][i] - centres[d]) / deviations[d]) /
-          static_cast<double>(all.size());
+      values[i] += (by_rank ? ranks[d](all[d][i]) : (all[d][i] - centres[d]) / deviations[d]) /
+                   static_cast<double>(all.size());
   }
   return values;
 }

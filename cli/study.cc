@@ -13,6 +13,7 @@
 #include "demix/core/files.h"
 #include "demix/study/agreement.h"
 #include "demix/study/calibrated.h"
+#include "demix/study/gauges.h"
 
 namespace demix::cli {
 
@@ -30,8 +31,8 @@ void add_study(CLI::App& app) {
   command
       ->add_option("--tables",
                    options->tables,
-                   "trains nothing: computes calibrated estimates and agreement anew from the "
-                   "tables of an earlier study in this folder, and writes them there")
+                   "trains nothing: computes calibrated estimates, gauges and agreement anew from "
+                   "the tables of an earlier study in this folder, and writes them there")
       ->excludes(config);
   add_listen_option(*command, options->listen);
   command->footer(
@@ -45,8 +46,10 @@ void add_study(CLI::App& app) {
     StudyTables tables;
     if (!out.empty()) {
       tables = read_tables(out);
-      for (const std::string& experiment : experiments_of(tables))
+      for (const std::string& experiment : experiments_of(tables)) {
         add_calibrated(tables, experiment);
+        add_gauge(tables, experiment);
+      }
       write_tables(tables, out);
     } else {
       config = load_study_config(options->config);

@@ -2,10 +2,12 @@
 
     .venv/bin/python tools/fidelity_figures.py [docs/fidelity]
     .venv/bin/python tools/fidelity_figures.py docs/fidelity/schedule quarter_constant quarter_cosine
+    .venv/bin/python tools/fidelity_figures.py docs/fidelity docs/fidelity/schedule docs/fidelity/four
 
 Decisions with their standard errors over trainings, their differences on the same training seeds, the best
-reference, the gauge of every experiment beside what its proxies reached, and the same for ensembles. With two
-arms instead: how much better the first one's estimates rank, on the same references and seeds of components.
+reference, the gauge of every experiment beside what its proxies reached, the same for ensembles, and what the gauge
+correlates with. With two arms instead: how much better the first one's estimates rank, on the same references and
+seeds of components. With several folders: the correlations over all their experiments.
 """
 
 import collections
@@ -83,8 +85,62 @@ def compare_arms(references: list[dict], estimates: list[dict], arms: list[str])
         print(", ".join(f"{value:+.3f}" for value in by_seed))
 
 
+def domain_gauges(proxies: numpy.ndarray, interpolation: numpy.ndarray, merges: bool) -> list[float]:
+    """As demix/validate/gauge.h has them, without noise, of [reference, domain] tables."""
+    barriers = merges & (proxies.mean(axis=0) < interpolation.mean(axis=0))
+    agreements = [scipy.stats.spearmanr(a, b)[0] for a, b in zip(proxies.T, interpolation.T)]
+    return [0.0 if barrier else max(0.0, agreement) for barrier, agreement in zip(barriers, agreements)]
+
+
+def read_experiments(folder: pathlib.Path) -> list[dict]:
+    """Of every experiment its signs, and of its merges and ensembles the gauges and what they reached, by domain."""
+    table = collections.defaultdict(dict)
+    for row in rows(folder / "estimates.csv"):
+        scores = [float(row[name] or "nan") for name in row if name.startswith("score.")]
+        table[row["experiment"], row["chooser"]][row["reference"]] = scores
+    agreement = {
+        (row["experiment"], row["chooser"], row["scope"], row["statistic"]): float(row["value"] or "nan")
+        for row in rows(folder / "agreement.csv")
+    }
+    experiments = []
+    for signs in rows(folder / "signs.csv"):
+        name = signs["experiment"]
+        domains = [column.removeprefix("gap.") for column in signs if column.startswith("gap.")]
+        interpolation = numpy.array(list(table[name, "interpolation"].values()))
+        experiment = {"name": name, "drift": float(signs["drift"])}
+        experiment["barriers"] = [domain for domain in domains if float(signs[f"gap.{domain}"]) < 0]
+        for chooser in ("merge", "ensemble"):
+            proxies = numpy.array(list(table[name, chooser].values()))
+            gauges = domain_gauges(proxies, interpolation, merges=chooser == "merge")
+            gauges = dict(zip(["macro", *domains], [statistics.mean(gauges), *gauges]))
+            experiment[chooser] = {
+                f"{scope} {statistic}": (gauge, agreement[name, chooser, scope, statistic])
+                for scope, gauge in gauges.items()
+                for statistic in (("spearman", "regret") if scope == "macro" else ("spearman",))
+            }
+        experiments.append(experiment)
+    return experiments
+
+
+def correlate_gauges(experiments: list[dict]) -> None:
+    broken = {e["name"]: e["barriers"] for e in experiments if e["barriers"]}
+    print(f"experiments with a barrier: {len(broken)} of {len(experiments)} {broken or ''}")
+    tame = [e for e in experiments if not e["name"].startswith("hot.")]
+    print(f"gauge with what was reached: Pearson, Spearman over {len(experiments)}, and over {len(tame)}, without hot")
+    for chooser in ("merge", "ensemble"):
+        for reached in experiments[0][chooser]:
+            print(f"  {chooser:9} {reached:17}", end="")
+            for some in (experiments, tame):
+                gauges, values = zip(*(e[chooser][reached] for e in some))
+                pearson, spearman = scipy.stats.pearsonr(gauges, values)[0], scipy.stats.spearmanr(gauges, values)[0]
+                print(f" {pearson:6.2f} {spearman:6.2f}", end="  ")
+            print()
+
+
 def main() -> None:
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "docs/fidelity")
+    if len(sys.argv) > 2 and all(pathlib.Path(name).is_dir() for name in sys.argv[1:]):
+        return correlate_gauges([e for name in sys.argv[1:] for e in read_experiments(pathlib.Path(name))])
     references, estimates = rows(folder / "references.csv"), rows(folder / "estimates.csv")
     if len(sys.argv) == 4:
         return compare_arms(references, estimates, sys.argv[2:])
@@ -121,31 +177,13 @@ def main() -> None:
     standard = (truth - truth.mean(axis=0)) / truth.std(axis=0, ddof=1)
     print(f"best reference: aggregate {standard.mean(axis=1).max():.2f}")
 
-    table = collections.defaultdict(dict)
-    for row in estimates:
-        scores = table[row["experiment"]].setdefault(row["chooser"], {})
-        scores[row["reference"]] = [float(row[name]) for name in domains]
-    drifts = {row["experiment"]: float(row["drift"]) for row in rows(folder / "signs.csv")}
-    reached = []
-    print("experiment: gauge, merge; ensemble with interpolation, ensemble; drift")
-    for experiment, choosers in table.items():
-        merge, ensemble, interpolation = (
-            numpy.array([choosers[chooser][name] for name in trained])
-            for chooser in ("merge", "ensemble", "interpolation")
-        )
-        reached.append(
-            [
-                macro_spearman(merge, interpolation),
-                macro_spearman(merge, truth),
-                macro_spearman(ensemble, interpolation),
-                macro_spearman(ensemble, truth),
-            ]
-        )
-        print(f"  {experiment:20}" + "".join(f" {x:.2f}" for x in reached[-1]) + f"  {drifts[experiment]:.3f}")
-    if len(reached) < 3:
-        return
-    correlations = numpy.corrcoef(numpy.array(reached).T)
-    print(f"correlation over experiments: {correlations[0, 1]:.2f} merge, {correlations[2, 3]:.2f} ensemble")
+    experiments = read_experiments(folder)
+    print("experiment: gauge, merge; gauge of ensembles, ensemble; drift")
+    for e in experiments:
+        reached = e["merge"]["macro spearman"] + e["ensemble"]["macro spearman"]
+        print(f"  {e['name']:20}" + "".join(f" {x:.2f}" for x in reached) + f"  {e['drift']:.3f}")
+    if len(experiments) > 2:
+        correlate_gauges(experiments)
 
 
 if __name__ == "__main__":

@@ -89,6 +89,7 @@ Json gauge_to_json(const GaugeFacts& gauge, const Names& names) {
   if (gauge.verdict.empty()) return nullptr;
   return {{"value", number(gauge.value)},
           {"verdict", gauge.verdict},
+          {"broken", gauge.broken},
           {"domains", named(names.domains, gauge.domains)}};
 }
 
@@ -348,7 +349,8 @@ void read_outcome(const Json& json, RunResult& result) {
   if (const Json& gauge = member(member(json, "fidelity"), "gauge"); !gauge.is_null()) {
     result.gauge = {read_number(gauge, "value"),
                     read<std::string>(gauge, "verdict"),
-                    read_numbers(member(gauge, "domains"), names.domains)};
+                    read_numbers(member(gauge, "domains"), names.domains),
+                    read(gauge, "broken", false)};
   }
   const Json& baselines = member(json, "baselines");
   result.uniform = read_mixture(member(baselines, "uniform"), "uniform", names);

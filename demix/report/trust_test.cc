@@ -83,6 +83,8 @@ TEST(Verdicts, TheGaugeIsGoodInPartOrNotAtAll) {
             "The gauge stands at 0.90 of 1 (general 0.90, code 0.90). Words.");
   r.gauge = {0.8, "Words.", {0.85, 0.75}};
   EXPECT_EQ(verdicts(r)[3].kind, Kind::kPartly);
+  r.gauge = {0.9, "Words.", {0.9, 0.9}, /*broken=*/true};
+  EXPECT_EQ(verdicts(r)[3].kind, Kind::kPartly);
   r.gauge = {0.75, "Words.", {1, 0.5}};
   EXPECT_EQ(verdicts(r)[3].kind, Kind::kNo);
 }

@@ -148,6 +148,8 @@ struct Coordinator::State {
     bool gone = false;
     std::shared_ptr<Batch> batch;  // of the unit in work, if there is one
     size_t unit = 0;
+    std::weak_ptr<Batch> failed;  // at a unit of this one
+    bool failed_before = false;
   };
 
   std::unique_ptr<Rendezvous> rendezvous;
@@ -184,7 +186,7 @@ struct Coordinator::State {
   }
 
   void greet() {
-    for (int64_t id = 1, known = rendezvous->add("workers", 0); id <= known; ++id) {
+    for (int64_t id = 1, given = rendezvous->add("ids", 0); id <= given; ++id) {
       if (workers.contains(id)) continue;
       const auto who = rendezvous->get(fmt::format("worker/{}", id));
       if (!who) continue;
@@ -243,9 +245,15 @@ struct Coordinator::State {
         if (its_batch && !its_batch->is_recorded(worker.unit))
           throw Error("its answer is not what it was asked for");
       } catch (const std::exception& error) {
-        warn(fmt::format("A piece of work failed at {}: {}. The coordinator does it instead.",
+        // A worker that lacks something fails in batch after batch; the report needs it once.
+        const auto tell = std::exchange(worker.failed_before, true) ? say : warn;
+        tell(fmt::format("A piece of work failed at {}: {}. {}",
                          worker.name,
-                         error.what()));
+                         error.what(),
+                         its_batch ? "The coordinator does it instead, and gives this worker no "
+                                     "more of the pieces that are now in work."
+                                   : "It had been given to someone else before."));
+        worker.failed = its_batch;
         if (its_batch) its_batch->give_back(worker.unit, true);
         continue;
       }
@@ -258,7 +266,7 @@ struct Coordinator::State {
     if (!now) return;
     std::optional<Json> known;
     for (auto& [id, worker] : workers) {
-      if (worker.gone || worker.batch) continue;
+      if (worker.gone || worker.batch || worker.failed.lock() == now) continue;
       auto taken = now->take_for_worker();
       if (!taken) return;
       auto& [unit, job] = *taken;

@@ -7,7 +7,8 @@
 // resumed, and reported, like any other, and workers may come and go.
 //
 // A worker that has not been heard of for a while is given up, and its piece goes to someone else.
-// A piece that fails at a worker is done here, where its error is the run's.
+// A piece that fails at a worker is done here, where its error is the run's; that worker gets no
+// more of the same do_all, as one that lacks something would take and spoil piece after piece.
 #pragma once
 
 #include <chrono>

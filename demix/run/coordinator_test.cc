@@ -1,15 +1,21 @@
 #include "demix/run/coordinator.h"
 
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
 #include "demix/core/files.h"
+#include "demix/core/progress.h"
 #include "demix/run/run_config.h"
+#include "demix/run/worker.h"
 #include "tests/message_of.h"
 #include "tests/temporary_folder.h"
 
@@ -48,11 +54,13 @@ class CoordinatorTest : public testing::Test {
   };
   Fellow fellow() const {
     const Json json = Json::parse(read_file(coordinator_file(folder_.path())));
+    const int before = coordinator_->workers();
     Fellow fellow{Rendezvous::join({json.at("host"), json.at("port")}, json.at("secret"))};
     fellow.id = fellow.rendezvous->add("ids", 1);
     fellow.rendezvous->put(fellow.key("worker"), "a test");
-    fellow.rendezvous->add("workers", 1);
-    while (coordinator_->workers() < fellow.id) std::this_thread::sleep_for(milliseconds(1));
+    for (int i = 0; i < 5000 && coordinator_->workers() == before; ++i)
+      std::this_thread::sleep_for(milliseconds(1));
+    EXPECT_EQ(coordinator_->workers(), before + 1);
     return fellow;
   }
   // Units that are counted where they are done here, each after a while.
@@ -142,6 +150,45 @@ TEST_F(CoordinatorTest, DoesItselfWhatAWorkerFailsAt) {
   EXPECT_EQ(here_, 3);
 }
 
+TEST_F(CoordinatorTest, GivesAWorkerThatFailedNoMoreOfThatBatch) {
+  Fellow broken = fellow(), sound = fellow();
+  std::atomic<int> failed = 0, there = 0;
+  std::jthread thread([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      broken.beat();
+      sound.beat();
+      if (broken.job()) {
+        ++failed;
+        broken.answer({{"error", "no CUDA"}});
+      }
+      if (const auto job = sound.job()) {
+        ++there;
+        const auto key = fmt::format("key {}", job->at("number").get<int>());
+        sound.answer(
+            {{"entries", {{{"kind", "score"}, {"key", key}, {"name", ""}, {"value", 1}}}}});
+      }
+      std::this_thread::sleep_for(milliseconds(1));
+    }
+  });
+  EXPECT_EQ(done_of(units(12)), 12);
+  EXPECT_EQ(failed, 1);
+  EXPECT_MENTIONS(fmt::format("{}", fmt::join(warnings(), "\n")),
+                  "failed at worker 1 (a test): no CUDA. The coordinator does it instead");
+  EXPECT_GT(there, 1);
+  EXPECT_EQ(there + here_, 12);
+  EXPECT_EQ(done_of(units(12)), 12);
+  thread.request_stop();
+  thread.join();
+  EXPECT_EQ(failed, 2);  // what was amiss may have been mended
+}
+
+TEST_F(CoordinatorTest, GreetsThoseWhoComeAfterOneThatDiedWhileJoining) {
+  const Fellow first = fellow();
+  first.rendezvous->add("ids", 1);
+  fellow();
+  EXPECT_EQ(coordinator_->workers(), 2);
+}
+
 TEST_F(CoordinatorTest, SurvivesAnswersThatAreNone) {
   for (const char* text : {"[", "{}", R"({"entries": [{"kind": 3}]})", R"({"entries": []})"}) {
     coordinator_.reset();
@@ -187,6 +234,45 @@ TEST_F(CoordinatorTest, ListensWhereItIsTold) {
                     Coordinator(coordinator_->address(), RunConfig(), folder_.path(), journal_);
                   }),
                   "cannot be listened at");
+}
+
+TEST(Rendezvous, CarriesValuesOfAnySize) {
+  const auto server = Rendezvous::serve({"127.0.0.1", 0}, "secret/");
+  const auto client = Rendezvous::join(server->address(), "secret/");
+  constexpr size_t kMiB = size_t{1} << 20;
+  for (const size_t bytes : {size_t{0}, size_t{1}, 4 * kMiB, 4 * kMiB + 1, 12 * kMiB, 21 * kMiB}) {
+    std::string value(bytes, '\0');
+    for (size_t i = 0; i < bytes; ++i) value[i] = static_cast<char>(i * 2654435761u >> 13);
+    client->put("key", value);
+    EXPECT_TRUE(client->has("key"));  // so that it has arrived
+    EXPECT_TRUE(server->get("key") == value) << bytes;
+    EXPECT_EQ(client->has("key/0"), bytes > 4 * kMiB);
+    EXPECT_TRUE(server->take("key") == value) << bytes;
+    EXPECT_FALSE(client->take("key"));
+    for (int part = 0; part < 6; ++part) EXPECT_FALSE(client->has(fmt::format("key/{}", part)));
+  }
+  client->put("key", "3:text");
+  EXPECT_EQ(server->take("key"), "3:text");
+}
+
+TEST(Worker, EndsWhenNothingComesBackThoughNoConnectionBreaks) {
+  const TemporaryFolder folder;
+  // A process that is stopped is as silent as a network that is cut.
+  const pid_t coordinator = fork();
+  ASSERT_GE(coordinator, 0);
+  if (coordinator == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    Journal journal(folder / "journal.sqlite");
+    const Coordinator silent({"127.0.0.1", 0}, RunConfig(), folder.path(), journal);
+    while (silent.workers() == 0) std::this_thread::sleep_for(milliseconds(1));
+    raise(SIGSTOP);
+    _exit(0);
+  }
+  EXPECT_EXIT(work({.run_folder = folder.path(), .beat = milliseconds(50)}),
+              testing::ExitedWithCode(75),
+              "has joined");
+  kill(coordinator, SIGKILL);
+  waitpid(coordinator, nullptr, 0);
 }
 
 TEST(ReadAddress, WantsAHostAndAPort) {

@@ -46,8 +46,9 @@ Proxies::Proxies(Workspace& workspace,
                  const Models& models,
                  const std::map<std::string, DatasetShards>& datasets,
                  std::vector<Task> tasks,
-                 const Tokenizer& tokenizer)
-    : workspace_(workspace), halves_(tasks) {
+                 const Tokenizer& tokenizer,
+                 const std::string& command_log)
+    : workspace_(workspace), halves_(tasks), command_log_(workspace.folder() / command_log) {
   const RunConfig& config = workspace.config();
   const auto metrics = metrics_of(config.evaluate, tasks, config.dataset_names());
   external_ = {config.evaluate.command, config.evaluate.command_seconds, config.seed, {}};
@@ -197,11 +198,8 @@ Scores Proxies::score(const Weights& weights,
   const at::ScalarType dtype = resolve_dtype(config.evaluate.dtype, "evaluate.dtype");
   const MemoryFolder folder(weights.flat.numel() * weights.flat.element_size());
   save_model(folder.path() / "model", decoder_->architecture(), weights, dtype, config.tokenizer);
-  const ExternalScores external = score_externally(external_,
-                                                   name,
-                                                   folder.path() / "model",
-                                                   folder.path() / "scores.json",
-                                                   workspace_.folder() / "evaluation_command.log");
+  const ExternalScores external = score_externally(
+      external_, name, folder.path() / "model", folder.path() / "scores.json", command_log_);
   for (const auto& [task, metric] : external_.wanted) {
     scores.tasks[task][metric] = external.scores.tasks.at(task).at(metric);
     const auto known = external.terms.find(task);

@@ -1,6 +1,7 @@
 // Scores of the run's models and of the proxies merged from its components.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -51,11 +52,14 @@ void from_json(const Json& json, ProxySetup& setup);
 // text and scoring version. So weights that changed under an old name never get old scores.
 class Proxies {
  public:
+  // What the evaluation command prints is in `command_log` in the run's folder, which is for this
+  // process alone.
   Proxies(Workspace& workspace,
           const Models& models,
           const std::map<std::string, DatasetShards>& datasets,
           std::vector<Task> tasks,
-          const Tokenizer& tokenizer);
+          const Tokenizer& tokenizer,
+          const std::string& command_log = "evaluation_command.log");
   ~Proxies();
 
   // Loads the components, in place of others; needed before score_proxies, and `models` as long as
@@ -139,7 +143,8 @@ class Proxies {
   ItemHalves halves_;
   std::unique_ptr<Decoder> decoder_;
   std::unique_ptr<Scorer> scorer_, searcher_;
-  ExternalEvaluation external_;             // with an empty command where there is none
+  ExternalEvaluation external_;  // with an empty command where there is none
+  std::filesystem::path command_log_;
   std::unique_ptr<Components> components_;  // null once they are released
   std::function<void()> make_components_;
   std::function<Weights(size_t)> component_weights_;  // one of the loaded ones, as it is scored

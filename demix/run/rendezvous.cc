@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <string_view>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <utility>
 #include <vector>
@@ -88,7 +89,13 @@ void silence_warnings() {
   if (!std::getenv("TORCH_CPP_LOG_LEVEL")) FLAGS_caffe2_log_level = kErrors;
 }
 
-std::vector<uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
+constexpr size_t kPartBytes = size_t{4} << 20;
+
+std::string part_key(const std::string& key, size_t part) {
+  return fmt::format("{}/{}", key, part);
+}
+
+std::vector<uint8_t> bytes_of(std::string_view text) { return {text.begin(), text.end()}; }
 std::string text_of(const std::vector<uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
 
 }  // namespace
@@ -160,19 +167,40 @@ auto or_gone(const Address& address, Work work) {
 }  // namespace
 
 void Rendezvous::put(const std::string& key, const std::string& value) {
-  or_gone(address_, [&] { store_->store->set(secret_ + key, bytes_of(value)); });
+  or_gone(address_, [&] {
+    size_t parts = 0;
+    std::string_view rest = value;
+    for (; rest.size() > kPartBytes; rest.remove_prefix(kPartBytes))
+      store_->store->set(secret_ + part_key(key, parts++), bytes_of(rest.substr(0, kPartBytes)));
+    // Last, so that who finds it finds the parts.
+    store_->store->set(secret_ + key, bytes_of(fmt::format("{}:{}", parts, rest)));
+  });
 }
 
-std::optional<std::string> Rendezvous::get(const std::string& key) {
+std::optional<std::string> Rendezvous::read(const std::string& key, bool and_delete) {
   if (!has(key)) return std::nullopt;
-  return or_gone(address_, [&] { return text_of(store_->store->get(secret_ + key)); });
+  return or_gone(address_, [&] {
+    const std::string last = text_of(store_->store->get(secret_ + key));
+    const char* const end = last.data() + last.size();
+    size_t parts = 0;
+    const auto [colon, error] = std::from_chars(last.data(), end, parts);
+    DEMIX_CHECK(error == std::errc() && colon != end && *colon == ':');
+    std::string value;
+    for (size_t part = 0; part < parts; ++part)
+      value += text_of(store_->store->get(secret_ + part_key(key, part)));
+    value.append(colon + 1, end);
+    if (and_delete) {
+      store_->store->deleteKey(secret_ + key);
+      for (size_t part = 0; part < parts; ++part)
+        store_->store->deleteKey(secret_ + part_key(key, part));
+    }
+    return value;
+  });
 }
 
-std::optional<std::string> Rendezvous::take(const std::string& key) {
-  auto value = get(key);
-  if (value) or_gone(address_, [&] { return store_->store->deleteKey(secret_ + key); });
-  return value;
-}
+std::optional<std::string> Rendezvous::get(const std::string& key) { return read(key, false); }
+
+std::optional<std::string> Rendezvous::take(const std::string& key) { return read(key, true); }
 
 bool Rendezvous::has(const std::string& key) {
   return or_gone(address_, [&] { return store_->store->check({secret_ + key}); });

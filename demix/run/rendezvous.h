@@ -3,6 +3,10 @@
 //
 // As with torch's own, nothing is encrypted: it is meant for a cluster's own network. All keys
 // begin with a secret that only those can know who read the run's folder.
+//
+// The store drops, without a word, who sends it more than 8 MiB at once; so a value lies there in
+// parts of at most 4 MiB: KEY/0, KEY/1 … and then, at KEY itself, "PARTS:REST", their number and
+// what is left.
 #pragma once
 
 #include <chrono>
@@ -31,6 +35,7 @@ class Rendezvous {
 
   const Address& address() const { return address_; }
 
+  // Of any size. What others may be reading is not put anew; they take it first.
   void put(const std::string& key, const std::string& value);
   std::optional<std::string> get(const std::string& key);
   // The value, which is then gone.
@@ -41,6 +46,7 @@ class Rendezvous {
 
  private:
   struct Store;
+  std::optional<std::string> read(const std::string& key, bool and_delete);
   Rendezvous(Address address, std::string secret, std::unique_ptr<Store> store);
 
   Address address_;

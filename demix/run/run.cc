@@ -467,10 +467,11 @@ void Loop::read_run_gauge() {
     }
     signs.noise.push_back(pairs > 0 ? std::sqrt(square / pairs) : kUnknown);
   }
+  signs.merges = foretelling_->kind() == ProxyKind::kMerged;
   signs.barriers = run_barriers();
   const auto reading = read_gauge(signs);
   if (!reading) return;
-  result_.gauge = {reading->value, reading->verdict, reading->domains};
+  result_.gauge = {reading->value, reading->verdict, reading->domains, reading->broken};
   say(fmt::format("gauge {:.2f} of 1: {}", reading->value, reading->verdict));
   for (const std::string& warning : reading->warnings) warn(warning);
 }

@@ -627,6 +627,48 @@ TEST_F(Run, ModelsThatDoNotBelongTogetherAreRefused) {
   write_byte_tokenizer(out("other tokenizer"), "null", "<|start|>");
   imports.components.import["digits"] = out("other tokenizer");
   EXPECT_MENTIONS(error_of(imports, "d"), "is not the one of this run");
+
+  // References too.
+  RunConfig judged = config();
+  ReferenceImport& reference = judged.validate.import["theirs"];
+  reference.mixture = {{"letters", 1}};
+  reference.folder = out("other tokenizer");
+  EXPECT_MENTIONS(error_of(judged, "e"), "is not the one of this run");
+  reference.folder = out("other seed") / "components" / "letters";
+  EXPECT_MENTIONS(error_of(judged, "f"), "was not trained from this base");
+}
+
+bool warned(const RunResult& result, const std::string& text) {
+  return std::any_of(
+      result.warnings.begin(), result.warnings.end(), [&](const std::string& warning) {
+        return warning.find(text) != std::string::npos;
+      });
+}
+
+TEST_F(Run, TheGaugeShoutsWhereComponentsWentTooFarWhateverTheProxiesAre) {
+  RunConfig sound = config(), hot = config();
+  sound.proxies = hot.proxies = RunConfig().proxies;
+  sound.components.learning_rate = 1e-3;
+  hot.components.learning_rate = 0.06;
+  hot.components.tokens = 4096;
+  for (RunConfig* each : {&sound, &hot}) {
+    each->base.tokens = 16384;
+    each->search.proxies = 8;
+  }
+  const RunResult well = run_stages(sound, out("sound"), Stage::kSearch);
+  EXPECT_FALSE(well.gauge.broken) << well.gauge.verdict;
+  const RunResult broken = run_stages(hot, out("hot"), Stage::kSearch);
+  EXPECT_EQ(broken.proxies, "ensemble");
+  EXPECT_TRUE(warned(broken, "score below the average of their components in"));
+  EXPECT_TRUE(broken.gauge.verdict.starts_with("Merging breaks")) << broken.gauge.verdict;
+  EXPECT_TRUE(broken.gauge.broken);
+}
+
+TEST_F(Run, ReferencesMuchLongerThanTheComponentsAreWarnedOf) {
+  RunConfig longer = config();
+  longer.validate.tokens = 8 * longer.components.tokens;
+  EXPECT_TRUE(warned(run_stages(longer, out("a"), Stage::kValidate),
+                     "The references are trained 8.0 times as long as the components"));
 }
 
 TEST_F(Run, ADatasetOfADomainThatIsNotScoredIsWarnedOf) {

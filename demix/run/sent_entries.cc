@@ -11,11 +11,13 @@ void append_entries(std::string_view kind, std::span<const JournalEntry> entries
 }
 
 void record_entries(const Json& sent, Journal& journal) {
-  for (const Json& entry : sent)
-    journal.put(entry.at("kind").get<std::string>(),
-                entry.at("key").get<std::string>(),
-                entry.at("name").get<std::string>(),
-                entry.at("value"));
+  for (const Json& entry : sent) {
+    const auto kind = entry.at("kind").get<std::string>(), key = entry.at("key").get<std::string>(),
+               name = entry.at("name").get<std::string>();
+    const Json& value = entry.at("value");
+    const auto found = journal.find(kind, key);
+    if (!found || *found != value) journal.put(kind, key, name, value);
+  }
 }
 
 }  // namespace demix

@@ -10,7 +10,8 @@
 namespace demix {
 
 void append_entries(std::string_view kind, std::span<const JournalEntry> entries, Json& sent);
-// Throws what the JSON library throws when `sent` is something else.
+// What the journal already has is not written again. Throws what the JSON library throws when
+// `sent` is something else.
 void record_entries(const Json& sent, Journal& journal);
 
 }  // namespace demix

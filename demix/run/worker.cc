@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -54,7 +55,8 @@ std::optional<Meeting> read_meeting(const std::filesystem::path& file) {
 
 std::string own_name() { return fmt::format("{}, process {}", host_name(), getpid()); }
 
-// Tells the coordinator that this worker is alive, over a connection of its own.
+// Tells the coordinator that this worker is alive, over a connection of its own, and ends this
+// process where the coordinator may have given it up.
 class Heartbeat {
  public:
   Heartbeat(std::unique_ptr<Rendezvous> rendezvous, int64_t id, const WorkerOptions& options)
@@ -62,33 +64,49 @@ class Heartbeat {
         key_(fmt::format("beats/{}", id)),
         beat_(options.beat),
         lost_(options.lost),
-        thread_([this](const std::stop_token& stop) { run(stop); }) {}
+        watching_([this](const std::stop_token& stop) { watch(stop); }),
+        beating_([this](const std::stop_token& stop) { beat(stop); }) {}
 
  private:
-  void run(const std::stop_token& stop) {
-    for (auto heard = Clock::now(); !stop.stop_requested();) {
-      bool lost = false;
+  void beat(const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
       try {
         rendezvous_->add(key_, 1);
       } catch (const std::exception&) {
-        lost = true;
+        end();
       }
-      // A process that was stopped for long has been given up meanwhile.
-      if (lost || Clock::now() - heard >= 10 * beat_) {
-        if (lost_) lost_();
-        std::_Exit(75);  // EX_TEMPFAIL
-      }
-      heard = Clock::now();
+      // Asked here too: a process that was stopped for long may beat again before it watches.
+      if (is_late()) end();
+      const auto heard = Clock::now();
+      heard_ = heard;
       while (Clock::now() - heard < beat_ && !stop.stop_requested())
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        std::this_thread::sleep_for(kLook);
     }
   }
+
+  // Where a network is cut silently, the answer to a beat is waited for without end.
+  void watch(const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      if (is_late()) end();
+      std::this_thread::sleep_for(kLook);
+    }
+  }
+
+  bool is_late() const { return Clock::now() - heard_.load() >= 10 * beat_; }
+
+  [[noreturn]] void end() const {
+    if (lost_) lost_();
+    std::_Exit(75);  // EX_TEMPFAIL
+  }
+
+  static constexpr std::chrono::milliseconds kLook{20};
 
   std::unique_ptr<Rendezvous> rendezvous_;
   std::string key_;
   std::chrono::milliseconds beat_;
   std::function<void()> lost_;
-  std::jthread thread_;
+  std::atomic<Clock::time_point> heard_ = Clock::now();  // when a beat was last answered
+  std::jthread watching_, beating_;                      // watches until there are no more beats
 };
 
 RunConfig worker_config(const Meeting& meeting, const WorkerOptions& options) {
@@ -117,8 +135,8 @@ class Work {
     if (!models_) {
       datasets_ = prepare_datasets(workspace_, tokenizer_);
       models_.emplace(workspace_, datasets_, tokenizer_.vocabulary_size());
-      models_->base();
     }
+    models_->base();  // tried anew where it failed before
     const auto what = job.at("do").get<std::string>();
     if (what == "train") return train(job);
     if (what == "score merges") return score_merges(job);
@@ -147,8 +165,12 @@ class Work {
 
   Proxies& proxies() {
     if (!proxies_)
-      proxies_.emplace(
-          workspace_, *models_, datasets_, load_tasks(workspace_.config().evaluate), tokenizer_);
+      proxies_.emplace(workspace_,
+                       *models_,
+                       datasets_,
+                       load_tasks(workspace_.config().evaluate),
+                       tokenizer_,
+                       fmt::format("evaluation_command_{}_{}.log", host_name(), getpid()));
     return *proxies_;
   }
 
@@ -163,6 +185,7 @@ class Work {
   Json score_merges(const Json& job) {
     const std::string components = job.at("components").dump() + job.at("merge").dump();
     if (components != loaded_) {
+      loaded_.clear();
       const auto merge = read_config<MergeConfig>(
           ConfigNode::parse(job.at("merge").get<std::string>(), "the job's merge"));
       proxies().load_components(
@@ -274,12 +297,11 @@ int64_t work(const WorkerOptions& options) {
   enter(meeting);
   const int64_t id = rendezvous->add("ids", 1);
   const auto at = [id](const char* what) { return fmt::format("{}/{}", what, id); };
-  rendezvous->put(at("worker"), own_name());
-  rendezvous->add("workers", 1);
   auto beating = Rendezvous::join(meeting.address, meeting.secret);
   if (!beating) throw Error("{}: the coordinator has gone", meeting.address.host);
   std::optional<Heartbeat> heartbeat;
   heartbeat.emplace(std::move(beating), id, options);
+  rendezvous->put(at("worker"), own_name());
   say(fmt::format("worker {}: has joined the run in {}", id, meeting.run_folder.string()));
 
   std::optional<Work> work;

@@ -37,8 +37,9 @@ struct WorkerOptions {
   int threads = 0;                // instead of the run's, if not 0
   std::chrono::seconds patience{600};  // for a coordinator that is not there (any more)
   std::chrono::milliseconds beat{1'000};
-  // Called, from any thread, when the coordinator does not answer or this process was stopped for
-  // ten beats: what is in work would be done twice. Must not return. By default the process ends.
+  // Called, from any thread, when the way to the coordinator breaks, or no answer came or this
+  // process was stopped for ten beats: what is in work would be done twice. Must not return. By
+  // default the process ends.
   std::function<void()> lost;
 };
 

@@ -46,7 +46,7 @@ struct Tournament {
   std::vector<CrossValidation> results;  // by name; empty when there were too few rows
   std::vector<double> weights;           // of the ensemble's members, by name; may be empty
   size_t winner = 0;
-  std::string reason;                    // in words
+  std::string reason;  // in words
 };
 
 // The name under which the weighted mean of the others takes part.
@@ -61,9 +61,9 @@ void check_competitor(const std::string& name);
 // ensemble, which must stand last, is the mean of the others with stacking_weights; what is said of
 // it in each fold has the weights of the other folds.
 //
-// kFavourite, if it takes part, wins unless others are better beyond doubt: by kBeyondDoubt standard
-// errors of the paired difference of squared errors, over the rows. Of those the smallest squared
-// error wins. Without the favourite the smallest squared error does. With fewer rows than
+// kFavourite, if it takes part, wins unless others are better beyond doubt: by kBeyondDoubt
+// standard errors of the paired difference of squared errors, over the rows. Of those the smallest
+// squared error wins. Without the favourite the smallest squared error does. With fewer rows than
 // kFewestForTournament the favourite is used without a comparison, since folds of one or two rows
 // decide by chance.
 inline constexpr size_t kFewestForTournament = 12;

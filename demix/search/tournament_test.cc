@@ -66,8 +66,8 @@ TEST(Tournament, TheFavouriteLosesOnlyToWhatIsBetterBeyondDoubt) {
     steps.push_back(((p[0] > 0.25) + (p[1] > 0.25) + (p[2] > 0.6)) % 2);
   }
   const auto names = predictor_names();
-  const auto favourite = static_cast<size_t>(std::find(names.begin(), names.end(), kFavourite) -
-                                             names.begin());
+  const auto favourite =
+      static_cast<size_t>(std::find(names.begin(), names.end(), kFavourite) - names.begin());
   ASSERT_LT(favourite, names.size());
   const auto doubtful = compete(names, {}, few, smooth, {}, folds_of(few.rows()));
   EXPECT_EQ(doubtful.winner, favourite);

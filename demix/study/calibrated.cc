@@ -40,6 +40,7 @@ std::vector<std::string> calibrated_from(bool has_ensembles) {
 }
 
 void add_calibrated(StudyTables& tables, const std::string& experiment) {
+  if (estimates_of(tables, experiment, "interpolation").empty()) return;  // without components
   std::vector<std::string> references;
   const auto scores = trained_scores(tables, &references);  // [domain][reference]
   std::vector<std::vector<double>> trained(references.size());

@@ -17,7 +17,7 @@ std::vector<std::string> calibrated_from(bool has_ensembles);
 // Adds what the experiment's estimates and the references lead to expect of each reference
 // (demix/validate/calibration.h), in place of earlier rows of these names: "calibrated", by all
 // other references, and "calibrated_8", by kFewReferences others; "shares" and "shares_8", the same
-// without any estimate.
+// without any estimate. Nothing where no components foretold the references.
 void add_calibrated(StudyTables& tables, const std::string& experiment);
 
 }  // namespace demix

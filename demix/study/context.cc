@@ -5,12 +5,28 @@
 #include <algorithm>
 #include <cmath>
 
+#include "demix/core/error.h"
+#include "demix/core/progress.h"
 #include "demix/merge/components.h"
 #include "demix/run/device.h"
 #include "demix/run/early_checks.h"
 #include "demix/run/references.h"
 
 namespace demix {
+namespace {
+
+void check_floors(const StudyConfig& config, const std::vector<std::string>& domains) {
+  for (const auto& [name, most_lost] : config.search.floors) {
+    if (std::find(domains.begin(), domains.end(), name) != domains.end()) continue;
+    throw Error(
+        "search.floors.{}: a study foretells domains ({}), not single scores; give this score a "
+        "domain of its own under evaluate.domains, or leave the floor out",
+        name,
+        fmt::join(domains, ", "));
+  }
+}
+
+}  // namespace
 
 StudyContext::StudyContext(StudyConfig config,
                            const std::filesystem::path& out,
@@ -21,6 +37,8 @@ StudyContext::StudyContext(StudyConfig config,
       tokenizer_(run_tokenizer(config_)),
       tasks_(load_tasks(config_.evaluate)),
       sheet_(metrics_of(config_.evaluate, tasks_, held_out_datasets(config_))) {
+  check_before_work(config_, tokenizer_, sheet_.metrics());
+  check_floors(config_, domains());
   resolve_device(config_.device);
   at::set_num_threads(resolve_threads(config_.threads));
   if (listen) {
@@ -28,6 +46,13 @@ StudyContext::StudyContext(StudyConfig config,
     workspace_.share_with(&*coordinator_);
   }
   shards_ = prepare_datasets(workspace_, tokenizer_);
+  for (const std::string& arm : config_.study.decisions.arms) {
+    try {
+      check_constraints(run_config_of(config_, config_.study.arms.at(arm)), dataset_tokens());
+    } catch (const Error& error) {
+      throw Error("{}\nwith the components of study.arms.{}", error.what(), arm);
+    }
+  }
   models_ = std::make_unique<Models>(workspace_, shards_, tokenizer_.vocabulary_size());
   models_->base();
   proxies_ = std::make_unique<Proxies>(workspace_, *models_, shards_, tasks_, tokenizer_);
@@ -35,8 +60,20 @@ StudyContext::StudyContext(StudyConfig config,
 
 StudyContext::~StudyContext() = default;
 
-std::vector<Score> StudyContext::score_model(const ModelFacts& model) {
-  return domain_scores(proxies_->score_model(*models_, model), model.name);
+std::vector<std::vector<Score>> StudyContext::score_models(std::span<const ModelFacts> models,
+                                                           const std::string& what) {
+  Progress progress("score " + what, std::ssize(models), "models");
+  size_t shared = 0;
+  proxies_->share_models(*models_, models, /*with_terms=*/false, [&] {
+    ++shared;
+    progress.add(1);
+  });
+  std::vector<std::vector<Score>> scores;
+  for (const ModelFacts& model : models) {
+    scores.push_back(domain_scores(proxies_->score_model(*models_, model), model.name));
+    if (scores.size() > shared) progress.add(1);
+  }
+  return scores;
 }
 
 std::vector<Score> StudyContext::own_shares_of(const std::vector<double>& shares) const {

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,8 @@ namespace demix {
 
 class StudyContext {
  public:
-  // Prepares the datasets and trains or imports the base.
+  // Prepares the datasets and trains or imports the base. Throws Error, before any training, on
+  // what a run refuses then and on floors of anything but domains.
   StudyContext(StudyConfig config,
                const std::filesystem::path& out,
                const std::optional<Address>& listen);
@@ -44,7 +46,9 @@ class StudyContext {
   std::vector<Score> domain_scores(const Scores& scores, const std::string& model) const {
     return sheet_.of(scores, model).domains;
   }
-  std::vector<Score> score_model(const ModelFacts& model);
+  // The same of models, in order, scored here and by the workers. `what` they are, for people.
+  std::vector<std::vector<Score>> score_models(std::span<const ModelFacts> models,
+                                               const std::string& what);
   // Of data shares: how much of the data is each domain's own; NaN where no dataset is.
   std::vector<Score> own_shares_of(const std::vector<double>& shares) const;
   // How references and decisions are trained.

@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <numeric>
 #include <optional>
 
 #include "demix/core/error.h"
-#include "demix/core/progress.h"
+#include "demix/core/fast_hash.h"
 #include "demix/core/ranks.h"
 #include "demix/run/references.h"
 #include "demix/search/search.h"
@@ -26,6 +27,7 @@ std::vector<double> searched(StudyContext& context,
                              const Estimate& estimate) {
   SearchProblem problem{experiment.composition(), {}, {}, context.dataset_tokens(), 0, 0};
   problem.seed = context.config().seed;
+  problem.target_tokens = context.config().target_tokens.value_or(0);
   for (const std::string& domain : context.domains())
     problem.metrics.push_back({domain, domain, true});
   for (const int64_t tokens : problem.dataset_tokens)
@@ -61,14 +63,21 @@ Experiment::DomainScores train_proxies(StudyContext& context,
   std::vector<ModelRequest> requests;
   for (const auto& alpha : weights) {
     // By what it is, since several searches ask for the same.
-    std::string name = fmt::format("trained_proxies/{}/", experiment.name());
-    for (const double weight : alpha) name += fmt::format("{:03.0f}", 1000 * weight);
-    requests.push_back({name, experiment.composition().data_shares(alpha), training, {}});
+    const FastDigest digest = fast_hash(std::as_bytes(std::span(alpha)));
+    requests.push_back({fmt::format("trained_proxies/{}/{}", experiment.name(), hex_of(digest)),
+                        experiment.composition().data_shares(alpha),
+                        training,
+                        {}});
   }
-  const std::vector<ModelFacts> models = context.models().train(requests, "trained proxies");
-  Experiment::DomainScores scores;
-  for (const ModelFacts& model : models) scores.push_back(context.score_model(model));
-  return scores;
+  return context.score_models(context.models().train(requests, "trained proxies"),
+                              "trained proxies");
+}
+
+// Parts of their sum.
+std::vector<double> shares_of(std::vector<double> amounts) {
+  const double sum = std::accumulate(amounts.begin(), amounts.end(), 0.0);
+  for (double& amount : amounts) amount /= sum;
+  return amounts;
 }
 
 // A mixture that was really trained, once or more often.
@@ -212,7 +221,8 @@ void Decider::by_refining(const std::string& chooser, bool with_estimates, doubl
           context_.reference_training(),
           order}},
         "refining references");
-    taught.push_back({alpha, values_of(context_.score_model(trained.front()))});
+    const auto scores = context_.score_models(trained, "refining references");
+    taught.push_back({alpha, values_of(scores.front())});
   }
   CalibratedScores calibrated(context_, experiment_, taught, with_estimates);
   const double caution = std::min(boldness, 0.0);  // what was bold in exploring decides plainly
@@ -253,6 +263,9 @@ std::vector<Decision> Decider::decisions() {
        choose_baselines(composition_, context_.dataset_tokens(), search_.sampler.prior_power, {})) {
     if (facts.name != "flattened") as_is(facts.name, facts.mixture);
   }
+  const std::vector<int64_t> tokens = context_.dataset_tokens();
+  as_is("natural_unprojected", shares_of({tokens.begin(), tokens.end()}));
+  as_is("uniform_unprojected", shares_of(std::vector<double>(tokens.size(), 1)));
   for (const std::string& merge : experiment_.merge_names()) {
     by_search(merge, search_, [&](const MergeWeights& weights) {
       return experiment_.merged(merge, weights);

@@ -33,13 +33,8 @@ Experiment::Experiment(StudyContext& context,
                         order});
   }
   components_ = context.models().train(requests, "components");
-
-  Progress progress("score components", static_cast<int64_t>(components_.size()), "models");
-  for (const ModelFacts& component : components_) {
-    tokens_ += component.result.tokens;
-    component_scores_.push_back(context.score_model(component));
-    progress.add(1);
-  }
+  for (const ModelFacts& component : components_) tokens_ += component.result.tokens;
+  component_scores_ = context.score_models(components_, "components");
 }
 
 std::vector<std::string> Experiment::merge_names() const {

@@ -6,13 +6,12 @@
 #include <set>
 
 #include "demix/core/error.h"
-#include "demix/core/progress.h"
 #include "demix/core/ranks.h"
 #include "demix/study/calibrated.h"
 #include "demix/study/context.h"
 #include "demix/study/decisions.h"
 #include "demix/study/experiment.h"
-#include "demix/validate/gauge.h"
+#include "demix/study/gauges.h"
 
 namespace demix {
 namespace {
@@ -62,15 +61,47 @@ std::vector<ReferenceRow> earlier_references(const StudyConfig& config) {
   return rows;
 }
 
+// The mixtures of an earlier study's references.
+std::vector<Reference> references_of(const std::vector<ReferenceRow>& rows) {
+  std::vector<Reference> references;
+  for (const ReferenceRow& row : rows) {
+    const auto same = [&](const Reference& known) { return known.name == row.reference; };
+    if (std::none_of(references.begin(), references.end(), same))
+      references.push_back({row.reference, row.shares});
+  }
+  return references;
+}
+
+// By which an arm's components make the references' mixtures. Throws Error where they cannot.
+std::vector<std::vector<double>> merge_weights_of(const std::vector<Reference>& references,
+                                                  const std::string& arm,
+                                                  const Composition& composition) {
+  std::vector<std::vector<double>> weights;
+  for (const Reference& reference : references) {
+    Projection projection = composition.project(reference.shares);
+    if (projection.total_variation > kSameMixture)
+      throw Error(
+          "study.arms.{}: its components cannot express the reference {}: {:.1f} % of the data "
+          "differs; its anchor_share must not exceed components.anchor_share",
+          arm,
+          reference.name,
+          100 * projection.total_variation);
+    weights.push_back(std::move(projection.merge_weights));
+  }
+  return weights;
+}
+
 class Study {
  public:
   // `trained`: references of an earlier study; empty: this one trains its own.
   Study(StudyConfig config,
         const std::filesystem::path& out,
         const std::optional<Address>& listen,
+        std::vector<Reference> references,
         std::vector<ReferenceRow> trained);
 
   void train_references();
+  void train_shorter();
   void estimate(const std::string& arm_name, const StudyArm& arm, uint64_t seed);
   void decide_and_train(const std::string& arm_name, uint64_t seed);
   void write() { write_tables(tables_, context_.workspace().folder()); }
@@ -80,7 +111,6 @@ class Study {
   void add(const std::string& experiment,
            const std::string& chooser,
            const Experiment::DomainScores& scores);
-  void add_gauge(const std::string& experiment, SignRow& signs) const;
 
   StudyContext context_;
   std::vector<Reference> references_;
@@ -90,17 +120,12 @@ class Study {
 Study::Study(StudyConfig config,
              const std::filesystem::path& out,
              const std::optional<Address>& listen,
+             std::vector<Reference> references,
              std::vector<ReferenceRow> trained)
-    : context_(std::move(config), out, listen) {
+    : context_(std::move(config), out, listen), references_(std::move(references)) {
   tables_.datasets = context_.datasets();
   tables_.domains = context_.domains();
   tables_.references = std::move(trained);
-  for (const ReferenceRow& row : tables_.references) {
-    const auto same = [&](const Reference& known) { return known.name == row.reference; };
-    if (std::none_of(references_.begin(), references_.end(), same))
-      references_.push_back({row.reference, row.shares});
-  }
-  if (references_.empty()) references_ = choose_references(context_.config());
 }
 
 void Study::train_references() {
@@ -114,16 +139,28 @@ void Study::train_references() {
     }
   }
   const std::vector<ModelFacts> trained = context_.models().train(requests, "references");
-  Progress progress("score references", static_cast<int64_t>(trained.size()), "models");
+  const auto scores = context_.score_models(trained, "references");
   for (size_t i = 0; i < trained.size(); ++i) {
     const Reference& reference = references_[i % references_.size()];
-    const std::vector<Score> scores = context_.score_model(trained[i]);
     tables_.references.push_back({reference.name,
                                   *requests[i].seed,
                                   reference.shares,
-                                  values_of(scores),
-                                  errors_of(scores)});
-    progress.add(1);
+                                  values_of(scores[i]),
+                                  errors_of(scores[i])});
+  }
+}
+
+// The references' mixtures with fewer tokens, each an estimate of the whole training.
+void Study::train_shorter() {
+  for (const auto& [chooser, tokens] : context_.config().study.shorter) {
+    StageTraining training = context_.reference_training();
+    training.tokens = tokens;
+    std::vector<ModelRequest> requests;
+    for (const Reference& reference : references_)
+      requests.push_back(
+          {fmt::format("shorter/{}/{}", chooser, reference.name), reference.shares, training, {}});
+    const std::vector<ModelFacts> trained = context_.models().train(requests, "shorter models");
+    add("references", chooser, context_.score_models(trained, "shorter models"));
   }
 }
 
@@ -140,18 +177,7 @@ void Study::add(const std::string& experiment,
 
 void Study::estimate(const std::string& arm_name, const StudyArm& arm, uint64_t seed) {
   Experiment experiment(context_, arm_name, arm, seed);
-  std::vector<std::vector<double>> weights;
-  for (const Reference& reference : references_) {
-    Projection projection = experiment.composition().project(reference.shares);
-    if (projection.total_variation > kSameMixture)
-      throw Error(
-          "arm {}: its components cannot express the reference {}: {:.1f} % of the data differs; "
-          "its anchor_share must not exceed components.anchor_share",
-          arm_name,
-          reference.name,
-          100 * projection.total_variation);
-    weights.push_back(std::move(projection.merge_weights));
-  }
+  const auto weights = merge_weights_of(references_, arm_name, experiment.composition());
   const std::string& name = experiment.name();
   add(name, "interpolation", experiment.interpolations(weights));
   add(name, "own_share", experiment.own_shares(weights));
@@ -160,21 +186,7 @@ void Study::estimate(const std::string& arm_name, const StudyArm& arm, uint64_t 
     add(name, merge, experiment.merged(merge, weights));
   add_calibrated(tables_, name);
   tables_.signs.push_back(experiment.signs());
-  add_gauge(name, tables_.signs.back());
-}
-
-// The gauge over the references' mixtures, noise taken for zero.
-void Study::add_gauge(const std::string& experiment, SignRow& signs) const {
-  GaugeSigns gauge;
-  gauge.domains = tables_.domains;
-  gauge.merged = estimates_of(tables_, experiment, "merge");
-  gauge.interpolated = estimates_of(tables_, experiment, "interpolation");
-  gauge.noise.assign(tables_.domains.size(), std::nan(""));
-  const auto reading = read_gauge(gauge);
-  if (!reading) return;
-  signs.values["gauge"] = reading->value;
-  for (size_t d = 0; d < tables_.domains.size(); ++d)
-    signs.values["gauge." + tables_.domains[d]] = reading->domains[d];
+  add_gauge(tables_, name);
 }
 
 void Study::decide_and_train(const std::string& arm_name, uint64_t seed) {
@@ -192,17 +204,17 @@ void Study::decide_and_train(const std::string& arm_name, uint64_t seed) {
     }
   }
   const std::vector<ModelFacts> trained = context_.models().train(requests, "decisions");
+  const auto scores = context_.score_models(trained, "decisions");
   const auto references = trained_scores(tables_);
   for (size_t i = 0; i < trained.size(); ++i) {
     const Decision& decision = decisions[i / study.decisions.seeds.size()];
-    const std::vector<Score> scores = context_.score_model(trained[i]);
     tables_.decisions.push_back({experiment.name(),
                                  decision.chooser,
                                  *requests[i].seed,
                                  decision.shares,
-                                 values_of(scores),
-                                 errors_of(scores),
-                                 aggregate_of(scores, references)});
+                                 values_of(scores[i]),
+                                 errors_of(scores[i]),
+                                 aggregate_of(scores[i], references)});
   }
 }
 
@@ -214,8 +226,12 @@ StudyTables run_study(StudyConfig config,
   const StudySection section = config.study;
   std::vector<ReferenceRow> trained = earlier_references(config);
   const bool trains = trained.empty();
-  Study study(std::move(config), out, listen, std::move(trained));
+  std::vector<Reference> references = trains ? choose_references(config) : references_of(trained);
+  for (const auto& [name, arm] : section.arms)
+    merge_weights_of(references, name, composition_of(run_config_of(config, arm)));
+  Study study(std::move(config), out, listen, std::move(references), std::move(trained));
   if (trains) study.train_references();
+  study.train_shorter();
   for (const auto& [name, arm] : section.arms) {
     for (const uint64_t seed : arm.seeds) {
       study.estimate(name, arm, seed);

@@ -18,7 +18,9 @@ void check_seeds(const char* key, const std::vector<uint64_t>& seeds) {
 
 // Those of any arm and, besides, the merges of arms.
 constexpr const char* kDeciders[] = {"natural",
+                                     "natural_unprojected",
                                      "uniform",
+                                     "uniform_unprojected",
                                      "merge",
                                      "ensemble",
                                      "interpolation",
@@ -74,7 +76,7 @@ bool StudyDecisions::wants(const std::string& chooser) const {
 
 bool StudyDecisions::refines() const {
   return std::any_of(choosers.begin(), choosers.end(), [](const std::string& chooser) {
-    return chooser.starts_with("refined") || chooser == "calibrated_few";
+    return chooser.starts_with("refined") || chooser.starts_with("calibrated_few");
   });
 }
 
@@ -84,6 +86,8 @@ void StudySection::check() const {
                 references);
   if (!(spread > 0)) throw Error("spread must be positive");
   check_seeds("reference_seeds", reference_seeds);
+  for (const auto& [name, tokens] : shorter)
+    if (tokens < 1) throw Error("shorter.{} is {} tokens, expected at least 1", name, tokens);
   if (arms.empty()) throw Error("arms: name at least one, such as 'full: {{}}'");
   for (const auto& [name, arm] : arms) {
     if (name.find_first_of("/\\\n,\"") != std::string::npos || name.empty() || name[0] == '.')

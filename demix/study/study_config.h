@@ -71,6 +71,8 @@ struct StudySection {
   // references are the truth, and none are trained. Import that study's base: one trained anew
   // rounds otherwise, and what the references inherited from theirs it does not foretell.
   std::filesystem::path references_from;
+  // Proxies that are really trained: chooser -> tokens of one model on each reference's mixture.
+  std::map<std::string, int64_t> shorter;
   std::map<std::string, StudyArm> arms;
   StudyDecisions decisions;
   int bootstrap = 2000;
@@ -81,6 +83,7 @@ struct StudySection {
     v("reference", reference);
     v("reference_seeds", reference_seeds);
     v("references_from", references_from);
+    v("shorter", shorter);
     v("arms", arms);
     v("decisions", decisions);
     v("bootstrap", bootstrap);

@@ -19,6 +19,7 @@ constexpr const char* kStudy = R"(
 study:
   references: 5
   reference_seeds: [101, 102]
+  shorter: {trained_half: 512}
   arms:
     full: {seeds: [1, 2], merges: {longer: {method: linear, parameters: {lambda: 2}}}}
     short: {tokens: 512, anchor_share: 0.25, shared_order: false}
@@ -34,6 +35,17 @@ class StudyRun : public testing::Test {
         ConfigNode::parse(small_run_yaml(folder_.path()) + study, "study.yaml"));
   }
   std::filesystem::path out() const { return folder_ / "study"; }
+  // What the study says of the configuration before it trains anything.
+  std::string refusal(const StudyConfig& config) const {
+    std::string message = "no error";
+    try {
+      run_study(config, out());
+    } catch (const Error& error) {
+      message = error.what();
+    }
+    EXPECT_FALSE(std::filesystem::exists(out() / "base"));
+    return message;
+  }
 
   TemporaryFolder folder_;
 };
@@ -41,6 +53,7 @@ class StudyRun : public testing::Test {
 TEST_F(StudyRun, WithAWorkerComesToTheSameTables) {
   StudyConfig small = config();
   small.threads = 1;
+  small.search.constraints.max_epochs = 1000;  // of what the target takes, which searches must know
   run_study(small, folder_ / "alone");
   int64_t jobs = 0;
   std::jthread worker([&] { jobs = work({.run_folder = folder_ / "shared"}); });
@@ -49,6 +62,23 @@ TEST_F(StudyRun, WithAWorkerComesToTheSameTables) {
   EXPECT_GT(jobs, 0);
   for (const char* table : {"references.csv", "estimates.csv", "decisions.csv"})
     EXPECT_EQ(read_file(folder_ / "shared" / table), read_file(folder_ / "alone" / table)) << table;
+
+  // Where all models are there and all proxies scored, what is left is to score models.
+  {
+    Journal journal(folder_ / "shared/journal.sqlite");
+    std::vector<JournalEntry> scores = journal.all("score");
+    std::erase_if(scores,
+                  [](const auto& one) { return !one.value.at("merged").template get<bool>(); });
+    journal.drop("score");
+    journal.put("score", scores);
+  }
+  jobs = 0;
+  std::jthread scorer([&] { jobs = work({.run_folder = folder_ / "shared"}); });
+  run_study(small, folder_ / "shared", Address{"127.0.0.1", 0});
+  scorer.join();
+  EXPECT_GT(jobs, 0);
+  EXPECT_EQ(read_file(folder_ / "shared/decisions.csv"),
+            read_file(folder_ / "alone/decisions.csv"));
 }
 
 TEST_F(StudyRun, EveryExperimentForetellsEveryReferenceByEveryChooser) {
@@ -67,6 +97,7 @@ TEST_F(StudyRun, EveryExperimentForetellsEveryReferenceByEveryChooser) {
   EXPECT_EQ(choosers.at("full.1"), of_full);
   EXPECT_EQ(choosers.at("full.2"), of_full);
   EXPECT_EQ(choosers.at("short.1"), always);
+  EXPECT_EQ(choosers.at("references"), std::set<std::string>{"trained_half"});
   for (const auto& [name, count] : rows) EXPECT_EQ(count, 5) << name;
 
   for (const SignRow& row : tables.signs) EXPECT_TRUE(row.values.contains("gauge.words"));
@@ -84,6 +115,8 @@ TEST_F(StudyRun, EveryExperimentForetellsEveryReferenceByEveryChooser) {
                               "calibrated",
                               "uniform",
                               "natural",
+                              "natural_unprojected",
+                              "uniform_unprojected",
                               "regmix",
                               "climb",
                               "trained_proxies"})
@@ -98,7 +131,9 @@ study:
   decisions:
     arms: [full]
     component_seeds: 2
-    choosers: [refined, refined_boldly, refined_cautiously, refined_by_shares, refined_trained, calibrated_few_cautiously]
+    choosers:
+      [refined, refined_boldly, refined_cautiously, refined_by_shares, refined_trained,
+       calibrated_few_cautiously]
     seeds: [301]
     taught: 4
     refined: 2
@@ -165,14 +200,52 @@ TEST_F(StudyRun, ASecondStartTrainsNothingAndEndsWithTheSameTables) {
 }
 
 TEST_F(StudyRun, ComponentsThatCannotExpressTheReferencesAreRefused) {
-  try {
-    run_study(config("study: {references: 5, arms: {far: {anchor_share: 0.9}}}\n"), out());
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("arm far: its components cannot express"),
-              std::string::npos)
-        << error.what();
-  }
+  const std::string message =
+      refusal(config("study: {references: 5, arms: {far: {anchor_share: 0.9}}}\n"));
+  EXPECT_NE(message.find("study.arms.far: its components cannot express"), std::string::npos)
+      << message;
+}
+
+TEST_F(StudyRun, NamesThatAreNotThereAreRefused) {
+  StudyConfig unknown = config();
+  unknown.search.weights = {{"word", 1}};
+  const std::string message = refusal(unknown);
+  EXPECT_NE(message.find("search.weights: there is no domain 'word'"), std::string::npos)
+      << message;
+}
+
+TEST_F(StudyRun, FloorsOfScoresThatAreNoDomainsAreRefused) {
+  StudyConfig floors = config();
+  floors.search.floors = {{"words", 0.01}, {"held_out/letters", 0.01}};
+  const std::string message = refusal(floors);
+  EXPECT_NE(message.find("search.floors.held_out/letters: a study foretells domains (numbers, "
+                         "words), not single scores; give this score a domain of its own"),
+            std::string::npos)
+      << message;
+}
+
+TEST_F(StudyRun, AnImportThatIsNoModelIsRefused) {
+  StudyConfig imports = config();
+  imports.base.import = folder_ / "tokenizer";
+  const std::string message = refusal(imports);
+  EXPECT_NE(message.find("base.import"), std::string::npos) << message;
+}
+
+TEST_F(StudyRun, ConstraintsThatContradictEachOtherAreRefused) {
+  StudyConfig contradictory = config();
+  contradictory.search.constraints.min_share = {{"digits", 0.4}, {"signs", 0.4}};
+  const std::string message = refusal(contradictory);
+  EXPECT_NE(message.find("search.constraints: these constraints cannot hold"), std::string::npos)
+      << message;
+}
+
+TEST_F(StudyRun, ConstraintsThatTheDatasetsAreTooSmallForAreRefused) {
+  StudyConfig scarce =
+      config("study: {arms: {pure: {anchor_share: 0}}, decisions: {arms: [pure]}}");
+  scarce.search.constraints.max_epochs = 1e-3;
+  const std::string message = refusal(scarce);
+  EXPECT_NE(message.find("search.constraints: "), std::string::npos) << message;
+  EXPECT_NE(message.find("study.arms.pure"), std::string::npos) << message;
 }
 
 }  // namespace

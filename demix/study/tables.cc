@@ -36,6 +36,7 @@ constexpr const char* kShare = "{:.6f}";
 constexpr double kSharesRounded = 1e-4;  // how far their sum may be from one
 constexpr const char* kScore = "{:.8g}";
 constexpr const char* kError = "{:.3g}";
+constexpr size_t kFewestReferences = 4;
 
 // A table of write_tables, by the names of its columns.
 class CsvTable {
@@ -53,7 +54,11 @@ class CsvTable {
     }
   }
 
+  const std::string& name() const { return name_; }
   size_t rows() const { return records_.size() - 1; }
+  std::string place(size_t row) const {
+    return fmt::format("{}:{}", name_, records_[row + 1].line);
+  }
   const std::vector<std::string>& header() const { return records_[0].fields; }
   // What follows `prefix` in the names of columns.
   std::vector<std::string> names(std::string_view prefix) const {
@@ -69,17 +74,12 @@ class CsvTable {
   }
   // NaN where the field is empty.
   double number(size_t row, std::string_view column) const {
-    const std::string& field = text(row, column);
-    double value = std::nan("");
-    const auto [end, status] = std::from_chars(field.data(), field.data() + field.size(), value);
-    if (!field.empty() && (status != std::errc() || end != field.data() + field.size()))
-      throw Error("{}:{}: column '{}': '{}', expected a number",
-                  name_,
-                  records_[row + 1].line,
-                  column,
-                  field);
+    if (text(row, column).empty()) return std::nan("");
+    const auto value = parsed<double>(row, column, "a number");
+    if (!std::isfinite(value)) throw not_expected(row, column, "a finite number");
     return value;
   }
+  uint64_t seed(size_t row) const { return parsed<uint64_t>(row, "seed", "a whole number"); }
   std::vector<double> numbers(size_t row,
                               std::string_view prefix,
                               const std::vector<std::string>& names) const {
@@ -89,23 +89,58 @@ class CsvTable {
   }
 
  private:
+  template <class T>
+  T parsed(size_t row, std::string_view column, const char* expected) const {
+    const std::string& field = text(row, column);
+    const char* const behind = field.data() + field.size();
+    T value{};
+    const auto [end, status] = std::from_chars(field.data(), behind, value);
+    if (status != std::errc() || end != behind) throw not_expected(row, column, expected);
+    return value;
+  }
+  Error not_expected(size_t row, std::string_view column, const char* expected) const {
+    return Error(
+        "{}: column '{}': '{}', expected {}", place(row), column, text(row, column), expected);
+  }
+
   std::string name_;
   std::vector<CsvRecord> records_;
 };
+
+void check_reference(const ReferenceRow& row, const std::string& place) {
+  double sum = 0;
+  for (const double share : row.shares) {
+    if (!(share >= 0))
+      throw Error("{}: {} has a share of {}, expected 0 or more", place, row.reference, share);
+    sum += share;
+  }
+  if (!(std::abs(sum - 1) < kSharesRounded))
+    throw Error("{}: the shares of {} sum to {}, expected 1", place, row.reference, sum);
+  for (const double score : row.scores)
+    if (std::isnan(score)) throw Error("{}: {} has no score of some domain", place, row.reference);
+}
 
 std::vector<ReferenceRow> references_of(const CsvTable& table,
                                         const std::vector<std::string>& datasets,
                                         const std::vector<std::string>& domains) {
   std::vector<ReferenceRow> references;
+  std::set<std::string> names;
   for (size_t r = 0; r < table.rows(); ++r) {
     // They are repeated for every experiment.
     if (table.text(r, "experiment") != table.text(0, "experiment")) break;
     references.push_back({table.text(r, "reference"),
-                          static_cast<uint64_t>(table.number(r, "seed")),
+                          table.seed(r),
                           table.numbers(r, "share.", datasets),
                           table.numbers(r, "score.", domains),
                           table.numbers(r, "error.", domains)});
+    check_reference(references.back(), table.place(r));
+    names.insert(references.back().reference);
   }
+  if (names.size() < kFewestReferences)
+    throw Error("{}: {} references, expected at least {}: no agreement can be measured on fewer",
+                table.name(),
+                names.size(),
+                kFewestReferences);
   return references;
 }
 
@@ -158,14 +193,20 @@ std::vector<std::vector<double>> trained_scores(const StudyTables& tables,
 std::vector<std::vector<double>> estimates_of(const StudyTables& tables,
                                               const std::string& experiment,
                                               const std::string& chooser) {
-  std::vector<std::vector<double>> scores(tables.domains.size());
+  std::vector<std::string> references;
+  trained_scores(tables, &references);
+  std::vector<std::vector<double>> scores(tables.domains.size(),
+                                          std::vector<double>(references.size()));
+  std::set<std::string> found;
   for (const EstimateRow& row : tables.estimates) {
     if (row.experiment != experiment || row.chooser != chooser) continue;
-    for (size_t d = 0; d < scores.size(); ++d) scores[d].push_back(row.scores[d]);
+    const auto place = std::find(references.begin(), references.end(), row.reference);
+    if (place == references.end()) continue;
+    found.insert(row.reference);
+    for (size_t d = 0; d < scores.size(); ++d)
+      scores[d][static_cast<size_t>(place - references.begin())] = row.scores[d];
   }
-  std::set<std::string> references;
-  for (const ReferenceRow& row : tables.references) references.insert(row.reference);
-  return scores[0].size() == references.size() ? scores : std::vector<std::vector<double>>();
+  return found.size() == references.size() ? scores : std::vector<std::vector<double>>();
 }
 
 void write_tables(const StudyTables& tables, const std::filesystem::path& folder) {
@@ -220,18 +261,28 @@ StudyTables read_tables(const std::filesystem::path& folder) {
   const CsvTable references(folder / "references.csv");
   tables.datasets = references.names("share.");
   tables.domains = references.names("score.");
+  if (tables.datasets.empty()) throw Error("{}:1: no column share.DATASET", references.name());
+  if (tables.domains.empty()) throw Error("{}:1: no column score.DOMAIN", references.name());
   tables.references = references_of(references, tables.datasets, tables.domains);
+  std::set<std::string> known;
+  for (const ReferenceRow& row : tables.references) known.insert(row.reference);
   const CsvTable estimates(folder / "estimates.csv");
-  for (size_t r = 0; r < estimates.rows(); ++r)
+  for (size_t r = 0; r < estimates.rows(); ++r) {
     tables.estimates.push_back({estimates.text(r, "experiment"),
                                 estimates.text(r, "chooser"),
                                 estimates.text(r, "reference"),
                                 estimates.numbers(r, "score.", tables.domains)});
+    if (!known.contains(tables.estimates.back().reference))
+      throw Error("{}: there is no reference '{}' in {}",
+                  estimates.place(r),
+                  tables.estimates.back().reference,
+                  references.name());
+  }
   const CsvTable decisions(folder / "decisions.csv");
   for (size_t r = 0; r < decisions.rows(); ++r)
     tables.decisions.push_back({decisions.text(r, "experiment"),
                                 decisions.text(r, "chooser"),
-                                static_cast<uint64_t>(decisions.number(r, "seed")),
+                                decisions.seed(r),
                                 decisions.numbers(r, "share.", tables.datasets),
                                 decisions.numbers(r, "score.", tables.domains),
                                 decisions.numbers(r, "error.", tables.domains),
@@ -253,23 +304,11 @@ std::vector<ReferenceRow> read_references(const std::filesystem::path& path,
   check_same(path, "datasets", table.names("share."), datasets);
   check_same(path, "domains", table.names("score."), domains);
   std::vector<ReferenceRow> references = references_of(table, datasets, domains);
-  std::set<std::string> names;
   for (ReferenceRow& row : references) {
-    names.insert(row.reference);
-    double sum = 0;
+    double sum = 0;  // they were rounded when they were written
     for (const double share : row.shares) sum += share;
-    // They were rounded when they were written.
-    if (!(std::abs(sum - 1) < kSharesRounded))
-      throw Error("{}: the shares of {} sum to {}, expected 1", path.string(), row.reference, sum);
     for (double& share : row.shares) share /= sum;
-    for (const double score : row.scores)
-      if (!std::isfinite(score))
-        throw Error("{}: {} has no score of some domain", path.string(), row.reference);
   }
-  if (names.size() < 4)
-    throw Error("{}: {} references, expected at least 4: no agreement can be measured on fewer",
-                path.string(),
-                names.size());
   return references;
 }
 

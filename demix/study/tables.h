@@ -22,6 +22,7 @@ struct ReferenceRow {
 
 // What one chooser foretells of one reference; an experiment is an arm and a seed of its
 // components.
+// Really trained proxies stand under the experiment "references".
 struct EstimateRow {
   std::string experiment, chooser, reference;
   std::vector<double> scores;  // by domain
@@ -55,7 +56,8 @@ struct StudyTables {
 std::vector<std::vector<double>> trained_scores(const StudyTables& tables,
                                                 std::vector<std::string>* names = nullptr);
 
-// What a chooser foretold, [domain][reference]; empty where it did not foretell every reference.
+// What a chooser foretold, [domain][reference], references as in trained_scores; empty where it did
+// not foretell every one.
 std::vector<std::vector<double>> estimates_of(const StudyTables& tables,
                                               const std::string& experiment,
                                               const std::string& chooser);
@@ -65,7 +67,8 @@ std::vector<std::vector<double>> estimates_of(const StudyTables& tables,
 // experiment and reference.
 void write_tables(const StudyTables& tables, const std::filesystem::path& folder);
 
-// What write_tables wrote. Throws Error, with file and line, on files of another form.
+// What write_tables wrote. Throws Error, with file and line, on files of another form, on
+// references without a score or whose shares do not sum to one, and on fewer than four references.
 StudyTables read_tables(const std::filesystem::path& folder);
 
 // The references of such a references.csv, with shares of `datasets`, which sum to one, and scores

@@ -71,19 +71,20 @@ std::optional<GaugeReading> read_gauge(const GaugeSigns& signs) {
     const double noise = std::isfinite(signs.noise[d]) ? signs.noise[d] : 0;
     const auto value = domain_gauge(signs.proxies[d], signs.interpolated[d], noise);
     if (!value) return std::nullopt;
-    if (!signs.barriers.empty() && signs.barriers[d] > kBeyondNoise * noise) {
+    const bool breaks = !signs.barriers.empty() && signs.barriers[d] > kBeyondNoise * noise;
+    if (breaks)
       broken.push_back(fmt::format("{} (by {:.3g})", signs.domains[d], signs.barriers[d]));
-      reading.domains.push_back(0);
-      continue;
-    }
-    reading.domains.push_back(*value);
+    reading.domains.push_back(breaks && signs.merges ? 0 : *value);
+    if (breaks && signs.merges) continue;  // said below
     if (*value < kGaugeLimit) weak.push_back(fmt::format("{} ({:.2f})", signs.domains[d], *value));
   }
   reading.value = mean(reading.domains);
-  if (!broken.empty()) {
-    reading.verdict =
-        "Merging breaks: merged models score below the average of their components. Do not act on "
-        "these proxies without references.";
+  reading.broken = !broken.empty();
+  if (reading.broken) {
+    reading.verdict = fmt::format(
+        "Merging breaks: merged models score below the average of their components.{} Do not act "
+        "on these proxies without references.",
+        signs.merges ? "" : " Ensembles do not merge weights, and suffer less.");
   } else if (reading.value >= kGaugeGood && weak.empty()) {
     reading.verdict =
         "The proxies rank mixtures as the components' own scores do: nothing breaks in putting the "

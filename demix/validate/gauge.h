@@ -6,12 +6,13 @@
 // alike, both are likely to rank them as training does, and where they do not, at least one of them
 // is wrong; and no ranking can agree with anything better than with itself.
 //
-// It is 0 where merged models score below the average of their components. Models that came from
-// one base by small steps lie in one basin of the loss, where a merge is at least as good as its
-// parts on average (linear mode connectivity, Frankle et al. 2020); a barrier between them says
-// that components went too far, which ensembles of the same components do not show by themselves.
-// What the gauge does not see is components that were trained too little to show where their data
-// leads. docs/fidelity.md has what it foretold.
+// Where merged models score below the average of their components, merging breaks: models that came
+// from one base by small steps lie in one basin of the loss, where a merge is at least as good as
+// its parts on average (linear mode connectivity, Frankle et al. 2020), and a barrier between them
+// says that they went too far. The gauge of merges is 0 there. Ensembles of such components suffer
+// less, and their gauge keeps its value, but the reading says so. What the gauge does not see is
+// components that were trained too little to show where their data leads. docs/fidelity.md has what
+// it foretold.
 #pragma once
 
 #include <optional>
@@ -24,7 +25,8 @@ struct GaugeSigns {
   std::vector<std::string> components, domains;
   // By component: |Θ − base| / (|Θ| + |base|).
   std::vector<double> drifts;
-  // Oriented scores of the same proxies, merged or ensembles, [domain][proxy].
+  bool merges = true;  // whether the proxies are; else they are ensembles
+  // Oriented scores of the same proxies, [domain][proxy].
   std::vector<std::vector<double>> proxies, interpolated;
   // By domain: by how much models merged at some mixtures score below interpolation, averaged.
   // Empty: nothing was merged.
@@ -44,6 +46,7 @@ inline constexpr double kDriftOutlier = 3;
 struct GaugeReading {
   double value = 0;             // in [0, 1]: the mean over domains
   std::vector<double> domains;  // the same of each
+  bool broken = false;          // merging breaks, in some domain
   std::string verdict;          // a sentence or two
   // Whole sentences, with a remedy: merging that breaks, a gauge below its limit, components that
   // stand out.

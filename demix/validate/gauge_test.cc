@@ -56,6 +56,15 @@ TEST(Gauge, IsZeroWhereMergedModelsScoreBelowTheAverageOfTheirComponents) {
             std::string::npos)
       << reading->warnings[0];
 
+  EXPECT_TRUE(reading->broken);
+
+  broken.merges = false;  // what ensembles of them say stands, with the same warning
+  const auto of_ensembles = read_gauge(broken);
+  EXPECT_EQ(of_ensembles->value, 1);
+  EXPECT_TRUE(of_ensembles->broken);
+  EXPECT_EQ(of_ensembles->warnings, reading->warnings);
+  broken.merges = true;
+
   broken.noise = {0.2};  // 0.3 is within two errors
   EXPECT_TRUE(read_gauge(broken)->warnings.empty());
   broken.barriers = {-0.3};  // merging gains
