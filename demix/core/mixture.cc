@@ -70,12 +70,6 @@ Mixture checked_mixture(std::vector<std::string> names,
   return {std::move(names), std::move(weights)};
 }
 
-Mixture uniform_mixture(std::vector<std::string> names) {
-  if (names.empty()) throw Error("a uniform mixture needs at least one name");
-  std::vector<double> weights(names.size(), 1.0 / static_cast<double>(names.size()));
-  return {std::move(names), std::move(weights)};
-}
-
 double l1_distance(std::span<const double> a, std::span<const double> b) {
   DEMIX_CHECK(a.size() == b.size());
   double sum = 0;

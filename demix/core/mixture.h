@@ -26,9 +26,6 @@ Mixture checked_mixture(std::vector<std::string> names,
                         std::vector<double> weights,
                         std::string_view where);
 
-// Equal weights. Throws Error when there are no names.
-Mixture uniform_mixture(std::vector<std::string> names);
-
 // Σ |a_i - b_i| over entries in the same order.
 double l1_distance(std::span<const double> a, std::span<const double> b);
 

@@ -37,7 +37,7 @@ TEST(Mixture, WhatIsNotAMixtureIsRefusedByPlaceAndName) {
 }
 
 TEST(Mixture, AnUnknownNameIsAnErrorThatSuggestsTheNearest) {
-  const Mixture m = uniform_mixture({"code_low", "math_high"});
+  const Mixture m{{"code_low", "math_high"}, {0.5, 0.5}};
   EXPECT_EQ(message_of([&] { (void)m.at("math_hihg"); }),
             "there is no dataset or component 'math_hihg'; did you mean 'math_high'?");
 }

@@ -10,7 +10,6 @@ struct Launch {
   int local_rank = 0;  // on this machine
 
   bool is_worker() const { return rank > 0; }
-  bool has_workers() const { return rank == 0 && processes > 1; }
 };
 
 // From RANK, WORLD_SIZE and LOCAL_RANK, or from SLURM_PROCID, SLURM_STEP_NUM_TASKS and

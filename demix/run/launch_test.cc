@@ -38,7 +38,8 @@ TEST_F(LaunchOfEnvironment, IsNothingForOneProcess) {
 
 TEST_F(LaunchOfEnvironment, IsThatOfTorchrunOrSlurm) {
   set({{"RANK", "0"}, {"WORLD_SIZE", "3"}, {"LOCAL_RANK", "0"}});
-  EXPECT_TRUE(launch_of_environment()->has_workers());
+  EXPECT_FALSE(launch_of_environment()->is_worker());
+  EXPECT_EQ(launch_of_environment()->processes, 3);
   set({{"SLURM_PROCID", "5"}, {"SLURM_STEP_NUM_TASKS", "8"}, {"SLURM_LOCALID", "1"}});
   const auto launch = launch_of_environment();
   EXPECT_TRUE(launch->is_worker());

@@ -102,13 +102,10 @@ std::vector<Task> load_tasks(const EvaluateConfig& config) {
   return tasks;
 }
 
-namespace {
-
-std::vector<ScoredMetric> resolved(const std::map<std::string, std::vector<std::string>>& written,
-                                   const std::vector<Task>& tasks,
-                                   const std::vector<std::string>& datasets,
-                                   const EvaluateConfig* with_command) {
-  std::map<std::string, std::vector<std::string>> domains = written;
+std::vector<ScoredMetric> metrics_of(const EvaluateConfig& config,
+                                     const std::vector<Task>& tasks,
+                                     const std::vector<std::string>& datasets) {
+  std::map<std::string, std::vector<std::string>> domains = config.domains;
   if (domains.empty()) {
     for (const Task& task : tasks) domains[task.domain].push_back(task.name);
   }
@@ -120,25 +117,9 @@ std::vector<ScoredMetric> resolved(const std::map<std::string, std::vector<std::
   for (const auto& [domain, entries] : domains) {
     if (entries.empty()) throw Error("evaluate.domains.{}: has no scores", domain);
     for (const std::string& entry : entries)
-      metrics.push_back(parse(domain, entry, tasks, datasets, with_command));
+      metrics.push_back(
+          parse(domain, entry, tasks, datasets, config.command.empty() ? nullptr : &config));
   }
-  return metrics;
-}
-
-}  // namespace
-
-std::vector<ScoredMetric> resolve_metrics(
-    const std::map<std::string, std::vector<std::string>>& written,
-    const std::vector<Task>& tasks,
-    const std::vector<std::string>& datasets) {
-  return resolved(written, tasks, datasets, nullptr);
-}
-
-std::vector<ScoredMetric> metrics_of(const EvaluateConfig& config,
-                                     const std::vector<Task>& tasks,
-                                     const std::vector<std::string>& datasets) {
-  auto metrics =
-      resolved(config.domains, tasks, datasets, config.command.empty() ? nullptr : &config);
   for (const std::string& name : config.lower_is_better)
     if (std::none_of(metrics.begin(), metrics.end(), [&](const ScoredMetric& scored) {
           return scored.external && scored.measure == name;

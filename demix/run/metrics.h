@@ -22,17 +22,10 @@ struct ScoredMetric {
 // All tasks that the configuration names, with their data.
 std::vector<Task> load_tasks(const EvaluateConfig& config);
 
-// Grouped by domain, domains in the order of their names. `written` is the configuration's
-// evaluate.domains
-// ("gsm8k", "arc_easy:choice_prob", "held_out/code_high"); when it is empty every task stands under
-// its own domain with its primary metric. Throws Error on tasks, datasets and metrics that are not
-// there.
-std::vector<ScoredMetric> resolve_metrics(
-    const std::map<std::string, std::vector<std::string>>& written,
-    const std::vector<Task>& tasks,
-    const std::vector<std::string>& datasets);
-
-// The same for a configuration, with the scores that its command gives: "my_quiz:acc".
+// Grouped by domain, domains in the order of their names: those of evaluate.domains ("gsm8k",
+// "arc_easy:choice_prob", "held_out/code_high", and of the command's scores "my_quiz:acc"); when it
+// is empty every task stands under its own domain with its primary metric. Throws Error on tasks,
+// datasets and metrics that are not there.
 std::vector<ScoredMetric> metrics_of(const EvaluateConfig& config,
                                      const std::vector<Task>& tasks,
                                      const std::vector<std::string>& datasets);

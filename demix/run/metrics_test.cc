@@ -20,9 +20,19 @@ std::vector<Task> tasks() {
   return {arc, gsm};
 }
 
-std::string message(const std::map<std::string, std::vector<std::string>>& written) {
+using Domains = std::map<std::string, std::vector<std::string>>;
+
+std::vector<ScoredMetric> metrics_in(const Domains& domains,
+                                     const std::vector<Task>& tasks,
+                                     const std::vector<std::string>& datasets) {
+  EvaluateConfig config;
+  config.domains = domains;
+  return metrics_of(config, tasks, datasets);
+}
+
+std::string message(const Domains& written) {
   try {
-    resolve_metrics(written, tasks(), {"code_high", "wiki"});
+    metrics_in(written, tasks(), {"code_high", "wiki"});
   } catch (const Error& error) {
     return error.what();
   }
@@ -52,7 +62,7 @@ TEST(ExternalMetrics, AreThoseOfTasksThatAreNotOurs) {
 }
 
 TEST(Metrics, WithoutDomainsEveryTaskStandsUnderItsOwn) {
-  const auto metrics = resolve_metrics({}, tasks(), {});
+  const auto metrics = metrics_in({}, tasks(), {});
   ASSERT_EQ(metrics.size(), 2u);
   EXPECT_EQ(metrics[0].metric.name, "arc_easy");
   EXPECT_EQ(metrics[0].metric.domain, "general");
@@ -66,10 +76,10 @@ TEST(Metrics, EnsemblesScoreLikelihoodsButNoGeneratedAnswers) {
   all[0].items[0].continuations = {" a", " b"};
   all[1].items[0].continuations = {" 18"};
   all[1].metrics.push_back("exact_match");
-  const auto likelihoods = resolve_metrics({{"all", {"arc_easy:acc", "gsm8k"}}}, all, {});
+  const auto likelihoods = metrics_in({{"all", {"arc_easy:acc", "gsm8k"}}}, all, {});
   EXPECT_EQ(resolve_proxies("auto", likelihoods, all), "ensemble");
   EXPECT_EQ(resolve_proxies("merged", likelihoods, all), "merged");
-  const auto answers = resolve_metrics({{"all", {"gsm8k:exact_match"}}}, all, {});
+  const auto answers = metrics_in({{"all", {"gsm8k:exact_match"}}}, all, {});
   EXPECT_EQ(resolve_proxies("auto", answers, all), "merged");
   try {
     resolve_proxies("ensemble", answers, all);
@@ -112,7 +122,7 @@ TEST(Metrics, ExamplesAreSetForTasksOfTheRunOnly) {
 
 TEST(Metrics, EntriesNameTasksMeasuresAndHeldOutText) {
   const auto metrics =
-      resolve_metrics({{"all", {"arc_easy:acc", "held_out/code_high"}}}, tasks(), {"code_high"});
+      metrics_in({{"all", {"arc_easy:acc", "held_out/code_high"}}}, tasks(), {"code_high"});
   EXPECT_EQ(metrics[0].measure, "acc");
   EXPECT_TRUE(metrics[0].metric.higher_is_better);
   EXPECT_EQ(metrics[1].task, "held_out/code_high");
@@ -132,7 +142,7 @@ TEST(Metrics, WhatIsNotThereIsRefusedByName) {
 }
 
 TEST(Metrics, AMissingScoreIsAnErrorAndNotZero) {
-  const auto metrics = resolve_metrics({}, tasks(), {});
+  const auto metrics = metrics_in({}, tasks(), {});
   Scores scores;
   scores.tasks["arc_easy"]["bpb"] = {1.5, 0.1, 3};
   EXPECT_THROW(measurements_of(scores, metrics, "proxy 1"), Error);

@@ -63,24 +63,4 @@ void train_externally(const ExternalJob& job) {
   }
 }
 
-std::vector<std::string> tensor_differences(const std::filesystem::path& a,
-                                            const std::filesystem::path& b) {
-  const Checkpoint left = Checkpoint::open(a), right = Checkpoint::open(b);
-  std::vector<std::string> found;
-  for (const std::string& name : left.names()) {
-    const TensorEntry* other = right.find(name);
-    if (other == nullptr)
-      found.push_back(fmt::format("{}: only in {}", name, a.string()));
-    else if (other->shape != left.find(name)->shape)
-      found.push_back(fmt::format("{}: shape [{}] against [{}]",
-                                  name,
-                                  fmt::join(left.find(name)->shape, ", "),
-                                  fmt::join(other->shape, ", ")));
-  }
-  for (const std::string& name : right.names())
-    if (left.find(name) == nullptr)
-      found.push_back(fmt::format("{}: only in {}", name, b.string()));
-  return found;
-}
-
 }  // namespace demix

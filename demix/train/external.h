@@ -34,9 +34,4 @@ void check_training_command(const std::string& command);
 // may resume there.
 void train_externally(const ExternalJob& job);
 
-// Tensors of two checkpoint folders that only one has, or whose shapes differ, by name. Empty when
-// names and shapes are equal.
-std::vector<std::string> tensor_differences(const std::filesystem::path& a,
-                                            const std::filesystem::path& b);
-
 }  // namespace demix

@@ -105,13 +105,5 @@ TEST_F(External, ACommandThatLeavesNoCheckpointIsReported) {
             std::string::npos);
 }
 
-TEST_F(External, TensorsOfAnotherShapeAreNamed) {
-  write_checkpoint_folder(folder_.path() / "a", {2, 3});
-  write_checkpoint_folder(folder_.path() / "b", {3, 2});
-  EXPECT_TRUE(tensor_differences(folder_.path() / "a", folder_.path() / "a").empty());
-  EXPECT_EQ(tensor_differences(folder_.path() / "a", folder_.path() / "b"),
-            std::vector<std::string>{"a.weight: shape [2, 3] against [3, 2]"});
-}
-
 }  // namespace
 }  // namespace demix
