@@ -13,4 +13,14 @@ namespace demix {
 bool has_x86_64_v3();
 bool has_x86_64_v4();
 
+// Whether the processor has AVX-512 with products of bfloat16.
+inline bool has_avx512_bf16() {
+#if defined(__x86_64__) && defined(__GNUC__)
+  return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#else
+  return false;
+#endif
+}
+
 }  // namespace demix

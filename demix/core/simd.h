@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "demix/core/cpu.h"
+
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
     !defined(__SANITIZE_ADDRESS__)
 #define DEMIX_CPU_CLONES \
@@ -150,16 +152,6 @@ struct AnyCpu {
     x = x == x ? scaled : x;
   }
 };
-
-// Whether the processor has AVX-512 with products of bfloat16.
-inline bool has_avx512_bf16() {
-#if defined(__x86_64__) && defined(__GNUC__)
-  return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-#else
-  return false;
-#endif
-}
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
     !defined(__SANITIZE_ADDRESS__)

@@ -63,15 +63,13 @@ constexpr const Strip* kStripsOfWidth[] = {kStrips<1>, kStrips<2>, kStrips<3>, k
 
 }  // namespace
 
-bool has_bfloat16_block() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bf16");
-}
+bool has_bfloat16_block() { return has_avx512_bf16(); }
 
 void multiply_bfloat16_block(const BlockProduct<BFloat16>& p) {
-  static const bool has = has_bfloat16_block();
-  if (!has) return multiply_vector_block(p);
   DEMIX_CHECK(p.columns % 16 == 0 && p.columns > 0 && p.columns <= kBlockColumns &&
               p.inputs % 2 == 0);
+  static const bool has = has_bfloat16_block();
+  if (!has) return multiply_vector_block(p);
   const Strip* strips = kStripsOfWidth[p.columns / 16 - 1];
   for (int64_t row = 0; row < p.rows; row += kRows) {
     const int64_t together = p.rows - row < kRows ? p.rows - row : kRows;

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "demix/core/error.h"
-#include "demix/model/simd.h"
+#include "demix/model/scalar_math.h"
 
 namespace demix {
 
@@ -27,7 +27,7 @@ bool has_kernel(const at::Tensor& x) {
 template <typename F>
 void dispatch(const at::Tensor& x, F&& f) {
   if (x.scalar_type() == at::kBFloat16)
-    f(Bf16{});
+    f(BFloat16{});
   else
     f(float{});
 }
@@ -148,49 +148,49 @@ DEMIX_INLINE void embed_backward(const T* dy,
 }
 
 // Clones need plain functions, one per element type.
-#define DEMIX_FOR_BOTH(T)                                                                   \
-  DEMIX_CLONES void run_rms_norm(                                                           \
-      const T* x, const T* w, T* y, float* scale, int64_t rows, int64_t C, float eps) {     \
-    rms_norm_rows(x, w, y, scale, rows, C, eps);                                            \
-  }                                                                                         \
-  DEMIX_CLONES void run_rms_norm_backward(const T* x,                                       \
-                                          const T* w,                                       \
-                                          const T* dy,                                      \
-                                          const float* scale,                               \
-                                          T* dx,                                            \
-                                          float* dw,                                        \
-                                          int64_t rows,                                     \
-                                          int64_t C) {                                      \
-    rms_norm_rows_backward(x, w, dy, scale, dx, dw, rows, C);                               \
-  }                                                                                         \
-  DEMIX_CLONES void run_swiglu(const T* gate, const T* up, T* y, int64_t rows, int64_t I) { \
-    swiglu_rows(gate, up, y, rows, I);                                                      \
-  }                                                                                         \
-  DEMIX_CLONES void run_swiglu_backward(                                                    \
-      const T* gate, const T* up, const T* dy, T* dgate, T* dup, int64_t n) {               \
-    swiglu_backward(gate, up, dy, dgate, dup, n);                                           \
-  }                                                                                         \
-  DEMIX_CLONES void run_rope(const T* x,                                                    \
-                             T* y,                                                          \
-                             const float* cos,                                              \
-                             const float* sin,                                              \
-                             int64_t N,                                                     \
-                             int64_t H,                                                     \
-                             int64_t half,                                                  \
-                             float direction) {                                             \
-    rope_all(x, y, cos, sin, N, H, half, direction);                                        \
-  }                                                                                         \
-  DEMIX_CLONES void run_embed_backward(const T* dy,                                         \
-                                       const int64_t* ids,                                  \
-                                       const int64_t* order,                                \
-                                       int64_t N,                                           \
-                                       int64_t C,                                           \
-                                       T* dtable,                                           \
-                                       float* sum) {                                        \
-    embed_backward(dy, ids, order, N, C, dtable, sum);                                      \
+#define DEMIX_FOR_BOTH(T)                                                                       \
+  DEMIX_CPU_CLONES void run_rms_norm(                                                           \
+      const T* x, const T* w, T* y, float* scale, int64_t rows, int64_t C, float eps) {         \
+    rms_norm_rows(x, w, y, scale, rows, C, eps);                                                \
+  }                                                                                             \
+  DEMIX_CPU_CLONES void run_rms_norm_backward(const T* x,                                       \
+                                              const T* w,                                       \
+                                              const T* dy,                                      \
+                                              const float* scale,                               \
+                                              T* dx,                                            \
+                                              float* dw,                                        \
+                                              int64_t rows,                                     \
+                                              int64_t C) {                                      \
+    rms_norm_rows_backward(x, w, dy, scale, dx, dw, rows, C);                                   \
+  }                                                                                             \
+  DEMIX_CPU_CLONES void run_swiglu(const T* gate, const T* up, T* y, int64_t rows, int64_t I) { \
+    swiglu_rows(gate, up, y, rows, I);                                                          \
+  }                                                                                             \
+  DEMIX_CPU_CLONES void run_swiglu_backward(                                                    \
+      const T* gate, const T* up, const T* dy, T* dgate, T* dup, int64_t n) {                   \
+    swiglu_backward(gate, up, dy, dgate, dup, n);                                               \
+  }                                                                                             \
+  DEMIX_CPU_CLONES void run_rope(const T* x,                                                    \
+                                 T* y,                                                          \
+                                 const float* cos,                                              \
+                                 const float* sin,                                              \
+                                 int64_t N,                                                     \
+                                 int64_t H,                                                     \
+                                 int64_t half,                                                  \
+                                 float direction) {                                             \
+    rope_all(x, y, cos, sin, N, H, half, direction);                                            \
+  }                                                                                             \
+  DEMIX_CPU_CLONES void run_embed_backward(const T* dy,                                         \
+                                           const int64_t* ids,                                  \
+                                           const int64_t* order,                                \
+                                           int64_t N,                                           \
+                                           int64_t C,                                           \
+                                           T* dtable,                                           \
+                                           float* sum) {                                        \
+    embed_backward(dy, ids, order, N, C, dtable, sum);                                          \
   }
 DEMIX_FOR_BOTH(float)
-DEMIX_FOR_BOTH(Bf16)
+DEMIX_FOR_BOTH(BFloat16)
 #undef DEMIX_FOR_BOTH
 
 struct RmsNorm : torch::autograd::Function<RmsNorm> {

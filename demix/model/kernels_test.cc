@@ -6,7 +6,7 @@
 #include <functional>
 #include <vector>
 
-#include "demix/model/simd.h"
+#include "demix/model/scalar_math.h"
 
 namespace demix {
 namespace {
@@ -106,11 +106,11 @@ TEST(Kernels, ATokensValuesDoNotDependOnTheOthers) {
 TEST(Simd, BfloatRoundsToNearestEvenAndKeepsNan) {
   for (const float x :
        {0.0f, 1.0f, 1.00390625f, 1.01171875f, -3.14159f, 1e-40f, 3.4e38f, INFINITY}) {
-    Bf16 y;
+    BFloat16 y;
     store(y, x);
     EXPECT_EQ(to_float(y), static_cast<float>(c10::BFloat16(x))) << x;
   }
-  Bf16 y;
+  BFloat16 y;
   store(y, NAN);
   EXPECT_TRUE(std::isnan(to_float(y)));
 }

@@ -154,11 +154,11 @@ bool read_part(const StoredTensor& tensor,
   const auto read_into = [&](auto* place) {
     const std::span values(place + first, static_cast<size_t>(count));
     if (stored == at::kFloat) return read_part_as<float>(tensor, first, values);
-    return stored == at::kBFloat16 && read_part_as<Bf16>(tensor, first, values);
+    return stored == at::kBFloat16 && read_part_as<BFloat16>(tensor, first, values);
   };
   void* data = parameter.mutable_data_ptr();
   if (parameter.scalar_type() == at::kFloat) return read_into(static_cast<float*>(data));
-  return parameter.scalar_type() == at::kBFloat16 && read_into(static_cast<Bf16*>(data));
+  return parameter.scalar_type() == at::kBFloat16 && read_into(static_cast<BFloat16*>(data));
 }
 
 // Parts that stay in the cache from reading to casting to checking, on all threads.

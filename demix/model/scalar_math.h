@@ -1,31 +1,17 @@
-// Loops over float32 and bfloat16 that the compiler vectorises for the processor at hand.
+// Scalar arithmetic over float32 and bfloat16 in loops that the compiler vectorises, in functions
+// marked DEMIX_CPU_CLONES.
 #pragma once
 
 #include <bit>
 #include <cstdint>
 
-// A function with this mark is compiled once per instruction set; the loader picks. Everything that
-// it calls in its loops must be DEMIX_INLINE.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define DEMIX_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define DEMIX_CLONES
-#endif
-#define DEMIX_INLINE inline __attribute__((always_inline))
+#include "demix/core/simd.h"
 
 namespace demix {
 
-// The bits of c10::BFloat16, without its branches.
-struct Bf16 {
-  uint16_t bits;
-};
-
-DEMIX_INLINE float to_float(float x) { return x; }
-DEMIX_INLINE float to_float(Bf16 x) { return std::bit_cast<float>(uint32_t{x.bits} << 16); }
-
 // Round to nearest, ties to even; NaN stays NaN.
 DEMIX_INLINE void store(float& to, float x) { to = x; }
-DEMIX_INLINE void store(Bf16& to, float x) {
+DEMIX_INLINE void store(BFloat16& to, float x) {
   const uint32_t u = std::bit_cast<uint32_t>(x);
   const uint32_t rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16;
   to.bits = x == x ? static_cast<uint16_t>(rounded) : uint16_t{0x7fc0};
