@@ -140,7 +140,7 @@ struct GaugeFacts {
   double value = kUnknown;  // in [0, 1]
   std::string verdict;
   std::vector<double> domains;
-  bool broken = false;  // merged models score below the average of their components
+  bool broken = false;  // merging breaks, or components lie far from the base
 };
 
 struct Fidelity {

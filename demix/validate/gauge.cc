@@ -35,9 +35,19 @@ double median(std::vector<double> values) {
   return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
-void warn_of_outliers(const GaugeSigns& signs, GaugeReading& reading) {
-  if (signs.drifts.size() < 3) return;
+void warn_of_drifts(const GaugeSigns& signs, GaugeReading& reading) {
+  if (signs.drifts.empty()) return;
   const double typical = median(signs.drifts);
+  if (typical >= kDriftLimit) {
+    reading.warnings.push_back(fmt::format(
+        "The components lie about {:.2f} from the base, where {} is far: they are models "
+        "of their own, and proxies put together from them need not be like any that is "
+        "trained. {}",
+        typical,
+        kDriftLimit,
+        kRemedy));
+  }
+  if (signs.drifts.size() < 3) return;
   for (size_t k = 0; k < signs.drifts.size(); ++k) {
     if (signs.drifts[k] < kDriftOutlier * typical) continue;
     reading.warnings.push_back(fmt::format(
@@ -79,8 +89,13 @@ std::optional<GaugeReading> read_gauge(const GaugeSigns& signs) {
     if (*value < kGaugeLimit) weak.push_back(fmt::format("{} ({:.2f})", signs.domains[d], *value));
   }
   reading.value = mean(reading.domains);
-  reading.broken = !broken.empty();
-  if (reading.broken) {
+  const bool far = !signs.drifts.empty() && median(signs.drifts) >= kDriftLimit;
+  reading.broken = far || !broken.empty();
+  if (broken.empty() && far) {
+    reading.verdict =
+        "The components lie too far from the base to be put together. Do not act on these proxies "
+        "without references.";
+  } else if (reading.broken) {
     reading.verdict = fmt::format(
         "Merging breaks: merged models score below the average of their components.{} Do not act "
         "on these proxies without references.",
@@ -112,7 +127,7 @@ std::optional<GaugeReading> read_gauge(const GaugeSigns& signs) {
                     kGaugeLimit,
                     kRemedy));
   }
-  warn_of_outliers(signs, reading);
+  warn_of_drifts(signs, reading);
   return reading;
 }
 

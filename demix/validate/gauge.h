@@ -10,9 +10,10 @@
 // from one base by small steps lie in one basin of the loss, where a merge is at least as good as
 // its parts on average (linear mode connectivity, Frankle et al. 2020), and a barrier between them
 // says that they went too far. The gauge of merges is 0 there. Ensembles of such components suffer
-// less, and their gauge keeps its value, but the reading says so. What the gauge does not see is
-// components that were trained too little to show where their data leads. docs/fidelity.md has what
-// it foretold.
+// less, and their gauge keeps its value, but the reading says so. So it does where components lie
+// far from the base: merging stands in for training by small steps only. What the gauge does not
+// see is components that were trained too little to show where their data leads. docs/fidelity.md
+// has what it foretold.
 #pragma once
 
 #include <optional>
@@ -40,16 +41,19 @@ struct GaugeSigns {
 inline constexpr double kGaugeLimit = 0.7;
 // From it on, nothing speaks against them.
 inline constexpr double kGaugeGood = 0.85;
+// Components that typically lie this far from the base, as drift, are models of their own. What
+// worked lay at 0.02 to 0.13; components made to fail at 0.36 and 0.57.
+inline constexpr double kDriftLimit = 0.25;
 // A component that moved this many times as far from the base as the median one stands out.
 inline constexpr double kDriftOutlier = 3;
 
 struct GaugeReading {
   double value = 0;             // in [0, 1]: the mean over domains
   std::vector<double> domains;  // the same of each
-  bool broken = false;          // merging breaks, in some domain
+  bool broken = false;          // merging breaks in some domain, or components lie far away
   std::string verdict;          // a sentence or two
-  // Whole sentences, with a remedy: merging that breaks, a gauge below its limit, components that
-  // stand out.
+  // Whole sentences, with a remedy: merging that breaks, components that lie far away or stand out,
+  // a gauge below its limit.
   std::vector<std::string> warnings;
 };
 

@@ -72,6 +72,21 @@ TEST(Gauge, IsZeroWhereMergedModelsScoreBelowTheAverageOfTheirComponents) {
   EXPECT_EQ(read_gauge(broken)->value, 1);
 }
 
+TEST(Gauge, ComponentsFarFromTheBaseAreWarnedOfThoughAllElseAgrees) {
+  GaugeSigns far = signs(kUp, kUp);
+  far.drifts = {0.3, 0.26, 0.2};
+  const auto reading = read_gauge(far);
+  EXPECT_TRUE(reading->broken);
+  EXPECT_EQ(reading->value, 1);
+  EXPECT_TRUE(reading->verdict.starts_with("The components lie too far")) << reading->verdict;
+  ASSERT_EQ(reading->warnings.size(), 1u);
+  EXPECT_NE(reading->warnings[0].find("lie about 0.26 from the base, where 0.25 is far"),
+            std::string::npos)
+      << reading->warnings[0];
+  far.drifts = {0.3, 0.24, 0.2};
+  EXPECT_FALSE(read_gauge(far)->broken);
+}
+
 TEST(Gauge, ADivergedComponentIsNamed) {
   GaugeSigns diverged = signs(kUp, kUp);
   diverged.drifts = {0.1, 0.45, 0.12};
