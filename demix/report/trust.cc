@@ -61,9 +61,9 @@ Verdict gauge_verdict(const RunResult& result) {
   }
   const bool weak = std::any_of(
       gauge.domains.begin(), gauge.domains.end(), [](double d) { return d < kGaugeLimit; });
-  verdict.kind = weak || gauge.value < kGaugeLimit          ? Kind::kNo
-                 : gauge.broken || gauge.value < kGaugeGood ? Kind::kPartly
-                                                            : Kind::kYes;
+  verdict.kind = gauge.broken || weak || gauge.value < kGaugeLimit ? Kind::kNo
+                 : gauge.value < kGaugeGood                        ? Kind::kPartly
+                                                                   : Kind::kYes;
   std::string domains;
   for (size_t d = 0; d < gauge.domains.size(); ++d)
     domains += fmt::format(

@@ -84,7 +84,7 @@ TEST(Verdicts, TheGaugeIsGoodInPartOrNotAtAll) {
   r.gauge = {0.8, "Words.", {0.85, 0.75}};
   EXPECT_EQ(verdicts(r)[3].kind, Kind::kPartly);
   r.gauge = {0.9, "Words.", {0.9, 0.9}, /*broken=*/true};
-  EXPECT_EQ(verdicts(r)[3].kind, Kind::kPartly);
+  EXPECT_EQ(verdicts(r)[3].kind, Kind::kNo);
   r.gauge = {0.75, "Words.", {1, 0.5}};
   EXPECT_EQ(verdicts(r)[3].kind, Kind::kNo);
 }
