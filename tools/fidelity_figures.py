@@ -2,12 +2,13 @@
 
     .venv/bin/python tools/fidelity_figures.py [docs/fidelity]
     .venv/bin/python tools/fidelity_figures.py docs/fidelity/schedule quarter_constant quarter_cosine
+    .venv/bin/python tools/fidelity_figures.py docs/fidelity/fifteen quarter:ensemble references:trained_quarter
     .venv/bin/python tools/fidelity_figures.py docs/fidelity docs/fidelity/schedule docs/fidelity/four
 
 Decisions with their standard errors over trainings, their differences on the same training seeds, the best
 reference, the gauge of every experiment beside what its proxies reached, the same for ensembles, and what the gauge
 correlates with. With two arms instead: how much better the first one's estimates rank, on the same references and
-seeds of components. With several folders: the correlations over all their experiments.
+seeds of components; with two choosers of arms, the same of these, over the seeds of each. With several folders: the correlations over all their experiments.
 """
 
 import collections
@@ -85,6 +86,35 @@ def compare_arms(references: list[dict], estimates: list[dict], arms: list[str])
         print(", ".join(f"{value:+.3f}" for value in by_seed))
 
 
+def compare_choosers(references: list[dict], estimates: list[dict], choosers: list[str]) -> None:
+    """Macro Spearman of choosers[0] less that of choosers[1], each the mean over its arm's seeds."""
+    domains = [name for name in references[0] if name.startswith("score.")]
+    trained = collections.defaultdict(dict)
+    for row in references:
+        trained[row["reference"]][row["seed"]] = [float(row[domain]) for domain in domains]
+    names = list(trained)
+    truth = numpy.array([numpy.mean(list(trained[name].values()), axis=0) for name in names])
+    tables = []
+    for arm, chooser in (text.split(":") for text in choosers):
+        of_arm = collections.defaultdict(dict)
+        for row in estimates:
+            if row["chooser"] == chooser and arm in (row["experiment"], row["experiment"].rpartition(".")[0]):
+                of_arm[row["experiment"]][row["reference"]] = [float(row[domain]) for domain in domains]
+        tables.append([numpy.array([table[name] for name in names]) for table in of_arm.values()])
+
+    def agreement(places: numpy.ndarray, of_arm: list[numpy.ndarray]) -> float:
+        return statistics.mean(macro_spearman(truth[places], table[places]) for table in of_arm)
+
+    random = numpy.random.default_rng(1)
+    draws = []
+    for places in (random.choice(len(names), len(names)) for _ in range(2000)):
+        draws.append(agreement(places, tables[0]) - agreement(places, tables[1]))
+    everything = numpy.arange(len(names))
+    first, second = (agreement(everything, of_arm) for of_arm in tables)
+    low, high = numpy.percentile(draws, [2.5, 97.5])
+    print(f"{choosers[0]} {first:.3f}, {choosers[1]} {second:.3f}: {first - second:+.3f} [{low:+.3f}, {high:+.3f}]")
+
+
 def domain_gauges(proxies: numpy.ndarray, interpolation: numpy.ndarray, merges: bool) -> list[float]:
     """As demix/validate/gauge.h has them, without noise, of [reference, domain] tables."""
     barriers = merges & (proxies.mean(axis=0) < interpolation.mean(axis=0))
@@ -142,6 +172,8 @@ def main() -> None:
     if len(sys.argv) > 2 and all(pathlib.Path(name).is_dir() for name in sys.argv[1:]):
         return correlate_gauges([e for name in sys.argv[1:] for e in read_experiments(pathlib.Path(name))])
     references, estimates = rows(folder / "references.csv"), rows(folder / "estimates.csv")
+    if len(sys.argv) == 4 and ":" in sys.argv[2]:
+        return compare_choosers(references, estimates, sys.argv[2:])
     if len(sys.argv) == 4:
         return compare_arms(references, estimates, sys.argv[2:])
     domains = [name for name in references[0] if name.startswith("score.")]
