@@ -107,6 +107,16 @@ TEST(Verdicts, GainIsCountedByDomainAgainstItsError) {
   EXPECT_EQ(verdicts(r)[2].kind, Kind::kNo);
   r.natural.found_gain.domains[0].standard_error = kUnknown;
   EXPECT_EQ(verdicts(r)[2].kind, Kind::kNoEvidence) << "nothing is claimed without an error";
+
+  // Token counts as they are, once a model was trained on them.
+  MixtureFacts as_counted;
+  as_counted.name = "natural_unprojected";
+  as_counted.trained = r.natural.trained;
+  as_counted.found_gain.domains = {{-0.10, 0.01}, {-0.10, 0.01}};
+  r.references = {as_counted};
+  EXPECT_EQ(verdicts(r)[2].kind, Kind::kNo);
+  EXPECT_NE(verdicts(r)[2].answer.find("Natural is the token counts as they are"),
+            std::string::npos);
 }
 
 TEST(AtChance, OnlyWhenNoModelIsClearlyBetterThanGuessing) {

@@ -147,7 +147,7 @@ void place_baselines(const std::vector<MixtureFacts>& mixtures, RunResult& resul
 
 bool is_baseline(const MixtureFacts& facts) {
   return facts.name == "uniform" || facts.name == "natural" || facts.name == "flattened" ||
-         facts.name == "current";
+         facts.name == "current" || facts.name == "natural_unprojected";
 }
 
 }  // namespace demix

@@ -148,6 +148,26 @@ class Findings {
     }
   }
 
+  // A dataset that every component has read, such as an anchor, has a share below which no mixture
+  // of them goes.
+  void warn_of_least_shares() {
+    constexpr double kAtTheEnd = 0.005;
+    const Composition& composition = end_.problem.composition;
+    const auto shares = composition.data_shares(end_.decision.merge_weights);
+    for (size_t j = 0; j < shares.size(); ++j) {
+      double least = 1;
+      for (size_t k = 0; k < composition.components().size(); ++k)
+        least = std::min(least, composition.at(k, j));
+      if (least == 0 || shares[j] > least + kAtTheEnd) continue;
+      warn(
+          "The share {:.3f} of {} is the least that the components can express: less of it might "
+          "be "
+          "better. Components trained with less of it (components.anchor_share) would tell.",
+          shares[j],
+          composition.datasets()[j]);
+    }
+  }
+
  private:
   template <typename... Args>
   void warn(fmt::format_string<Args...> pattern, Args&&... args) {
@@ -203,6 +223,7 @@ void add_findings(const SearchEnd& end, SearchResult& result) {
   findings.draw_front();
   findings.warn_of_weak_evidence();
   findings.warn_of_extrapolation();
+  findings.warn_of_least_shares();
 }
 
 }  // namespace demix

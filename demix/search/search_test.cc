@@ -55,6 +55,23 @@ const SearchResult& quick_result() {
   return result;
 }
 
+TEST(Search, AnAnchorAtTheLeastShareThatComponentsCanExpressIsWarnedOf) {
+  const auto warned = [](const std::map<std::string, double>& weights) {
+    SearchConfig config = quick();
+    config.decide = "optimum";
+    config.predictor = "gaussian_process";
+    config.weights = weights;
+    const SearchResult result = search_mixture(config, problem(), measure);
+    return std::any_of(
+        result.warnings.begin(), result.warnings.end(), [](const std::string& warning) {
+          return warning.find("of general is the least that the components can express") !=
+                 std::string::npos;
+        });
+  };
+  EXPECT_TRUE(warned({{"math", 1}, {"code", 1}}));  // the anchor helps neither
+  EXPECT_FALSE(warned({{"general", 1}}));
+}
+
 TEST(Search, ADecisionThatProvesBadIsLearnedFromAndMadeAnew) {
   SearchConfig config = quick();
   config.decide = "optimum";
