@@ -160,9 +160,9 @@ class Findings {
         least = std::min(least, composition.at(k, j));
       if (least == 0 || shares[j] > least + kAtTheEnd) continue;
       warn(
-          "The share {:.3f} of {} is the least that the components can express: less of it might "
-          "be "
-          "better. Components trained with less of it (components.anchor_share) would tell.",
+          "The share {:.3f} of {} is the least that the components can express: less might be "
+          "better. Components trained with less of it (components.anchor_share) would tell; "
+          "ensembles of such have found far better mixtures (docs/fidelity.md).",
           shares[j],
           composition.datasets()[j]);
     }
