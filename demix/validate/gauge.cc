@@ -16,8 +16,9 @@ constexpr const char* kRemedy =
     "Train components for fewer steps or at a lower rate, mix in more of the anchor, or let "
     "references decide (validate.references).";
 
-// A barrier is one beyond so many standard errors.
-constexpr double kBeyondNoise = 2;
+// A barrier is one beyond so many standard errors, and beyond this part of the spread of the
+// proxies' interpolated scores: below it the order of mixtures hardly feels it.
+constexpr double kBeyondNoise = 2, kOfSpread = 0.25;
 
 std::optional<double> domain_gauge(const std::vector<double>& proxies,
                                    const std::vector<double>& interpolated,
@@ -81,7 +82,9 @@ std::optional<GaugeReading> read_gauge(const GaugeSigns& signs) {
     const double noise = std::isfinite(signs.noise[d]) ? signs.noise[d] : 0;
     const auto value = domain_gauge(signs.proxies[d], signs.interpolated[d], noise);
     if (!value) return std::nullopt;
-    const bool breaks = !signs.barriers.empty() && signs.barriers[d] > kBeyondNoise * noise;
+    const double tolerated =
+        std::max(kBeyondNoise * noise, kOfSpread * standard_deviation(signs.interpolated[d]));
+    const bool breaks = !signs.barriers.empty() && signs.barriers[d] > tolerated;
     if (breaks)
       broken.push_back(fmt::format("{} (by {:.3g})", signs.domains[d], signs.barriers[d]));
     reading.domains.push_back(breaks && signs.merges ? 0 : *value);

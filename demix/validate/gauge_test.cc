@@ -46,13 +46,13 @@ TEST(Gauge, FallsWithTheShareOfTheSpreadThatIsNoise) {
 
 TEST(Gauge, IsZeroWhereMergedModelsScoreBelowTheAverageOfTheirComponents) {
   GaugeSigns broken = signs(kUp, kUp);
-  broken.barriers = barriers_of({{2, 3}}, {{2.4, 3.2}});
+  broken.barriers = barriers_of({{2, 3}}, {{2.7, 3.5}});
   const auto reading = read_gauge(broken);
   ASSERT_TRUE(reading);
   EXPECT_EQ(reading->value, 0);
   EXPECT_TRUE(reading->verdict.starts_with("Merging breaks")) << reading->verdict;
   ASSERT_EQ(reading->warnings.size(), 1u);
-  EXPECT_NE(reading->warnings[0].find("below the average of their components in general (by 0.3)"),
+  EXPECT_NE(reading->warnings[0].find("below the average of their components in general (by 0.6)"),
             std::string::npos)
       << reading->warnings[0];
 
@@ -65,10 +65,12 @@ TEST(Gauge, IsZeroWhereMergedModelsScoreBelowTheAverageOfTheirComponents) {
   EXPECT_EQ(of_ensembles->warnings, reading->warnings);
   broken.merges = true;
 
-  broken.noise = {0.2};  // 0.3 is within two errors
+  broken.noise = {0.4};  // 0.6 is within two errors
   EXPECT_TRUE(read_gauge(broken)->warnings.empty());
-  broken.barriers = {-0.3};  // merging gains
   broken.noise = {std::nan("")};
+  broken.barriers = {0.4};  // less than a quarter of the interpolated scores' deviation, 1.9
+  EXPECT_EQ(read_gauge(broken)->value, 1);
+  broken.barriers = {-0.6};  // merging gains
   EXPECT_EQ(read_gauge(broken)->value, 1);
 }
 
