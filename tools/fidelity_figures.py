@@ -117,7 +117,8 @@ def compare_choosers(references: list[dict], estimates: list[dict], choosers: li
 
 def domain_gauges(proxies: numpy.ndarray, interpolation: numpy.ndarray, merges: bool) -> list[float]:
     """As demix/validate/gauge.h has them, without noise, of [reference, domain] tables."""
-    barriers = merges & (proxies.mean(axis=0) < interpolation.mean(axis=0))
+    below = interpolation.mean(axis=0) - proxies.mean(axis=0)
+    barriers = merges & (below > 0.25 * interpolation.std(axis=0, ddof=1))
     agreements = [scipy.stats.spearmanr(a, b)[0] for a, b in zip(proxies.T, interpolation.T)]
     return [0.0 if barrier else max(0.0, agreement) for barrier, agreement in zip(barriers, agreements)]
 

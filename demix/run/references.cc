@@ -25,17 +25,6 @@ MixtureFacts reference(std::string name,
   return facts;
 }
 
-// Token counts to a power, as shares.
-std::vector<double> powers_of(std::span<const int64_t> dataset_tokens, double power) {
-  std::vector<double> shares;
-  double total = 0;
-  for (const int64_t tokens : dataset_tokens) {
-    total += shares.emplace_back(tokens > 0 ? std::pow(static_cast<double>(tokens), power) : 0);
-  }
-  for (double& share : shares) share /= total;
-  return shares;
-}
-
 // Data shares as the nearest mixture of the components.
 MixtureFacts projected(std::string name,
                        std::span<const double> shares,
@@ -91,6 +80,16 @@ ChooserFidelity chooser_fidelity(const Table& chooser,
 }
 
 }  // namespace
+
+std::vector<double> powers_of(std::span<const int64_t> dataset_tokens, double power) {
+  std::vector<double> shares;
+  double total = 0;
+  for (const int64_t tokens : dataset_tokens) {
+    total += shares.emplace_back(tokens > 0 ? std::pow(static_cast<double>(tokens), power) : 0);
+  }
+  for (double& share : shares) share /= total;
+  return shares;
+}
 
 std::vector<MixtureFacts> choose_baselines(const Composition& composition,
                                            std::span<const int64_t> dataset_tokens,

@@ -16,6 +16,9 @@
 
 namespace demix {
 
+// Token counts to a power, as shares; of the power 0 equal parts of the datasets that have tokens.
+std::vector<double> powers_of(std::span<const int64_t> dataset_tokens, double power);
+
 // What the found mixture must beat: uniform (equal merge weights), natural (token counts as data
 // shares), flattened (token counts to the power `flattened_power`) and, unless it is empty, current
 // (the data shares used today, by dataset); data shares are projected onto what the components can

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <numeric>
 #include <optional>
 
 #include "demix/core/error.h"
@@ -71,13 +70,6 @@ Experiment::DomainScores train_proxies(StudyContext& context,
   }
   return context.score_models(context.models().train(requests, "trained proxies"),
                               "trained proxies");
-}
-
-// Parts of their sum.
-std::vector<double> shares_of(std::vector<double> amounts) {
-  const double sum = std::accumulate(amounts.begin(), amounts.end(), 0.0);
-  for (double& amount : amounts) amount /= sum;
-  return amounts;
 }
 
 // A mixture that was really trained, once or more often.
@@ -264,8 +256,8 @@ std::vector<Decision> Decider::decisions() {
     if (facts.name != "flattened") as_is(facts.name, facts.mixture);
   }
   const std::vector<int64_t> tokens = context_.dataset_tokens();
-  as_is("natural_unprojected", shares_of({tokens.begin(), tokens.end()}));
-  as_is("uniform_unprojected", shares_of(std::vector<double>(tokens.size(), 1)));
+  as_is("natural_unprojected", powers_of(tokens, 1));
+  as_is("uniform_unprojected", powers_of(tokens, 0));
   for (const std::string& merge : experiment_.merge_names()) {
     by_search(merge, search_, [&](const MergeWeights& weights) {
       return experiment_.merged(merge, weights);

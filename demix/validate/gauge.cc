@@ -36,9 +36,8 @@ double median(std::vector<double> values) {
   return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
-void warn_of_drifts(const GaugeSigns& signs, GaugeReading& reading) {
-  if (signs.drifts.empty()) return;
-  const double typical = median(signs.drifts);
+// `typical`: the median of the drifts, 0 without any.
+void warn_of_drifts(const GaugeSigns& signs, double typical, GaugeReading& reading) {
   if (typical >= kDriftLimit) {
     reading.warnings.push_back(fmt::format(
         "The components lie about {:.2f} from the base, where {} is far: they are models "
@@ -92,9 +91,9 @@ std::optional<GaugeReading> read_gauge(const GaugeSigns& signs) {
     if (*value < kGaugeLimit) weak.push_back(fmt::format("{} ({:.2f})", signs.domains[d], *value));
   }
   reading.value = mean(reading.domains);
-  const bool far = !signs.drifts.empty() && median(signs.drifts) >= kDriftLimit;
-  reading.broken = far || !broken.empty();
-  if (broken.empty() && far) {
+  const double drift = signs.drifts.empty() ? 0 : median(signs.drifts);
+  reading.broken = drift >= kDriftLimit || !broken.empty();
+  if (reading.broken && broken.empty()) {
     reading.verdict =
         "The components lie too far from the base to be put together. Do not act on these proxies "
         "without references.";
@@ -130,7 +129,7 @@ std::optional<GaugeReading> read_gauge(const GaugeSigns& signs) {
                     kGaugeLimit,
                     kRemedy));
   }
-  warn_of_drifts(signs, reading);
+  warn_of_drifts(signs, drift, reading);
   return reading;
 }
 
