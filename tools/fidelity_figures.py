@@ -46,73 +46,59 @@ def macro_spearman(a: numpy.ndarray, b: numpy.ndarray) -> float:
     return float(numpy.mean([numpy.corrcoef(rank(x), rank(y))[0, 1] for x, y in zip(a.T, b.T)]))
 
 
-def compare_arms(references: list[dict], estimates: list[dict], arms: list[str]) -> None:
-    """Macro Spearman of arms[0] less that of arms[1], mean over their seeds, with 95 % by bootstrap over references."""
-    domains = [name for name in references[0] if name.startswith("score.")]
-    trained = collections.defaultdict(list)
-    for row in references:
-        if row["experiment"].rpartition(".")[0] == arms[0]:
-            trained[row["reference"]].append([float(row[domain]) for domain in domains])
-    estimated = {
-        (row["experiment"], row["chooser"], row["reference"]): [float(row[domain]) for domain in domains]
-        for row in estimates
-        if row["experiment"].rpartition(".")[0] in arms and all(row[domain] for domain in domains)
-    }
-    seeds = sorted({name.rpartition(".")[2] for name, _, _ in estimated if name.rpartition(".")[2].isdigit()})
-    for chooser in ("ensemble", "merge", "interpolation", "calibrated_8", "calibrated"):
-        names = [name for name in trained if (f"{arms[0]}.{seeds[0]}", chooser, name) in estimated]
-        if not names:
-            continue
-        truth = numpy.array([numpy.mean(trained[name], axis=0) for name in names])
-        tables = {
-            (arm, seed): numpy.array([estimated[f"{arm}.{seed}", chooser, name] for name in names])
-            for arm in arms
-            for seed in seeds
-        }
+class Leads:
+    """How much better one chooser's estimates rank the references than another's."""
 
-        def lead(places: numpy.ndarray, seed: str) -> float:
-            first, second = (macro_spearman(truth[places], tables[arm, seed][places]) for arm in arms)
-            return first - second
+    def __init__(self, references: list[dict], estimates: list[dict]):
+        self.domains = [name for name in references[0] if name.startswith("score.")]
+        trained = collections.defaultdict(dict)  # the rows are repeated for every experiment
+        for row in references:
+            trained[row["reference"]][row["seed"]] = self.scores(row)
+        self.names = list(trained)
+        self.truth = numpy.array([numpy.mean(list(trained[name].values()), axis=0) for name in self.names])
+        self.estimates = estimates
 
-        random = numpy.random.default_rng(1)
-        everything = numpy.arange(len(names))
-        draws = [
-            numpy.mean([lead(places, seed) for seed in seeds])
-            for places in (random.choice(everything, len(names)) for _ in range(2000))
-        ]
-        low, high = numpy.percentile(draws, [2.5, 97.5])
-        by_seed = [lead(everything, seed) for seed in seeds]
-        print(f"  {chooser:14} {numpy.mean(by_seed):+.3f} [{low:+.3f}, {high:+.3f}], by seed", end=" ")
-        print(", ".join(f"{value:+.3f}" for value in by_seed))
+    def scores(self, row: dict) -> list[float]:
+        return [float(row[domain] or "nan") for domain in self.domains]
 
-
-def compare_choosers(references: list[dict], estimates: list[dict], choosers: list[str]) -> None:
-    """Macro Spearman of choosers[0] less that of choosers[1], each the mean over its arm's seeds."""
-    domains = [name for name in references[0] if name.startswith("score.")]
-    trained = collections.defaultdict(dict)
-    for row in references:
-        trained[row["reference"]][row["seed"]] = [float(row[domain]) for domain in domains]
-    names = list(trained)
-    truth = numpy.array([numpy.mean(list(trained[name].values()), axis=0) for name in names])
-    tables = []
-    for arm, chooser in (text.split(":") for text in choosers):
-        of_arm = collections.defaultdict(dict)
-        for row in estimates:
+    def tables(self, arm: str, chooser: str) -> list[numpy.ndarray]:
+        """Of each experiment of the arm, in the order of its seeds."""
+        found = collections.defaultdict(dict)
+        for row in self.estimates:
             if row["chooser"] == chooser and arm in (row["experiment"], row["experiment"].rpartition(".")[0]):
-                of_arm[row["experiment"]][row["reference"]] = [float(row[domain]) for domain in domains]
-        tables.append([numpy.array([table[name] for name in names]) for table in of_arm.values()])
+                found[row["experiment"]][row["reference"]] = self.scores(row)
+        return [numpy.array([found[experiment][name] for name in self.names]) for experiment in sorted(found)]
 
-    def agreement(places: numpy.ndarray, of_arm: list[numpy.ndarray]) -> float:
-        return statistics.mean(macro_spearman(truth[places], table[places]) for table in of_arm)
+    def agreement(self, tables: list[numpy.ndarray], places: numpy.ndarray) -> float:
+        return statistics.mean(macro_spearman(self.truth[places], table[places]) for table in tables)
 
-    random = numpy.random.default_rng(1)
-    draws = []
-    for places in (random.choice(len(names), len(names)) for _ in range(2000)):
-        draws.append(agreement(places, tables[0]) - agreement(places, tables[1]))
-    everything = numpy.arange(len(names))
-    first, second = (agreement(everything, of_arm) for of_arm in tables)
-    low, high = numpy.percentile(draws, [2.5, 97.5])
-    print(f"{choosers[0]} {first:.3f}, {choosers[1]} {second:.3f}: {first - second:+.3f} [{low:+.3f}, {high:+.3f}]")
+    def lead(self, first: list[numpy.ndarray], second: list[numpy.ndarray]) -> str:
+        """Macro Spearman of the first less that of the second, means over seeds, 95 % by bootstrap over references."""
+        random = numpy.random.default_rng(1)
+        draws = []
+        for places in (random.choice(len(self.names), len(self.names)) for _ in range(2000)):
+            draws.append(self.agreement(first, places) - self.agreement(second, places))
+        low, high = numpy.percentile(draws, [2.5, 97.5])
+        everything = numpy.arange(len(self.names))
+        value = self.agreement(first, everything) - self.agreement(second, everything)
+        return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def compare_arms(leads: Leads, arms: list[str]) -> None:
+    everything = numpy.arange(len(leads.names))
+    for chooser in ("ensemble", "merge", "interpolation", "calibrated_8", "calibrated"):
+        first, second = (leads.tables(arm, chooser) for arm in arms)
+        if not first:
+            continue
+        by_seed = [leads.agreement([a], everything) - leads.agreement([b], everything) for a, b in zip(first, second)]
+        print(f"  {chooser:14} {leads.lead(first, second)}, by seed", ", ".join(f"{value:+.3f}" for value in by_seed))
+
+
+def compare_choosers(leads: Leads, choosers: list[str]) -> None:
+    tables = [leads.tables(*text.split(":")) for text in choosers]
+    everything = numpy.arange(len(leads.names))
+    named = ", ".join(f"{name} {leads.agreement(of, everything):.3f}" for name, of in zip(choosers, tables))
+    print(f"{named}: {leads.lead(*tables)}")
 
 
 def domain_gauges(proxies: numpy.ndarray, interpolation: numpy.ndarray, merges: bool) -> list[float]:
@@ -174,9 +160,9 @@ def main() -> None:
         return correlate_gauges([e for name in sys.argv[1:] for e in read_experiments(pathlib.Path(name))])
     references, estimates = rows(folder / "references.csv"), rows(folder / "estimates.csv")
     if len(sys.argv) == 4 and ":" in sys.argv[2]:
-        return compare_choosers(references, estimates, sys.argv[2:])
+        return compare_choosers(Leads(references, estimates), sys.argv[2:])
     if len(sys.argv) == 4:
-        return compare_arms(references, estimates, sys.argv[2:])
+        return compare_arms(Leads(references, estimates), sys.argv[2:])
     domains = [name for name in references[0] if name.startswith("score.")]
 
     decided = collections.defaultdict(list)
