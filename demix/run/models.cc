@@ -283,11 +283,11 @@ std::vector<ModelFacts> Models::train(const std::vector<ModelRequest>& requests,
   const Weights initial =
       from_base ? load(base_)
                 : initial_weights(architecture_, Rng(config.seed).stream("initial weights"));
-  // Results are bit-identical only for the same number of threads, so a worker's share does not
-  // depend on how many models are left.
-  const int planned = parallel_models(config, architecture_);
-  const int threads_each = std::max(1, resolve_threads(config.threads) / planned);
-  const int workers = std::min<int>(planned, static_cast<int>(missing.size()));
+  // Where fewer models are left than are trained at once, each has more threads: a gradient has the same bits by any
+  // number of them (train/gradient.h).
+  const int workers =
+      std::min<int>(parallel_models(config, architecture_), static_cast<int>(missing.size()));
+  const int threads_each = std::max(1, resolve_threads(config.threads) / workers);
 
   std::vector<Unit> units;
   for (const size_t i : missing) {

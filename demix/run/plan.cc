@@ -8,6 +8,7 @@
 #include <cmath>
 #include <exception>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -146,25 +147,26 @@ double time_steps(const RunConfig& config,
   return seconds;
 }
 
-// The same while as many models train at once as the run trains.
+// The same while `at_once` models train, each on its share of the threads. `scratch` is empty.
 double time_training_step(const RunConfig& config,
                           const Architecture& architecture,
+                          int at_once,
                           const std::filesystem::path& scratch) {
-  const int threads = resolve_threads(config.threads);
-  const int workers = parallel_models(config, architecture);
+  std::filesystem::create_directories(scratch);
+  const int threads_each = std::max(1, resolve_threads(config.threads) / at_once);
   const Weights initial = initial_weights(architecture, Rng(config.seed));
   const int64_t step_tokens = config.train.rows_per_step * config.train.sequence_length;
   const Shard shard = random_shard(scratch / "train",
                                    architecture.vocabulary,
                                    (kTimedSteps + 1) * step_tokens,
                                    Rng(config.seed));
-  std::vector<double> step_seconds(static_cast<size_t>(workers));
-  std::vector<std::exception_ptr> failures(static_cast<size_t>(workers));
+  std::vector<double> step_seconds(static_cast<size_t>(at_once));
+  std::vector<std::exception_ptr> failures(static_cast<size_t>(at_once));
   std::vector<std::thread> pool;
   for (size_t worker = 0; worker < step_seconds.size(); ++worker) {
     pool.emplace_back([&, worker] {
       try {
-        at::set_num_threads(std::max(1, threads / workers));
+        at::set_num_threads(threads_each);
         step_seconds[worker] = time_steps(config,
                                           architecture,
                                           shard,
@@ -361,17 +363,26 @@ Plan make_plan(const RunConfig& config) {
   plan.stages.push_back({"corpus", 0, corpus.total_tokens, 0, corpus.seconds});
 
   const int64_t step_tokens = config.train.rows_per_step * config.train.sequence_length;
-  plan.train_step_seconds = time_training_step(config, architecture, scratch.path());
   const int workers = parallel_models(config, architecture);
+  std::map<int, double> step_seconds;  // by how many models are trained at once
+  const auto step_seconds_of = [&](int at_once) {
+    const auto [step, is_new] = step_seconds.try_emplace(at_once);
+    if (is_new)
+      step->second = time_training_step(
+          config, architecture, at_once, scratch.path() / fmt::format("at_once_{}", at_once));
+    return step->second;
+  };
+  plan.train_step_seconds = step_seconds_of(workers);
   const double train_flops = 3 * forward_flops_per_token(architecture, true);
   const auto add_training = [&](const std::string& name, int64_t models, int64_t tokens) {
     const int64_t steps = (tokens + step_tokens - 1) / step_tokens;
-    const int64_t waves = (models + workers - 1) / workers;
+    const auto at_once = static_cast<int>(std::clamp<int64_t>(models, 1, workers));
+    const int64_t waves = (models + at_once - 1) / at_once;
     plan.stages.push_back({name,
                            models,
                            models * tokens,
                            train_flops * static_cast<double>(models * tokens),
-                           static_cast<double>(waves * steps) * plan.train_step_seconds});
+                           models > 0 ? static_cast<double>(waves * steps) * step_seconds_of(at_once) : 0});
   };
   const auto datasets = static_cast<int64_t>(config.datasets.size());
   const auto components = datasets - static_cast<int64_t>(config.components.import.size());

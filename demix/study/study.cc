@@ -82,7 +82,7 @@ std::vector<std::vector<double>> merge_weights_of(const std::vector<Reference>& 
     if (projection.total_variation > kSameMixture)
       throw Error(
           "study.arms.{}: its components cannot express the reference {}: {:.1f} % of the data "
-          "differs; its anchor_share must not exceed components.anchor_share",
+          "differs; its anchor_share must not exceed components.anchor_share, or `foretells` be false",
           arm,
           reference.name,
           100 * projection.total_variation);
@@ -227,12 +227,15 @@ StudyTables run_study(StudyConfig config,
   std::vector<ReferenceRow> trained = earlier_references(config);
   const bool trains = trained.empty();
   std::vector<Reference> references = trains ? choose_references(config) : references_of(trained);
-  for (const auto& [name, arm] : section.arms)
-    merge_weights_of(references, name, composition_of(run_config_of(config, arm)));
+  for (const auto& [name, arm] : section.arms) {
+    if (arm.foretells)
+      merge_weights_of(references, name, composition_of(run_config_of(config, arm)));
+  }
   Study study(std::move(config), out, listen, std::move(references), std::move(trained));
   if (trains) study.train_references();
   study.train_shorter();
   for (const auto& [name, arm] : section.arms) {
+    if (!arm.foretells) continue;
     for (const uint64_t seed : arm.seeds) {
       study.estimate(name, arm, seed);
       study.write();

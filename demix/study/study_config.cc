@@ -80,6 +80,8 @@ bool StudyDecisions::refines() const {
   });
 }
 
+bool StudyDecisions::calibrates() const { return refines() || wants("calibrated"); }
+
 void StudySection::check() const {
   if (references < 4)
     throw Error("references is {}, expected at least 4: no agreement can be measured on fewer",
@@ -89,12 +91,21 @@ void StudySection::check() const {
   for (const auto& [name, tokens] : shorter)
     if (tokens < 1) throw Error("shorter.{} is {} tokens, expected at least 1", name, tokens);
   if (arms.empty()) throw Error("arms: name at least one, such as 'full: {{}}'");
+  if (std::none_of(arms.begin(), arms.end(), [](const auto& arm) { return arm.second.foretells; }))
+    throw Error("arms: at least one must foretell the references");
   for (const auto& [name, arm] : arms) {
     if (name.find_first_of("/\\\n,\"") != std::string::npos || name.empty() || name[0] == '.')
       throw Error("arms.{}: cannot be a folder name; use letters, digits, '_' and '-'", name);
   }
-  for (const std::string& name : decisions.arms)
-    if (!arms.contains(name)) throw Error("decisions.arms: there is no arm '{}'", name);
+  for (const std::string& name : decisions.arms) {
+    const auto arm = arms.find(name);
+    if (arm == arms.end()) throw Error("decisions.arms: there is no arm '{}'", name);
+    if (!arm->second.foretells && decisions.calibrates())
+      throw Error(
+          "decisions: arms.{} does not foretell the references, so that no chooser can be calibrated by them; name "
+          "the others under `choosers`",
+          name);
+  }
   for (const std::string& chooser : decisions.choosers) check_chooser(chooser, arms);
   if (decisions.refines() && references_from.empty() &&
       decisions.taught > static_cast<size_t>(references))

@@ -64,6 +64,9 @@ TEST(StudyConfig, BadValuesAreRefusedBeforeAnyWork) {
   EXPECT_MENTIONS(message("  arms: {a: {}}\n  decisions: {taught: 2}\n"), "taught is 2");
   EXPECT_MENTIONS(message("  arms: {a: {anchor_share: 1}}\n"), "anchor_share is 1");
   EXPECT_MENTIONS(message("  arms: {a: {}}\n  decisions: {arms: [b]}\n"), "there is no arm 'b'");
+  EXPECT_MENTIONS(message("  arms: {a: {foretells: false}}\n"), "at least one must foretell");
+  EXPECT_MENTIONS(message("  arms: {a: {}, b: {foretells: false}}\n  decisions: {arms: [b]}\n"),
+                  "no chooser can be calibrated");
   EXPECT_MENTIONS(message("  arms: {a: {merges: {m: {method: tise}}}}\n"), "study.arms.a.merges.m");
   EXPECT_MENTIONS(message("  arms: {a: {sedes: 1}}\n"), "did you mean 'seeds'?");
 }

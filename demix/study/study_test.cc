@@ -206,6 +206,20 @@ TEST_F(StudyRun, ComponentsThatCannotExpressTheReferencesAreRefused) {
       << message;
 }
 
+TEST_F(StudyRun, AnArmThatCannotExpressTheReferencesMayDecide) {
+  const StudyTables tables = run_study(config(R"(
+study:
+  references: 4
+  arms: {near: {}, far: {anchor_share: 0.9, foretells: false}}
+  decisions: {arms: [far], choosers: [interpolation], seeds: [301]}
+  bootstrap: 100
+)"),
+                                       out());
+  EXPECT_EQ(experiments_of(tables), std::vector<std::string>{"near.1"});
+  ASSERT_EQ(tables.decisions.size(), 1u);
+  EXPECT_EQ(tables.decisions[0].experiment, "far.1");
+}
+
 TEST_F(StudyRun, NamesThatAreNotThereAreRefused) {
   StudyConfig unknown = config();
   unknown.search.weights = {{"word", 1}};
