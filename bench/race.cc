@@ -1,12 +1,14 @@
 // What do fewer items per proxy cost a search, and what do races save?
 //
 //     cmake --build --preset release --target bench_race
-//     build/release/bench_race TABLE.items.jsonl [--seeds 20] [--budget 28]
+//     build/release/bench_race TABLE.items.jsonl|accuracies_7|accuracies_15 [--seeds 20] [--budget 28] [--items 1000]
 //
 // TABLE is of bench_proxies: what each item of each metric adds for many real proxies. Goal of a
 // proxy: mean over domains of the standardised domain score on all items; regret: how far the
 // chosen proxy's goal lies below the best, in deviations of the goal over all proxies. Each seed
-// draws the proxies and the items. Three questions:
+// draws the proxies and the items. accuracies_N: answers of made-up proxies of N datasets, right or
+// wrong, to --items items for each of four domains (simulated_accuracies below); the goal is what
+// infinitely many items would give. Four questions:
 //
 // 1. Choosing the best of all proxies by their scores on a share of the items: at random, or those
 //    with the most signal over noise across 8 proxies that stand for components.
@@ -14,6 +16,8 @@
 //    twice as many, and so on; always the same items for all.
 // 3. A predictor (Gaussian process per domain) learns from as many proxies as --budget proxies with
 //    all items cost, each on a share of the items; chosen is the best prediction of all proxies.
+// 4. The same, but a quarter of the budget is kept for the rest of the items of those predicted
+//    best, from which the predictor learns again, by how sure each score is.
 #include <cmath>
 #include <cstdio>
 #include <fstream>
@@ -23,6 +27,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/landscape.h"
 #include "bench/paired.h"
 #include "demix/core/error.h"
 #include "demix/core/json.h"
@@ -107,7 +112,7 @@ std::vector<std::vector<double>> domain_scores(const Table& table,
   return scores;
 }
 
-std::vector<double> goal_of(const std::vector<std::vector<double>>& domains) {
+std::vector<double> standardised_mean(const std::vector<std::vector<double>>& domains) {
   std::vector<double> goal(domains[0].size());
   for (const auto& scores : domains) {
     const double centre = mean(scores), spread = standard_deviation(scores);
@@ -115,6 +120,45 @@ std::vector<double> goal_of(const std::vector<std::vector<double>>& domains) {
       goal[i] += (scores[i] - centre) / spread / static_cast<double>(domains.size());
   }
   return goal;
+}
+
+// Proxies whose ability in a domain is a smooth landscape's score. An item is answered rightly where
+//     spread · ability + Σ_j w_j effect_j > difficulty
+// with a normal difficulty and, of each item, a normal effect of each dataset: accuracies differ by two points between
+// typical mixtures, and one item in eight flips.
+struct Simulated {
+  Table table;
+  std::vector<double> goal;
+};
+
+Simulated simulated_accuracies(size_t datasets, size_t proxies, size_t items) {
+  constexpr double kSpread = 0.05;
+  Simulated simulated{.table = {.mixtures = Points(datasets)}, .goal = {}};
+  Table& table = simulated.table;
+  Rng rng = Rng(7).stream("accuracies");
+  for (size_t i = 0; i < proxies; ++i)
+    table.mixtures.add(rng.dirichlet(std::vector<double>(datasets, i % 2 == 0 ? 1.0 : 0.4)));
+  auto abilities = smooth_landscape(datasets, 1).scores(table.mixtures);
+  simulated.goal = standardised_mean(abilities);
+  for (size_t d = 0; d < abilities.size(); ++d) {
+    const std::string domain = fmt::format("domain_{}", d);
+    table.domains.push_back(domain);
+    MetricItems& metric = table.metrics.emplace_back(
+        MetricItems{domain, 1, {}, std::vector<std::vector<double>>(proxies)});
+    const double centre = mean(abilities[d]), spread = standard_deviation(abilities[d]);
+    for (size_t item = 0; item < items; ++item) {
+      const double difficulty = rng.normal();
+      std::vector<double> effects(datasets);
+      for (double& effect : effects) effect = rng.normal();
+      for (size_t i = 0; i < proxies; ++i) {
+        const double latent =
+            kSpread * (abilities[d][i] - centre) / spread +
+            std::inner_product(effects.begin(), effects.end(), table.mixtures.row(i).begin(), 0.0);
+        metric.x[i].push_back(latent > difficulty);
+      }
+    }
+  }
+  return simulated;
 }
 
 Order at_random(const Table& table, Rng& rng) {
@@ -171,7 +215,7 @@ size_t best_of(const std::vector<double>& values, const std::vector<size_t>& amo
 
 struct Study {
   Table table;
-  std::vector<double> goal;
+  std::vector<double> goal;  // by proxy
   int seeds = 20, threads = 0;
 
   void print(const std::string& what,
@@ -204,13 +248,13 @@ struct Study {
       print(fmt::format("{:g} of the items, random", share), share, [&](Rng& rng) {
         return regret_of(
             goal,
-            best_of(goal_of(domain_scores(table, at_random(table, rng), share)), shuffled(rng)));
+            best_of(standardised_mean(domain_scores(table, at_random(table, rng), share)), shuffled(rng)));
       });
       print(fmt::format("{:g} of the items, by information", share), share, [&](Rng& rng) {
         auto known = shuffled(rng);
         known.resize(8);
         const auto order = by_information(table, known);
-        return regret_of(goal, best_of(goal_of(domain_scores(table, order, share)), shuffled(rng)));
+        return regret_of(goal, best_of(standardised_mean(domain_scores(table, order, share)), shuffled(rng)));
       });
     }
   }
@@ -223,7 +267,7 @@ struct Study {
       const Order order = at_random(table, rng);
       auto alive = shuffled(rng);
       for (double share = 0.125; share <= 1; share *= 2) {
-        const auto values = goal_of(domain_scores(table, order, share));
+        const auto values = standardised_mean(domain_scores(table, order, share));
         std::stable_sort(
             alive.begin(), alive.end(), [&](size_t a, size_t b) { return values[a] > values[b]; });
         if (share < 1) alive.resize((alive.size() + 1) / 2);
@@ -275,6 +319,57 @@ struct Study {
     // Any proxy may be chosen, measured or not: what is chosen is a mixture.
     return regret_of(goal, best_of(values, order));
   }
+
+  void finishing(size_t budget) const {
+    for (double share : {0.5, 0.25, 0.125}) {
+      const auto rows = static_cast<size_t>(0.75 * static_cast<double>(budget) / share);
+      const auto finished = static_cast<size_t>(0.25 * static_cast<double>(budget) / (1 - share));
+      if (rows + finished > table.proxies()) continue;
+      print(fmt::format("{} proxies on {:g} of the items, then the best {} on all", rows, share, finished),
+            static_cast<double>(rows) * share + static_cast<double>(finished) * (1 - share),
+            [&](Rng& rng) { return learned_twice(rows, share, finished, rng); });
+    }
+  }
+
+  double learned_twice(size_t rows, double share, size_t finished, Rng& rng) const {
+    auto order = shuffled(rng);
+    const Order items = at_random(table, rng);
+    const auto coarse = domain_scores(table, items, share), fine = domain_scores(table, items, 1);
+    std::vector<size_t> learned_from(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(rows));
+    std::vector<bool> whole(table.proxies());
+    const auto predict = [&] {
+      Points seen(table.mixtures.columns());
+      for (size_t i : learned_from) seen.add(table.mixtures.row(i));
+      std::vector<double> values(table.proxies());
+      for (size_t d = 0; d < coarse.size(); ++d) {
+        // By how much all items are easier than those of the share, and what the rest of a proxy's items changes.
+        std::vector<double> changes;
+        for (size_t i : learned_from)
+          if (whole[i]) changes.push_back(fine[d][i] - coarse[d][i]);
+        const double easier = changes.empty() ? 0 : mean(changes);
+        const double error =
+            changes.size() < 2 ? 0 : standard_deviation(changes) / std::sqrt(1 - share);
+        std::vector<double> scores, errors;
+        for (size_t i : learned_from) {
+          scores.push_back(whole[i] ? fine[d][i] - easier : coarse[d][i]);
+          if (error > 0) errors.push_back(whole[i] ? error * std::sqrt(share) : error);
+        }
+        PredictorConfig config;
+        config.gaussian_process.threads = 1;
+        const auto predictor = make_predictor("gaussian_process", config);
+        predictor->fit(seen, scores, errors);
+        const auto predicted = predictor->predict(table.mixtures);
+        for (size_t i = 0; i < values.size(); ++i)
+          values[i] += predicted[i] / standard_deviation(scores);
+      }
+      return values;
+    };
+    const std::vector<double> first = predict();
+    std::vector<size_t> best = learned_from;
+    std::stable_sort(best.begin(), best.end(), [&](size_t a, size_t b) { return first[a] > first[b]; });
+    for (size_t i = 0; i < finished; ++i) whole[best[i]] = true;
+    return regret_of(goal, best_of(predict(), order));
+  }
 };
 
 }  // namespace
@@ -283,9 +378,10 @@ struct Study {
 int main(int argc, char** argv) {
   try {
     const std::vector<std::string> arguments(argv + 1, argv + argc);
-    if (arguments.empty()) throw demix::Error("usage: bench_race TABLE.items.jsonl [OPTIONS]");
-    demix::Study study{.table = demix::read_table(arguments[0]), .goal = {}};
-    size_t budget = 28;
+    if (arguments.empty())
+      throw demix::Error("usage: bench_race TABLE.items.jsonl|accuracies_7|accuracies_15 [OPTIONS]");
+    demix::Study study;
+    size_t budget = 28, items = 1000;
     for (size_t i = 1; i + 1 < arguments.size(); i += 2) {
       if (arguments[i] == "--seeds") {
         study.seeds = std::stoi(arguments[i + 1]);
@@ -293,13 +389,23 @@ int main(int argc, char** argv) {
         study.threads = std::stoi(arguments[i + 1]);
       } else if (arguments[i] == "--budget") {
         budget = std::stoul(arguments[i + 1]);
+      } else if (arguments[i] == "--items") {
+        items = std::stoul(arguments[i + 1]);
       } else {
         throw demix::Error("there is no option '{}'", arguments[i]);
       }
     }
-    demix::Rng rng(1);
-    study.goal =
-        demix::goal_of(demix::domain_scores(study.table, demix::at_random(study.table, rng), 1));
+    if (arguments[0].starts_with("accuracies_")) {
+      demix::Simulated simulated =
+          demix::simulated_accuracies(std::stoul(arguments[0].substr(11)), 400, items);
+      study.table = std::move(simulated.table);
+      study.goal = std::move(simulated.goal);
+    } else {
+      study.table = demix::read_table(arguments[0]);
+      demix::Rng rng(1);
+      study.goal =
+          demix::standardised_mean(demix::domain_scores(study.table, demix::at_random(study.table, rng), 1));
+    }
     fmt::print(
         "{} proxies, {} metrics: what, cost in proxies with all items (per proxy above), "
         "regret [95 %]\n",
@@ -308,6 +414,7 @@ int main(int argc, char** argv) {
     study.subsets();
     study.halving();
     study.predictors(budget);
+    study.finishing(budget);
   } catch (const std::exception& error) {
     fmt::print(stderr, "bench_race: {}\n", demix::error_chain(error));
     return 1;

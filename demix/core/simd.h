@@ -2,9 +2,13 @@
 // set.
 //
 // Functions that use them are compiled for several processors by DEMIX_CPU_CLONES, and the best one
-// is chosen when the program starts. Vectors are never passed by value: without AVX-512 that has no
-// fixed ABI.
+// is chosen when the program starts. Only functions that are always inlined take or return vectors
+// by value, which has no fixed ABI without AVX-512.
 #pragma once
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wpsabi"
+#endif
 
 #include <cstdint>
 #include <cstring>
@@ -62,75 +66,143 @@ DEMIX_INLINE float to_float(BFloat16 value) {
   return result;
 }
 
-// Sum and largest of the lanes, always in the same order: halves, quarters, … folded together.
-DEMIX_INLINE float sum_of(Floats x) {
-  x += __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
-  x += __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
-  x += __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
-  x += __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
-  return x[0];
-}
-DEMIX_INLINE float largest_of(Floats x) {
-  Floats y = __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
-  x = x > y ? x : y;
-  y = __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
-  x = x > y ? x : y;
-  y = __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
-  x = x > y ? x : y;
-  y = __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
-  x = x > y ? x : y;
-  return x[0];
-}
-
-// What kernels are written for: any processor, or those with instructions that the vector
-// extensions do not reach. A kernel for one of them loads, stores and computes by its functions.
-//
-// DEMIX_KERNEL(normalize, (const float* x, …), (x, …)) defines normalize as normalize_for<Isa>(x,
-// …), compiled for both and chosen when it is called.
-//
-// Without AVX-512 compilers keep vectors of 64 bytes in memory between any two operations, so that
-// AnyCpu takes longer computations half by half.
+// Without AVX-512, sixteen floats are two vectors of 32 bytes: compilers keep vectors that are longer than a register
+// in memory between any two operations.
 typedef float HalfFloats __attribute__((vector_size(32)));
 typedef int32_t HalfInts __attribute__((vector_size(32)));
 typedef uint32_t HalfWords __attribute__((vector_size(32)));
 typedef uint16_t HalfHalves __attribute__((vector_size(16)));
+struct TwoHalves {
+  HalfFloats low, high;
+};
+struct TwoMasks {
+  HalfInts low, high;
+};
+#define DEMIX_OF_TWO_HALVES(op)                                                 \
+  DEMIX_INLINE TwoHalves operator op(const TwoHalves& a, const TwoHalves& b) {  \
+    return {a.low op b.low, a.high op b.high};                                  \
+  }                                                                             \
+  DEMIX_INLINE TwoHalves operator op(const TwoHalves& a, float b) {             \
+    return {a.low op b, a.high op b};                                           \
+  }                                                                             \
+  DEMIX_INLINE TwoHalves& operator op##=(TwoHalves& a, const TwoHalves& b) {    \
+    return a = a op b;                                                          \
+  }                                                                             \
+  DEMIX_INLINE TwoHalves& operator op##=(TwoHalves& a, float b) { return a = a op b; }
+DEMIX_OF_TWO_HALVES(+)
+DEMIX_OF_TWO_HALVES(-)
+DEMIX_OF_TWO_HALVES(*)
+#undef DEMIX_OF_TWO_HALVES
+#define DEMIX_OF_TWO_HALVES(op)                                                \
+  DEMIX_INLINE TwoMasks operator op(const TwoHalves& a, const TwoHalves& b) {  \
+    return {a.low op b.low, a.high op b.high};                                 \
+  }                                                                            \
+  DEMIX_INLINE TwoMasks operator op(const TwoHalves& a, float b) {             \
+    return {a.low op b, a.high op b};                                          \
+  }
+DEMIX_OF_TWO_HALVES(<)
+DEMIX_OF_TWO_HALVES(>)
+DEMIX_OF_TWO_HALVES(==)
+#undef DEMIX_OF_TWO_HALVES
+DEMIX_INLINE TwoHalves operator-(const TwoHalves& x) { return {-x.low, -x.high}; }
 
+DEMIX_INLINE void load(const float* from, TwoHalves& to) { std::memcpy(&to, from, sizeof to); }
+DEMIX_INLINE void store(const TwoHalves& from, float* to) { std::memcpy(to, &from, sizeof from); }
+
+// Where the mask holds `a`, elsewhere `b`.
+template <typename Mask>
+DEMIX_INLINE Floats choose(const Mask& mask, const Floats& a, const Floats& b) {
+  return mask ? a : b;
+}
+DEMIX_INLINE TwoHalves choose(const TwoMasks& mask, const TwoHalves& a, const TwoHalves& b) {
+  return {mask.low ? a.low : b.low, mask.high ? a.high : b.high};
+}
+
+// `value` in every lane, and the lanes' numbers.
+template <typename V>
+DEMIX_INLINE V every_lane(float value) {
+  return V{} + value;
+}
+template <typename V>
+DEMIX_INLINE V lane_numbers() {
+  constexpr float kNumbers[kLanes] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  V numbers;
+  load(kNumbers, numbers);
+  return numbers;
+}
+
+// Sum and largest of the lanes, always in the same order: halves, quarters, … folded together.
+DEMIX_INLINE float sum_of(const TwoHalves& lanes) {
+  HalfFloats x = lanes.low + lanes.high;
+  x += __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3);
+  x += __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5);
+  x += __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6);
+  return x[0];
+}
+DEMIX_INLINE float largest_of(const TwoHalves& lanes) {
+  HalfFloats x = lanes.low > lanes.high ? lanes.low : lanes.high;
+  HalfFloats y = __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3);
+  x = x > y ? x : y;
+  y = __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5);
+  x = x > y ? x : y;
+  y = __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6);
+  x = x > y ? x : y;
+  return x[0];
+}
+DEMIX_INLINE TwoHalves halves_of(const Floats& x) {
+  TwoHalves halves;
+  std::memcpy(&halves, &x, sizeof halves);
+  return halves;
+}
+DEMIX_INLINE float sum_of(const Floats& x) { return sum_of(halves_of(x)); }
+DEMIX_INLINE float largest_of(const Floats& x) { return largest_of(halves_of(x)); }
+
+// What kernels are written for: any processor, or those with instructions that the vector
+// extensions do not reach. A kernel for one of them computes with its Floats, loads, stores and
+// functions.
+//
+// DEMIX_KERNEL(normalize, (const float* x, …), (x, …)) defines normalize as normalize_for<Isa>(x,
+// …), compiled for both and chosen when it is called.
 struct AnyCpu {
+  using Floats = TwoHalves;
   static DEMIX_INLINE void load(const float* from, Floats& to) { demix::load(from, to); }
   static DEMIX_INLINE void store(const Floats& from, float* to) { demix::store(from, to); }
   static DEMIX_INLINE void load(const BFloat16* from, Floats& to) {
-    HalfHalves halves[2];
-    std::memcpy(halves, from, sizeof halves);
-    HalfWords words[2];
-    for (int i = 0; i < 2; ++i) words[i] = __builtin_convertvector(halves[i], HalfWords) << 16;
-    std::memcpy(&to, words, sizeof to);
+    load_half(from, to.low);
+    load_half(from + kLanes / 2, to.high);
   }
   static DEMIX_INLINE void store(const Floats& from, BFloat16* to) {
-    HalfWords words[2];
-    std::memcpy(words, &from, sizeof words);
-    HalfHalves halves[2];
-    for (int i = 0; i < 2; ++i) {
-      const HalfWords rounded = (words[i] + 0x7fff + ((words[i] >> 16) & 1)) >> 16;
-      const HalfWords nan =
-          (words[i] & 0x7fffffff) > 0x7f800000 ? (words[i] >> 16) | 0x40 : rounded;
-      halves[i] = __builtin_convertvector(nan, HalfHalves);
-    }
-    std::memcpy(to, halves, sizeof halves);
+    store_half(from.low, to);
+    store_half(from.high, to + kLanes / 2);
   }
   // x = exp(x), relative error below 2e-7; below -86 it may count as -86, above 88 as 88. NaN stays
   // NaN.
   static DEMIX_INLINE void exponentiate(Floats& x) {
-    HalfFloats halves[2];
-    std::memcpy(halves, &x, sizeof halves);
-    for (int i = 0; i < 2; ++i) exponentiate(halves[i]);
-    std::memcpy(&x, halves, sizeof x);
+    exponentiate(x.low);
+    exponentiate(x.high);
   }
   // x = 1 / x, relative error below 2e-7, for x in [1e-30, 1e30].
-  static DEMIX_INLINE void invert(Floats& x) { x = 1.0F / x; }
+  static DEMIX_INLINE void invert(Floats& x) { x = {1.0F / x.low, 1.0F / x.high}; }
   // x = min(x, limit); NaN stays NaN.
-  static DEMIX_INLINE void limit(Floats& x, float limit) { x = x > limit ? Floats{} + limit : x; }
+  static DEMIX_INLINE void limit(Floats& x, float limit) {
+    x = choose(x > limit, every_lane<Floats>(limit), x);
+  }
 
  private:
+  static DEMIX_INLINE void load_half(const BFloat16* from, HalfFloats& to) {
+    HalfHalves halves;
+    std::memcpy(&halves, from, sizeof halves);
+    const HalfWords words = __builtin_convertvector(halves, HalfWords) << 16;
+    std::memcpy(&to, &words, sizeof to);
+  }
+  static DEMIX_INLINE void store_half(const HalfFloats& from, BFloat16* to) {
+    HalfWords words;
+    std::memcpy(&words, &from, sizeof words);
+    const HalfWords rounded = (words + 0x7fff + ((words >> 16) & 1)) >> 16;
+    const HalfWords nan = (words & 0x7fffffff) > 0x7f800000 ? (words >> 16) | 0x40 : rounded;
+    const HalfHalves halves = __builtin_convertvector(nan, HalfHalves);
+    std::memcpy(to, &halves, sizeof halves);
+  }
   static DEMIX_INLINE void exponentiate(HalfFloats& x) {
     x = x > 88.0F ? HalfFloats{} + 88.0F : x;
     x = x < -86.0F ? HalfFloats{} - 86.0F : x;
@@ -159,6 +231,7 @@ struct AnyCpu {
 // In assembler, since GCC does not inline intrinsics by way of functions that any processor can
 // run.
 struct Avx512Bf16 {
+  using Floats = demix::Floats;
   static DEMIX_INLINE void load(const float* from, Floats& to) { demix::load(from, to); }
   static DEMIX_INLINE void load(const BFloat16* from, Floats& to) {
     Words words;

@@ -127,7 +127,7 @@ DEMIX_INLINE void scatter_for(
   for (int64_t j = 0; j < queries.count; ++j) {
     T* to = out + queries.row(j) * stride + queries.head(j) * head_dim;
     for (int64_t d = 0; d < head_dim; d += kLanes) {
-      Floats value;
+      typename Isa::Floats value;
       load(path.mixed.data() + d / kBlockColumns * kQueries * kBlockColumns + j * kBlockColumns +
                d % kBlockColumns,
            value);

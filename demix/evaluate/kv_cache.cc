@@ -56,7 +56,7 @@ template <typename Isa, typename T>
 DEMIX_INLINE void scatter_for(const HeadView<T>& head, const float* inverse) {
   for (int64_t j = 0; j < head.queries; ++j) {
     for (int64_t d = 0; d < head.head_dim; d += kLanes) {
-      Floats value;
+      typename Isa::Floats value;
       load(head.mixed + (d / kBlockColumns * head.queries + j) * kBlockColumns + d % kBlockColumns,
            value);
       value *= inverse[j];

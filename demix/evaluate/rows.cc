@@ -8,13 +8,14 @@ namespace {
 
 // The whole vector, or its first `count` elements and zeros.
 template <typename Isa, typename T>
-DEMIX_INLINE void load_some(const T* from, int64_t count, Floats& to) {
+DEMIX_INLINE void load_some(const T* from, int64_t count, typename Isa::Floats& to) {
   if (count >= kLanes) return Isa::load(from, to);
-  to = Floats{};
-  for (int64_t i = 0; i < count; ++i) to[i] = to_float(from[i]);
+  float lanes[kLanes] = {};
+  for (int64_t i = 0; i < count; ++i) lanes[i] = to_float(from[i]);
+  load(lanes, to);
 }
 template <typename Isa, typename T>
-DEMIX_INLINE void store_some(const Floats& from, int64_t count, T* to) {
+DEMIX_INLINE void store_some(const typename Isa::Floats& from, int64_t count, T* to) {
   if (count >= kLanes) return Isa::store(from, to);
   T lanes[kLanes];
   Isa::store(from, lanes);
@@ -25,6 +26,7 @@ DEMIX_INLINE void store_some(const Floats& from, int64_t count, T* to) {
 template <typename Isa, typename T>
 DEMIX_INLINE float inverse_size(const T* x, int64_t columns, float eps) {
   constexpr int64_t kTogether = 4;  // sums that do not wait for one another
+  using Floats = typename Isa::Floats;
   Floats sums[kTogether] = {}, value;
   int64_t i = 0;
   for (; i + kTogether * kLanes <= columns; i += kTogether * kLanes)
@@ -48,7 +50,7 @@ DEMIX_INLINE void normalize_for(
     T* to = out.first + r * out.stride;
     const float scale = inverse_size<Isa>(from, columns, by.eps);
     for (int64_t i = 0; i < columns; i += kLanes) {
-      Floats value, factor;
+      typename Isa::Floats value, factor;
       Isa::load(from + i, value);
       Isa::load(by.weight + i, factor);
       Isa::store(value * scale * factor, to + i);
@@ -62,7 +64,7 @@ DEMIX_INLINE void finish_block(const Block& block, const T* bias, Strided<T> out
     const float* from = block.values + r * kBlockColumns;
     T* to = out.first + r * out.stride;
     for (int64_t c = 0; c < block.columns; c += kLanes) {
-      Floats value, more;
+      typename Isa::Floats value, more;
       load(from + c, value);
       if (bias) {
         Isa::load(bias + c, more);
@@ -93,7 +95,7 @@ DEMIX_INLINE void store_gated_block_for(const Block& block,
     const float* from = block.values + r * kBlockColumns;
     T* to = out.first + r * out.stride;
     for (int64_t c = 0; c < block.columns; c += kLanes) {
-      Floats gate, up, bias;
+      typename Isa::Floats gate, up, bias;
       load(from + c, gate);
       load(from + kBlockColumns / 2 + c, up);
       if (biases.gate) {
@@ -103,7 +105,7 @@ DEMIX_INLINE void store_gated_block_for(const Block& block,
         up += bias;
       }
       // e⁻ᵍ of gates below -64 would leave what invert() takes; such gates let nothing through.
-      Floats power = -gate;
+      typename Isa::Floats power = -gate;
       Isa::limit(power, 64.0F);
       Isa::exponentiate(power);
       power += 1.0F;
@@ -129,13 +131,13 @@ DEMIX_INLINE void rotate_heads_for(Strided<T> x,
       const float scale = norm.weight ? inverse_size<Isa>(head, head_dim, norm.eps) : 1;
       for (int64_t d = 0; d < half; d += kLanes) {
         const int64_t count = half - d;
-        Floats a, b, c, s;
+        typename Isa::Floats a, b, c, s;
         load_some<Isa>(head + d, count, a);
         load_some<Isa>(head + half + d, count, b);
         load_some<Isa>(cos + d, count, c);
         load_some<Isa>(sin + d, count, s);
         if (norm.weight) {
-          Floats factor;
+          typename Isa::Floats factor;
           load_some<Isa>(norm.weight + d, count, factor);
           a *= factor * scale;
           load_some<Isa>(norm.weight + half + d, count, factor);
@@ -150,10 +152,9 @@ DEMIX_INLINE void rotate_heads_for(Strided<T> x,
 
 template <typename Isa>
 DEMIX_INLINE void add_logits_for(const Block& block, LaneSums* sums) {
+  using Floats = typename Isa::Floats;
   constexpr int64_t kVectors = kBlockColumns / kLanes;
-  const Floats lowest = Floats{} - INFINITY;
-  Floats lane;
-  for (int i = 0; i < kLanes; ++i) lane[i] = static_cast<float>(i);
+  const Floats lane = lane_numbers<Floats>(), lowest = every_lane<Floats>(-INFINITY);
   for (int64_t r = 0; r < block.rows; ++r) {
     Floats x[kVectors], largest, sum;
     load(sums[r].largest, largest);
@@ -163,16 +164,16 @@ DEMIX_INLINE void add_logits_for(const Block& block, LaneSums* sums) {
       load(block.values + r * kBlockColumns + i * kLanes, x[i]);
       if (block.columns < kBlockColumns) {
         const auto left = static_cast<float>(block.columns - i * kLanes);
-        x[i] = lane < left ? x[i] : lowest;
+        x[i] = choose(lane < left, x[i], lowest);
       }
-      largest = x[i] > largest ? x[i] : largest;
+      largest = choose(x[i] > largest, x[i], largest);
     }
     // A lane that has seen nothing but -inf would give -inf - -inf.
-    Floats factor = before == largest ? Floats{} : before - largest;
+    Floats factor = choose(before == largest, Floats{}, before - largest);
     Isa::exponentiate(factor);
     sum *= factor;
     for (int i = 0; i < kVectors; ++i) {
-      x[i] = x[i] == lowest ? x[i] : x[i] - largest;
+      x[i] = choose(x[i] == lowest, x[i], x[i] - largest);
       Isa::exponentiate(x[i]);
       sum += x[i];
     }

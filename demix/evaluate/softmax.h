@@ -20,15 +20,14 @@ DEMIX_INLINE float soften_scores(const float* scores,
                                  int64_t panels,
                                  float scale,
                                  C* probabilities) {
-  Floats lane;
-  for (int i = 0; i < kLanes; ++i) lane[i] = static_cast<float>(i);
-  const Floats lowest = Floats{} - INFINITY;
+  using Floats = typename Isa::Floats;
+  const Floats lane = lane_numbers<Floats>(), lowest = every_lane<Floats>(-INFINITY);
   Floats largest = lowest, x;
   const auto place = [&](int64_t at) { return at / kPanelPositions * next + at % kPanelPositions; };
   for (int64_t at = 0; at < seen; at += kLanes) {
     load(scores + place(at), x);
-    x = lane < static_cast<float>(seen - at) ? x : lowest;
-    largest = x > largest ? x : largest;
+    x = choose(lane < static_cast<float>(seen - at), x, lowest);
+    largest = choose(x > largest, x, largest);
   }
   const float top = largest_of(largest) * scale;
   Floats sum = {};
@@ -41,7 +40,7 @@ DEMIX_INLINE float soften_scores(const float* scores,
     load(scores + place(at), x);
     x = x * scale - top;
     Isa::exponentiate(x);
-    x = lane < static_cast<float>(seen - at) ? x : Floats{};
+    x = choose(lane < static_cast<float>(seen - at), x, Floats{});
     sum += x;
     Isa::store(x, to);
   }

@@ -13,12 +13,11 @@ namespace {
 // A block of all updates stays in the first-level cache for up to about ten models.
 constexpr int64_t kBlock = 1024;
 
-// update = model − base, padded with zeros to whole vectors; returns |model|².
-DEMIX_CPU_CLONES float subtract(const float* model,
-                                const float* base,
-                                int64_t count,
-                                float* update) {
-  Floats sum = {}, x, y;
+// update = model − base, padded with zeros to whole vectors; square += |model|².
+template <typename Isa>
+DEMIX_INLINE void subtract_for(
+    const float* model, const float* base, int64_t count, float* update, double& square) {
+  typename Isa::Floats sum = {}, x, y;
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
     load(model + i, x);
@@ -26,19 +25,24 @@ DEMIX_CPU_CLONES float subtract(const float* model,
     sum += x * x;
     store(x - y, update + i);
   }
-  float square = sum_of(sum);
+  float total = sum_of(sum);
   if (i < count) std::fill(update + i, update + i + kLanes, 0.f);
   for (; i < count; ++i) {
-    square += model[i] * model[i];
+    total += model[i] * model[i];
     update[i] = model[i] - base[i];
   }
-  return square;
+  square += total;
 }
+DEMIX_KERNEL(
+    subtract,
+    (const float* model, const float* base, int64_t count, float* update, double& square),
+    (model, base, count, update, square))
 
 // dots[j] = x · ys[j] for four rows `stride` apart.
-DEMIX_CPU_CLONES void dot_four(
+template <typename Isa>
+DEMIX_INLINE void dot_four_for(
     const float* x, const float* ys, int64_t stride, int64_t count, float* dots) {
-  Floats a = {}, b = {}, c = {}, d = {}, u, v;
+  typename Isa::Floats a = {}, b = {}, c = {}, d = {}, u, v;
   for (int64_t i = 0; i < count; i += kLanes) {
     load(x + i, u);
     load(ys + i, v);
@@ -55,6 +59,9 @@ DEMIX_CPU_CLONES void dot_four(
   dots[2] = sum_of(c);
   dots[3] = sum_of(d);
 }
+DEMIX_KERNEL(dot_four,
+             (const float* x, const float* ys, int64_t stride, int64_t count, float* dots),
+             (x, ys, stride, count, dots))
 
 }  // namespace
 
@@ -78,9 +85,9 @@ void UpdateStatistics::add(const float* base, std::span<const float* const> mode
     const int64_t padded = (size + kLanes - 1) / kLanes * kLanes;
     const auto update = [&](size_t k) { return updates.get() + k * kBlock; };
     // The base's square is that of a model without update.
-    base_square_ += subtract(base + begin, base + begin, size, update(models_));
+    subtract(base + begin, base + begin, size, update(models_), base_square_);
     for (size_t k = 0; k < models_; ++k)
-      squares_[k] += subtract(models[k] + begin, base + begin, size, update(k));
+      subtract(models[k] + begin, base + begin, size, update(k), squares_[k]);
     for (size_t k = 0; k < models_; ++k) {
       const size_t end = with_cosines_ ? models_ : k + 1;
       for (size_t l = k; l < end; l += 4) {

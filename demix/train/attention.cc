@@ -37,7 +37,7 @@ struct Seen {
 template <typename Isa, typename T, typename F>
 DEMIX_INLINE void replace_seen(T* row, const Seen& seen, F&& f) {
   for (int64_t j = 0; j < seen.keys; j += kLanes) {
-    Floats x = {};
+    typename Isa::Floats x = {};
     if (j >= seen.begin() && j < seen.last) {
       f(j, x);
       keep_between(x, j, seen.first, seen.last, 0);
@@ -50,11 +50,12 @@ DEMIX_INLINE void replace_seen(T* row, const Seen& seen, F&& f) {
 // whole vectors. Returns the log of the normaliser.
 template <typename Isa, typename T>
 DEMIX_INLINE float softmax_row(T* row, const Seen& seen, float scale, float* exps) {
-  Floats largest = Floats{} - INFINITY, sums = {}, y;
+  using Floats = typename Isa::Floats;
+  Floats largest = every_lane<Floats>(-INFINITY), sums = {}, y;
   for (int64_t j = seen.begin(); j < seen.last; j += kLanes) {
     load_first<Isa>(row + j, seen.keys - j, y);
     keep_between(y, j, seen.first, seen.last, -INFINITY);
-    largest = y > largest ? y : largest;
+    largest = choose(y > largest, y, largest);
   }
   const float top = largest_of(largest);
   for (int64_t j = seen.begin(); j < seen.last; j += kLanes) {
@@ -76,7 +77,7 @@ DEMIX_INLINE float softmax_row(T* row, const Seen& seen, float scale, float* exp
 // Scores to the probabilities of the forward pass.
 template <typename Isa, typename T>
 DEMIX_INLINE void softmax_row_again(T* row, const Seen& seen, float scale, float normaliser) {
-  replace_seen<Isa>(row, seen, [&](int64_t j, Floats& x) __attribute__((always_inline)) {
+  replace_seen<Isa>(row, seen, [&](int64_t j, typename Isa::Floats& x) __attribute__((always_inline)) {
     load_first<Isa>(row + j, seen.keys - j, x);
     x = x * scale - normaliser;
     Isa::exponentiate(x);
@@ -88,6 +89,7 @@ DEMIX_INLINE void softmax_row_again(T* row, const Seen& seen, float scale, float
 template <typename Isa, typename T>
 DEMIX_INLINE void softmax_row_backward(
     T* dp, const T* p, const T* out, const T* d_out, int64_t D, const Seen& seen, float scale) {
+  using Floats = typename Isa::Floats;
   Floats products = {}, a, b;
   for (int64_t d = 0; d < D; d += kLanes) {
     load_first<Isa>(out + d, D - d, a);
@@ -152,7 +154,7 @@ DEMIX_INLINE void soften_backward_for(
 template <typename Isa, typename T>
 DEMIX_INLINE void round_to_for(T* to, const float* x, int64_t n) {
   for (int64_t i = 0; i < n; i += kLanes) {
-    Floats a;
+    typename Isa::Floats a;
     load_first<Isa>(x + i, n - i, a);
     store_first<Isa>(a, n - i, to + i);
   }

@@ -25,12 +25,12 @@ constexpr int64_t kMinBlockTokens = 128;
 // scratch for V numbers, rounded up to whole vectors.
 template <typename Isa, typename T>
 DEMIX_INLINE double cross_entropy_row(T* row, float* exps, int64_t V, int64_t target, float scale) {
-  const Floats lowest = Floats{} - INFINITY;
-  Floats largest = lowest, sums = {}, x;
+  using Floats = typename Isa::Floats;
+  Floats largest = every_lane<Floats>(-INFINITY), sums = {}, x;
   for (int64_t v = 0; v < V; v += kLanes) {
     load_first<Isa>(row + v, V - v, x);
     keep_between(x, v, 0, V, -INFINITY);
-    largest = x > largest ? x : largest;
+    largest = choose(x > largest, x, largest);
   }
   const float top = largest_of(largest);
   const double logit = to_float(row[target]);
@@ -48,7 +48,7 @@ DEMIX_INLINE double cross_entropy_row(T* row, float* exps, int64_t V, int64_t ta
     x *= factor;
     store_first<Isa>(x, V - v, row + v);
   }
-  store_first<Isa>(Floats{} + (exps[target] * factor - scale), 1, row + target);
+  store_first<Isa>(every_lane<Floats>(exps[target] * factor - scale), 1, row + target);
   return std::log(static_cast<double>(sum)) + top - logit;
 }
 

@@ -10,7 +10,7 @@ namespace demix {
 
 // The first `count` numbers, and zeros behind them where there are fewer than kLanes.
 template <typename Isa, typename T>
-DEMIX_INLINE void load_first(const T* from, int64_t count, Floats& to) {
+DEMIX_INLINE void load_first(const T* from, int64_t count, typename Isa::Floats& to) {
   if (count >= kLanes) return Isa::load(from, to);
   T lanes[kLanes] = {};
   std::copy_n(from, count, lanes);
@@ -18,7 +18,7 @@ DEMIX_INLINE void load_first(const T* from, int64_t count, Floats& to) {
 }
 
 template <typename Isa, typename T>
-DEMIX_INLINE void store_first(const Floats& from, int64_t count, T* to) {
+DEMIX_INLINE void store_first(const typename Isa::Floats& from, int64_t count, T* to) {
   if (count >= kLanes) return Isa::store(from, to);
   T lanes[kLanes];
   Isa::store(from, lanes);
@@ -29,7 +29,7 @@ DEMIX_INLINE void store_first(const Floats& from, int64_t count, T* to) {
 template <typename Isa, typename T>
 DEMIX_INLINE void add_to_for(float* sum, const T* x, int64_t n) {
   for (int64_t i = 0; i < n; i += kLanes) {
-    Floats a, b;
+    typename Isa::Floats a, b;
     load_first<Isa>(x + i, n - i, b);
     load_first<Isa>(sum + i, n - i, a);
     store_first<Isa>(a + b, n - i, sum + i);
@@ -37,11 +37,11 @@ DEMIX_INLINE void add_to_for(float* sum, const T* x, int64_t n) {
 }
 
 // x, whose first lane is number `place` of a row, with `other` outside [first, last).
-DEMIX_INLINE void keep_between(Floats& x, int64_t place, int64_t first, int64_t last, float other) {
-  constexpr Floats kLane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  const Floats others = Floats{} + other;
-  if (place < first) x = kLane < static_cast<float>(first - place) ? others : x;
-  if (place + kLanes > last) x = kLane < static_cast<float>(last - place) ? x : others;
+template <typename V>
+DEMIX_INLINE void keep_between(V& x, int64_t place, int64_t first, int64_t last, float other) {
+  const V lane = lane_numbers<V>(), others = every_lane<V>(other);
+  if (place < first) x = choose(lane < static_cast<float>(first - place), others, x);
+  if (place + kLanes > last) x = choose(lane < static_cast<float>(last - place), x, others);
 }
 
 }  // namespace demix
