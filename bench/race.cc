@@ -1,7 +1,8 @@
 // What do fewer items per proxy cost a search, and what do races save?
 //
 //     cmake --build --preset release --target bench_race
-//     build/release/bench_race TABLE.items.jsonl|accuracies_7|accuracies_15 [--seeds 20] [--budget 28] [--items 1000]
+//     build/release/bench_race TABLE.items.jsonl|accuracies_7|accuracies_15 [--seeds 20] [--budget
+//     28] [--items 1000]
 //
 // TABLE is of bench_proxies: what each item of each metric adds for many real proxies. Goal of a
 // proxy: mean over domains of the standardised domain score on all items; regret: how far the
@@ -122,10 +123,11 @@ std::vector<double> standardised_mean(const std::vector<std::vector<double>>& do
   return goal;
 }
 
-// Proxies whose ability in a domain is a smooth landscape's score. An item is answered rightly where
+// Proxies whose ability in a domain is a smooth landscape's score. An item is answered rightly
+// where
 //     spread · ability + Σ_j w_j effect_j > difficulty
-// with a normal difficulty and, of each item, a normal effect of each dataset: accuracies differ by two points between
-// typical mixtures, and one item in eight flips.
+// with a normal difficulty and, of each item, a normal effect of each dataset: accuracies differ by
+// two points between typical mixtures, and one item in eight flips.
 struct Simulated {
   Table table;
   std::vector<double> goal;
@@ -248,13 +250,15 @@ struct Study {
       print(fmt::format("{:g} of the items, random", share), share, [&](Rng& rng) {
         return regret_of(
             goal,
-            best_of(standardised_mean(domain_scores(table, at_random(table, rng), share)), shuffled(rng)));
+            best_of(standardised_mean(domain_scores(table, at_random(table, rng), share)),
+                    shuffled(rng)));
       });
       print(fmt::format("{:g} of the items, by information", share), share, [&](Rng& rng) {
         auto known = shuffled(rng);
         known.resize(8);
         const auto order = by_information(table, known);
-        return regret_of(goal, best_of(standardised_mean(domain_scores(table, order, share)), shuffled(rng)));
+        return regret_of(
+            goal, best_of(standardised_mean(domain_scores(table, order, share)), shuffled(rng)));
       });
     }
   }
@@ -325,7 +329,8 @@ struct Study {
       const auto rows = static_cast<size_t>(0.75 * static_cast<double>(budget) / share);
       const auto finished = static_cast<size_t>(0.25 * static_cast<double>(budget) / (1 - share));
       if (rows + finished > table.proxies()) continue;
-      print(fmt::format("{} proxies on {:g} of the items, then the best {} on all", rows, share, finished),
+      print(fmt::format(
+                "{} proxies on {:g} of the items, then the best {} on all", rows, share, finished),
             static_cast<double>(rows) * share + static_cast<double>(finished) * (1 - share),
             [&](Rng& rng) { return learned_twice(rows, share, finished, rng); });
     }
@@ -335,14 +340,16 @@ struct Study {
     auto order = shuffled(rng);
     const Order items = at_random(table, rng);
     const auto coarse = domain_scores(table, items, share), fine = domain_scores(table, items, 1);
-    std::vector<size_t> learned_from(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(rows));
+    std::vector<size_t> learned_from(order.begin(),
+                                     order.begin() + static_cast<std::ptrdiff_t>(rows));
     std::vector<bool> whole(table.proxies());
     const auto predict = [&] {
       Points seen(table.mixtures.columns());
       for (size_t i : learned_from) seen.add(table.mixtures.row(i));
       std::vector<double> values(table.proxies());
       for (size_t d = 0; d < coarse.size(); ++d) {
-        // By how much all items are easier than those of the share, and what the rest of a proxy's items changes.
+        // By how much all items are easier than those of the share, and what the rest of a proxy's
+        // items changes.
         std::vector<double> changes;
         for (size_t i : learned_from)
           if (whole[i]) changes.push_back(fine[d][i] - coarse[d][i]);
@@ -366,7 +373,8 @@ struct Study {
     };
     const std::vector<double> first = predict();
     std::vector<size_t> best = learned_from;
-    std::stable_sort(best.begin(), best.end(), [&](size_t a, size_t b) { return first[a] > first[b]; });
+    std::stable_sort(
+        best.begin(), best.end(), [&](size_t a, size_t b) { return first[a] > first[b]; });
     for (size_t i = 0; i < finished; ++i) whole[best[i]] = true;
     return regret_of(goal, best_of(predict(), order));
   }
@@ -379,7 +387,8 @@ int main(int argc, char** argv) {
   try {
     const std::vector<std::string> arguments(argv + 1, argv + argc);
     if (arguments.empty())
-      throw demix::Error("usage: bench_race TABLE.items.jsonl|accuracies_7|accuracies_15 [OPTIONS]");
+      throw demix::Error(
+          "usage: bench_race TABLE.items.jsonl|accuracies_7|accuracies_15 [OPTIONS]");
     demix::Study study;
     size_t budget = 28, items = 1000;
     for (size_t i = 1; i + 1 < arguments.size(); i += 2) {
@@ -403,8 +412,8 @@ int main(int argc, char** argv) {
     } else {
       study.table = demix::read_table(arguments[0]);
       demix::Rng rng(1);
-      study.goal =
-          demix::standardised_mean(demix::domain_scores(study.table, demix::at_random(study.table, rng), 1));
+      study.goal = demix::standardised_mean(
+          demix::domain_scores(study.table, demix::at_random(study.table, rng), 1));
     }
     fmt::print(
         "{} proxies, {} metrics: what, cost in proxies with all items (per proxy above), "

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "demix/core/config.h"
 #include "demix/core/error.h"
 #include "demix/core/json.h"
+#include "demix/search/swarm_columns.h"
 #include "demix/search/tournament.h"
 
 namespace demix::cli {
@@ -70,7 +72,9 @@ Json to_json(const FitResult& result) {
     tolerance[result.datasets[j]] = {{"low", range.low},
                                      {"high", range.high},
                                      {"low_bound", range.low_bound},
-                                     {"high_bound", range.high_bound}};
+                                     {"high_bound", range.high_bound},
+                                     {"low_floor", range.low_floor},
+                                     {"high_floor", range.high_floor}};
   }
   for (const FrontPoint& point : result.front) {
     Json shares = Json::object(), scores = Json::object();
@@ -104,7 +108,8 @@ Json to_json(const FitResult& result) {
           {"goal", result.goal},
           {"goal_prior", result.goal_prior},
           {"goal_stderr", result.goal_error},
-          {"kl", result.kl},
+          {"kl", std::isfinite(result.kl) ? Json(result.kl) : Json(nullptr)},
+          {"kl_is_infinite", !std::isfinite(result.kl)},
           {"tolerance", tolerance},
           {"front", front},
           {"climbs",
@@ -126,18 +131,18 @@ size_t widest(const std::vector<std::string>& names, size_t at_least) {
 
 void print_directions(const FitResult& result) {
   for (const bool higher : {false, true}) {
-    std::vector<std::string> names;
-    bool assumed = false;
-    for (size_t m = 0; m < result.metrics.size(); ++m) {
-      if (result.higher_is_better[m] != higher) continue;
-      names.push_back(result.metrics[m]);
-      assumed = assumed || !result.told[m];
+    for (const bool told : {true, false}) {
+      std::vector<std::string> names;
+      for (size_t m = 0; m < result.metrics.size(); ++m) {
+        if (result.higher_is_better[m] == higher && result.told[m] == told)
+          names.push_back(result.metrics[m]);
+      }
+      if (names.empty()) continue;
+      fmt::print("{} is better{}: {}\n",
+                 higher ? "higher" : "lower",
+                 told ? "" : " (assumed from the names)",
+                 fmt::join(names, ", "));
     }
-    if (names.empty()) continue;
-    fmt::print("{} is better{}: {}\n",
-               higher ? "higher" : "lower",
-               assumed ? " (assumed from the names)" : "",
-               fmt::join(names, ", "));
   }
 }
 
@@ -189,12 +194,19 @@ void print_holdout(const FitResult& result) {
   fmt::print("{:<{}}  {:>8}\n", "mean", width, cell(result.holdout_mean_spearman, 4));
 }
 
+std::string words_for(const Tolerance& range) {
+  const char* low = range.low_bound ? "[" : range.low_floor ? "(" : " ";
+  const char* high = range.high_bound ? "]" : range.high_floor ? ")" : " ";
+  return fmt::format("{}{:.4f} .. {:.4f}{}", low, range.low, range.high, high);
+}
+
 void print_mixture(const FitResult& result) {
   const size_t width = widest(result.datasets, 7);
   fmt::print(
       "\nProposed mixture, and how far each share can move, the others in their ratios, before the "
-      "goal falls by the\nstandard error of one run ({:.3g}); [ and ] are limits of the "
-      "constraints\n{:<{}}  {:>8} {:>8} {:>20}\n",
+      "goal falls by {:.3g},\nwhich is what one run's goal differs by from its prediction (one "
+      "standard deviation); [ and ] are limits of the\nconstraints, ( and ) those of floors\n"
+      "{:<{}}  {:>8} {:>8} {:>20}\n",
       result.goal_error,
       "dataset",
       width,
@@ -202,22 +214,16 @@ void print_mixture(const FitResult& result) {
       "prior",
       "from .. to");
   for (size_t j = 0; j < result.datasets.size(); ++j) {
-    std::string range = "-";
-    if (!result.tolerance.empty()) {
-      const Tolerance& t = result.tolerance[j];
-      range = fmt::format(
-          "{}{:.4f} .. {:.4f}{}", t.low_bound ? "[" : " ", t.low, t.high, t.high_bound ? "]" : " ");
-    }
     fmt::print("{:<{}}  {:>8.4f} {:>8.4f} {:>20}\n",
                result.datasets[j],
                width,
                result.mixture[j],
                result.prior[j],
-               range);
+               words_for(result.tolerance[j]));
   }
   if (result.starts > 0) {
     fmt::print(
-        "{} of {} climbs by gradients ended equally high{}; KL from the prior {:.3f}\n",
+        "{} of {} climbs by gradients ended equally high{}; ",
         result.agreed,
         result.starts,
         result.smooth
@@ -225,9 +231,10 @@ void print_mixture(const FitResult& result) {
             : fmt::format(" on the smooth part of the goal, and small moves over the steps of its "
                           "trees added {:.2g} to the goal of {:.4g}",
                           result.by_moves,
-                          result.goal),
-        result.kl);
+                          result.goal));
   }
+  fmt::print("KL from the prior {}\n",
+             std::isfinite(result.kl) ? fmt::format("{:.3f}", result.kl) : "infinite");
 }
 
 void print_predicted(const FitResult& result) {
@@ -279,21 +286,41 @@ void print_tables(const FitResult& result) {
   print_front(result);
 }
 
-// "web=0.6,code=0.4".
+// "web=0.6, code=0.4". A dataset's name may have commas.
 std::map<std::string, double> parse_prior(const std::string& text) {
   std::map<std::string, double> prior;
-  for (const std::string& item : CLI::detail::split(text, ',')) {
+  std::string item;
+  for (const std::string& piece : CLI::detail::split(text, ',')) {
+    item += item.empty() ? piece : "," + piece;
     const size_t equals = item.rfind('=');
-    double weight = 0;
-    if (equals == std::string::npos || equals == 0 ||
-        !CLI::detail::lexical_cast(item.substr(equals + 1), weight)) {
-      throw Error("--prior: '{}', expected DATASET=WEIGHT", item);
-    }
-    if (!prior.try_emplace(item.substr(0, equals), weight).second) {
-      throw Error("--prior: dataset '{}' comes twice", item.substr(0, equals));
-    }
+    if (equals == std::string::npos) continue;
+    const std::string name(without_blanks(std::string_view(item).substr(0, equals)));
+    const auto weight = finite_number(without_blanks(std::string_view(item).substr(equals + 1)));
+    if (name.empty() || !weight) break;
+    if (!prior.try_emplace(name, *weight).second)
+      throw Error("--prior: dataset '{}' comes twice", name);
+    item.clear();
   }
+  if (!without_blanks(item).empty() || prior.empty())
+    throw Error("--prior: '{}', expected DATASET=WEIGHT", item.empty() ? text : item);
   return prior;
+}
+
+// Lists of metrics, whose names may have commas.
+void name_metrics(const Options& options,
+                  const CLI::App& command,
+                  const std::vector<std::string>& metrics,
+                  FitConfig& config) {
+  const auto said = [&](const char* name) { return command.get_option(name)->count() > 0; };
+  if (said("--higher-is-better"))
+    config.higher_is_better = joined_to_names(options.given.higher_is_better, metrics);
+  if (said("--lower-is-better"))
+    config.lower_is_better = joined_to_names(options.given.lower_is_better, metrics);
+  if (said("--optimise")) {
+    config.weights.clear();
+    for (const std::string& name : joined_to_names(options.optimise, metrics))
+      config.weights[name] = 1;
+  }
 }
 
 void fit(const Options& options, const CLI::App& command) {
@@ -308,26 +335,24 @@ void fit(const Options& options, const CLI::App& command) {
   if (said("--average-of")) config.average_of = options.given.average_of;
   if (said("--front")) config.front = options.given.front;
   if (said("--prior")) config.prior = parse_prior(options.prior);
-  if (said("--higher-is-better")) config.higher_is_better = options.given.higher_is_better;
-  if (said("--lower-is-better")) config.lower_is_better = options.given.lower_is_better;
-  if (said("--optimise")) {
-    config.weights.clear();
-    for (const std::string& name : options.optimise) config.weights[name] = 1;
-  }
+  if (said("--ignore")) config.ignore = options.given.ignore;
   config.check();
   if (!options.holdout.empty() && options.holdout.size() != 2) {
     throw Error("--holdout names {} files, expected the mixtures and the scores",
                 options.holdout.size());
   }
-  const Swarm swarm = read_swarm(options.mixtures, options.scores);
+  const Swarm swarm = read_swarm(options.mixtures, options.scores, config.ignore);
+  name_metrics(options, command, swarm.metrics, config);
   std::optional<Swarm> holdout;
-  if (!options.holdout.empty()) holdout = read_swarm(options.holdout[0], options.holdout[1]);
+  if (!options.holdout.empty())
+    holdout = read_swarm(options.holdout[0], options.holdout[1], config.ignore);
   const FitResult result = fit_swarm(config, swarm, holdout ? &*holdout : nullptr);
   if (options.json) {
     fmt::print("{}\n", to_json(result).dump(2));
   } else {
     print_tables(result);
   }
+  std::fflush(stdout);  // else warnings stand within the tables where both go to one file
   for (const std::string& warning : result.warnings) {
     fmt::print(stderr, "warning: {}\n", warning);
   }
@@ -343,6 +368,11 @@ void add_fit(CLI::App& app) {
       ->required();
   command->add_option("--scores", options->scores, "CSV: the same runs, a column per metric")
       ->required();
+  command
+      ->add_option("--ignore",
+                   options->given.ignore,
+                   "columns that are neither datasets nor metrics, in any of the files")
+      ->delimiter(',');
   command->add_option(
       "--predictor",
       options->given.predictor,
@@ -361,7 +391,7 @@ void add_fit(CLI::App& app) {
   command
       ->add_option("--higher-is-better",
                    options->given.higher_is_better,
-                   "metrics; else all but those named loss, bpb, ppl and the like")
+                   "metrics; else by name: all but loss, bpb, ce, mse, error and the like")
       ->delimiter(',');
   command->add_option("--lower-is-better", options->given.lower_is_better, "metrics")
       ->delimiter(',');

@@ -24,16 +24,18 @@ void add_study(CLI::App& app) {
   };
   auto options = std::make_shared<Options>();
   CLI::App* command = add_torch_command(app, "study");
-  CLI::Option* config =
-      command->add_option("CONFIG", options->config, "YAML configuration of the study");
+  command->add_option(
+      "CONFIG",
+      options->config,
+      "YAML configuration of the study; with --tables that of their study, whose seed and "
+      "number of resamples its intervals had");
   command->add_option(
       "--out", options->out, "its folder (default: runs/NAME of the configuration)");
-  command
-      ->add_option("--tables",
-                   options->tables,
-                   "trains nothing: computes calibrated estimates, gauges and agreement anew from "
-                   "the tables of an earlier study in this folder, and writes them there")
-      ->excludes(config);
+  command->add_option(
+      "--tables",
+      options->tables,
+      "trains nothing: computes calibrated estimates, gauges and agreement anew from "
+      "the tables of an earlier study in this folder, and writes them there");
   add_listen_option(*command, options->listen);
   command->footer(
       "Example: demix study recipes/fidelity/ladder.yaml --out runs/ladder\nRun it again to resume "
@@ -41,7 +43,8 @@ void add_study(CLI::App& app) {
   command->callback([options] {
     if (options->config.empty() && options->tables.empty())
       throw Error("demix study: give a configuration, or the --tables of an earlier study");
-    StudyConfig config;
+    const StudyConfig config =
+        options->config.empty() ? StudyConfig() : load_study_config(options->config);
     std::filesystem::path out = options->tables;
     StudyTables tables;
     if (!out.empty()) {
@@ -52,7 +55,6 @@ void add_study(CLI::App& app) {
       }
       write_tables(tables, out);
     } else {
-      config = load_study_config(options->config);
       out = options->out.empty() ? std::filesystem::path("runs") / options->config.stem()
                                  : options->out;
       if (works_for_another(out)) return;

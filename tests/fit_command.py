@@ -20,8 +20,9 @@ def main() -> None:
         # Least at web = 0.3.
         scores.write_text("index,code_bpb\n" + "".join(f"{i},{1 + (p - 0.3) ** 2}\n" for i, p in enumerate(RUNS)))
 
-        def fit(*arguments: str) -> subprocess.CompletedProcess:
-            command = [sys.argv[1], "fit", "--mixtures", mixtures, "--scores", scores, *arguments]
+        def fit(*arguments: str | pathlib.Path) -> subprocess.CompletedProcess:
+            files = [] if "--scores" in arguments else ["--scores", scores]
+            command = [sys.argv[1], "fit", "--mixtures", mixtures, *files, *arguments]
             return subprocess.run(command, capture_output=True, text=True)
 
         found = json.loads(fit("--json", "--predictor", "gaussian_process").stdout)
@@ -34,6 +35,36 @@ def main() -> None:
         tables = fit("--units", "rank", "--kl", "0.1").stdout
         for heading in ("Predictors, cross-validated", "Proposed mixture", "Predicted scores", "climbs by gradients"):
             assert heading in tables, tables
+
+        # Warnings come after the tables, also in one file.
+        both = subprocess.run(
+            [sys.argv[1], "fit", "--mixtures", mixtures, "--scores", scores, "--predictor", "ridge", "--front", "4",
+             "--lower-is-better", "code_bpb", "--prior", "web=1"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        ).stdout
+        lines = both.splitlines()
+        first = next(i for i, line in enumerate(lines) if line.startswith("warning: "))
+        assert all(line.startswith("warning: ") for line in lines[first:]), both
+        assert "A Pareto front needs two metrics" in both and "KL from the prior infinite" in both, both
+        assert "lower is better: code_bpb" in lines and "assumed" not in both, both
+
+        # Names with commas, blanks in lists, columns that are no data.
+        wide = folder / "wide.csv"
+        wide.write_text(
+            'index,"arc/acc,none","arc/acc_stderr,none",val_ce,note,seed\n'
+            + "".join(f"{i},{1 - (p - 0.3) ** 2},0.01,{1 + p},x,{i % 3}\n" for i, p in enumerate(RUNS))
+        )
+        given = ["--scores", wide, "--predictor", "ridge", "--json"]
+        assert "--ignore note" in fit(*given).stderr, fit(*given).stderr
+        named = fit(*given, "--ignore", "note", "--optimise", "arc/acc,none", "--prior", "web=1, code=1")
+        found = json.loads(named.stdout)
+        assert set(found["directions"]) == {"arc/acc,none", "val_ce"}, found["directions"]
+        assert found["directions"]["val_ce"]["higher_is_better"] is False, found["directions"]
+        assert abs(found["mixture"]["web"] - 0.3) < 0.02, found["mixture"]
+        assert "'seed' was left out" in named.stderr and found["kl_is_infinite"] is False, named.stderr
+        assert "low_floor" in found["tolerance"]["web"], found["tolerance"]
+        far = json.loads(fit("--predictor", "ridge", "--json", "--prior", "web=1").stdout)
+        assert far["kl"] is None and far["kl_is_infinite"] is True, far["kl"]
 
         mixtures.write_text(mixtures.read_text().replace(f"7,{RUNS[7]},", "7,0.9,"))
         refused = fit()

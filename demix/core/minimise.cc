@@ -2,10 +2,13 @@
 
 #include <nlopt.h>
 
+#include <Eigen/Core>
+#include <Eigen/QR>
 #include <algorithm>
 #include <cmath>
 #include <exception>
 #include <memory>
+#include <optional>
 
 #include "demix/core/error.h"
 
@@ -65,7 +68,49 @@ double call_linear(unsigned n, const double* x, double* gradient, void* data) {
   return sign * slack;
 }
 
+Eigen::Map<const Eigen::VectorXd> normal_of(const LinearConstraint& constraint) {
+  return {constraint.normal.data(), static_cast<Eigen::Index>(constraint.normal.size())};
+}
+
+// The only point that as many independent equalities as variables leave, if there are as many.
+std::optional<std::vector<double>> only_point(std::span<const LinearConstraint> constraints,
+                                              size_t n) {
+  const auto size = static_cast<Eigen::Index>(n);
+  Eigen::MatrixXd rows(size, size);
+  Eigen::VectorXd bounds(size);
+  Eigen::Index count = 0;
+  for (const LinearConstraint& constraint : constraints) {
+    if (!constraint.equality) continue;
+    rows.row(count) = normal_of(constraint);
+    bounds[count++] = constraint.bound;
+  }
+  if (count < size) return std::nullopt;
+  std::vector<double> x(n);
+  Eigen::Map<Eigen::VectorXd>(x.data(), size) = rows.colPivHouseholderQr().solve(bounds);
+  return x;
+}
+
 }  // namespace
+
+std::vector<LinearConstraint> without_dependent_equalities(
+    std::span<const LinearConstraint> constraints) {
+  constexpr double kDependent = 1e-9;
+  std::vector<LinearConstraint> kept;
+  std::vector<Eigen::VectorXd> directions;  // orthonormal, of those kept
+  for (const LinearConstraint& constraint : constraints) {
+    if (constraint.equality) {
+      Eigen::VectorXd rest = normal_of(constraint);
+      const double length = rest.norm();
+      // Twice, since once leaves what rounding left.
+      for (int pass = 0; pass < 2; ++pass)
+        for (const auto& direction : directions) rest -= direction.dot(rest) * direction;
+      if (rest.norm() <= kDependent * length) continue;
+      directions.push_back(rest.normalized());
+    }
+    kept.push_back(constraint);
+  }
+  return kept;
+}
 
 Minimum minimise(const SmoothFunction& f,
                  std::span<const double> start,
@@ -91,8 +136,14 @@ Minimum minimise(const SmoothFunction& f,
     succeed(nlopt_set_upper_bounds(optimiser.get(), options.upper.data()), "upper bounds");
     for (unsigned i = 0; i < n; ++i) minimum.x[i] = std::min(minimum.x[i], options.upper[i]);
   }
-  for (const LinearConstraint& constraint : options.constraints) {
+  for (const LinearConstraint& constraint : options.constraints)
     DEMIX_CHECK(constraint.normal.size() == n);
+  const auto constraints = without_dependent_equalities(options.constraints);
+  if (const auto point = only_point(constraints, n)) {
+    std::vector<double> unused(n);
+    return {.x = *point, .value = f(*point, unused), .evaluations = 1};
+  }
+  for (const LinearConstraint& constraint : constraints) {
     const auto add =
         constraint.equality ? nlopt_add_equality_constraint : nlopt_add_inequality_constraint;
     succeed(add(optimiser.get(),

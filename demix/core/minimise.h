@@ -26,9 +26,15 @@ struct Minimum {
   int evaluations = 0;
 };
 
+// The constraints, in their order, without equalities that follow from those before them.
+std::vector<LinearConstraint> without_dependent_equalities(
+    std::span<const LinearConstraint> constraints);
+
 // A local minimum near `start`, which need not meet the constraints. The result meets them to about
-// 1e-8. Sequential quadratic programming (Kraft 1988) with a dense model of the curvature: for up
-// to a few hundred variables. A value that is not finite counts as a very large one. Deterministic.
+// 1e-8; equalities may follow from each other but not contradict, and where they leave one point,
+// that is it. Sequential quadratic programming (Kraft 1988) with a dense model of the curvature:
+// for up to a few hundred variables. A value that is not finite counts as a very large one.
+// Deterministic.
 Minimum minimise(const SmoothFunction& f,
                  std::span<const double> start,
                  const MinimiseOptions& options = {});

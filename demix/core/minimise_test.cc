@@ -55,6 +55,21 @@ TEST(Minimise, OnTheSimplexTheCrossEntropyIsSmallestAtItsTarget) {
   EXPECT_NEAR(minimum.x[1], 0.1875, 1e-4);
 }
 
+TEST(Minimise, EqualitiesMayFollowFromEachOtherAndLeaveOnePoint) {
+  std::vector<LinearConstraint> constraints = {
+      {{1, 1}, 1, true}, {{1, 0}, 0}, {{2, 2}, 2, true}, {{1, 1}, 1, true}};
+  EXPECT_EQ(without_dependent_equalities(constraints).size(), 2u);
+  const std::vector<double> start = {0.2, 0.2};
+  auto minimum = minimise(rosenbrock, start, {.constraints = constraints});
+  EXPECT_NEAR(minimum.x[0] + minimum.x[1], 1, 1e-8);
+  EXPECT_NEAR(minimum.x[0], 0.6188, 1e-3);  // of 100 (1 - x - x²)² + (1 - x)²
+  constraints.push_back({{0, 1}, 0.25, true});
+  minimum = minimise(rosenbrock, start, {.constraints = constraints});
+  EXPECT_NEAR(minimum.x[0], 0.75, 1e-12);
+  std::vector<double> unused(2);
+  EXPECT_NEAR(minimum.value, rosenbrock(minimum.x, unused), 1e-12);
+}
+
 TEST(Minimise, ConstraintsMayBeCurved) {
   // The point of the unit disc that is lowest along (1, 1).
   const SmoothFunction sum = [](std::span<const double> x, std::span<double> gradient) {

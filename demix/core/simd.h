@@ -10,6 +10,7 @@
 #pragma GCC diagnostic ignored "-Wpsabi"
 #endif
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -66,8 +67,8 @@ DEMIX_INLINE float to_float(BFloat16 value) {
   return result;
 }
 
-// Without AVX-512, sixteen floats are two vectors of 32 bytes: compilers keep vectors that are longer than a register
-// in memory between any two operations.
+// Without AVX-512, sixteen floats are two vectors of 32 bytes: compilers keep vectors that are
+// longer than a register in memory between any two operations.
 typedef float HalfFloats __attribute__((vector_size(32)));
 typedef int32_t HalfInts __attribute__((vector_size(32)));
 typedef uint32_t HalfWords __attribute__((vector_size(32)));
@@ -85,20 +86,20 @@ struct TwoMasks {
   DEMIX_INLINE TwoHalves operator op(const TwoHalves& a, float b) {             \
     return {a.low op b, a.high op b};                                           \
   }                                                                             \
-  DEMIX_INLINE TwoHalves& operator op##=(TwoHalves& a, const TwoHalves& b) {    \
+  DEMIX_INLINE TwoHalves& operator op## = (TwoHalves & a, const TwoHalves& b) { \
     return a = a op b;                                                          \
   }                                                                             \
-  DEMIX_INLINE TwoHalves& operator op##=(TwoHalves& a, float b) { return a = a op b; }
+  DEMIX_INLINE TwoHalves& operator op## = (TwoHalves & a, float b) { return a = a op b; }
 DEMIX_OF_TWO_HALVES(+)
 DEMIX_OF_TWO_HALVES(-)
 DEMIX_OF_TWO_HALVES(*)
 #undef DEMIX_OF_TWO_HALVES
-#define DEMIX_OF_TWO_HALVES(op)                                                \
-  DEMIX_INLINE TwoMasks operator op(const TwoHalves& a, const TwoHalves& b) {  \
-    return {a.low op b.low, a.high op b.high};                                 \
-  }                                                                            \
-  DEMIX_INLINE TwoMasks operator op(const TwoHalves& a, float b) {             \
-    return {a.low op b, a.high op b};                                          \
+#define DEMIX_OF_TWO_HALVES(op)                                               \
+  DEMIX_INLINE TwoMasks operator op(const TwoHalves& a, const TwoHalves& b) { \
+    return {a.low op b.low, a.high op b.high};                                \
+  }                                                                           \
+  DEMIX_INLINE TwoMasks operator op(const TwoHalves& a, float b) {            \
+    return {a.low op b, a.high op b};                                         \
   }
 DEMIX_OF_TWO_HALVES(<)
 DEMIX_OF_TWO_HALVES(>)
@@ -283,5 +284,22 @@ struct Avx512Bf16 {
   void name parameters { name##_for<AnyCpu> arguments; }
 
 #endif
+
+// The first `count` numbers, and zeros behind them where there are fewer than kLanes.
+template <typename Isa, typename T>
+DEMIX_INLINE void load_first(const T* from, int64_t count, typename Isa::Floats& to) {
+  if (count >= kLanes) return Isa::load(from, to);
+  T lanes[kLanes] = {};
+  std::copy_n(from, count, lanes);
+  Isa::load(lanes, to);
+}
+
+template <typename Isa, typename T>
+DEMIX_INLINE void store_first(const typename Isa::Floats& from, int64_t count, T* to) {
+  if (count >= kLanes) return Isa::store(from, to);
+  T lanes[kLanes];
+  Isa::store(from, lanes);
+  std::copy_n(lanes, count, to);
+}
 
 }  // namespace demix

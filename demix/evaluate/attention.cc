@@ -132,13 +132,7 @@ DEMIX_INLINE void scatter_for(
                d % kBlockColumns,
            value);
       value *= path.inverse[j];
-      if (d + kLanes <= head_dim) {
-        Isa::store(value, to + d);
-      } else {
-        T lanes[kLanes];
-        Isa::store(value, lanes);
-        std::copy(lanes, lanes + (head_dim - d), to + d);
-      }
+      store_first<Isa>(value, head_dim - d, to + d);
     }
   }
 }

@@ -60,10 +60,7 @@ DEMIX_INLINE void scatter_for(const HeadView<T>& head, const float* inverse) {
       load(head.mixed + (d / kBlockColumns * head.queries + j) * kBlockColumns + d % kBlockColumns,
            value);
       value *= inverse[j];
-      T lanes[kLanes];
-      Isa::store(value, lanes);
-      std::copy(
-          lanes, lanes + std::min(kLanes, head.head_dim - d), head.out + j * head.head_dim + d);
+      store_first<Isa>(value, head.head_dim - d, head.out + j * head.head_dim + d);
     }
   }
 }

@@ -6,22 +6,6 @@
 namespace demix {
 namespace {
 
-// The whole vector, or its first `count` elements and zeros.
-template <typename Isa, typename T>
-DEMIX_INLINE void load_some(const T* from, int64_t count, typename Isa::Floats& to) {
-  if (count >= kLanes) return Isa::load(from, to);
-  float lanes[kLanes] = {};
-  for (int64_t i = 0; i < count; ++i) lanes[i] = to_float(from[i]);
-  load(lanes, to);
-}
-template <typename Isa, typename T>
-DEMIX_INLINE void store_some(const typename Isa::Floats& from, int64_t count, T* to) {
-  if (count >= kLanes) return Isa::store(from, to);
-  T lanes[kLanes];
-  Isa::store(from, lanes);
-  for (int64_t i = 0; i < count; ++i) to[i] = lanes[i];
-}
-
 // 1 / sqrt(mean(x²) + eps) of a row that is zero behind its columns.
 template <typename Isa, typename T>
 DEMIX_INLINE float inverse_size(const T* x, int64_t columns, float eps) {
@@ -35,7 +19,7 @@ DEMIX_INLINE float inverse_size(const T* x, int64_t columns, float eps) {
       sums[part] += value * value;
     }
   for (; i < columns; i += kLanes) {
-    load_some<Isa>(x + i, columns - i, value);
+    load_first<Isa>(x + i, columns - i, value);
     sums[0] += value * value;
   }
   const Floats sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
@@ -132,19 +116,19 @@ DEMIX_INLINE void rotate_heads_for(Strided<T> x,
       for (int64_t d = 0; d < half; d += kLanes) {
         const int64_t count = half - d;
         typename Isa::Floats a, b, c, s;
-        load_some<Isa>(head + d, count, a);
-        load_some<Isa>(head + half + d, count, b);
-        load_some<Isa>(cos + d, count, c);
-        load_some<Isa>(sin + d, count, s);
+        load_first<Isa>(head + d, count, a);
+        load_first<Isa>(head + half + d, count, b);
+        load_first<Isa>(cos + d, count, c);
+        load_first<Isa>(sin + d, count, s);
         if (norm.weight) {
           typename Isa::Floats factor;
-          load_some<Isa>(norm.weight + d, count, factor);
+          load_first<Isa>(norm.weight + d, count, factor);
           a *= factor * scale;
-          load_some<Isa>(norm.weight + half + d, count, factor);
+          load_first<Isa>(norm.weight + half + d, count, factor);
           b *= factor * scale;
         }
-        store_some<Isa>(a * c - b * s, count, head + d);
-        store_some<Isa>(b * c + a * s, count, head + half + d);
+        store_first<Isa>(a * c - b * s, count, head + d);
+        store_first<Isa>(b * c + a * s, count, head + half + d);
       }
     }
   }

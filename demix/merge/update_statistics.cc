@@ -33,10 +33,9 @@ DEMIX_INLINE void subtract_for(
   }
   square += total;
 }
-DEMIX_KERNEL(
-    subtract,
-    (const float* model, const float* base, int64_t count, float* update, double& square),
-    (model, base, count, update, square))
+DEMIX_KERNEL(subtract,
+             (const float* model, const float* base, int64_t count, float* update, double& square),
+             (model, base, count, update, square))
 
 // dots[j] = x · ys[j] for four rows `stride` apart.
 template <typename Isa>

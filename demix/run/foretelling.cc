@@ -4,9 +4,9 @@
 
 namespace demix {
 
-MergeRequest searched_request(std::vector<double> merge_weights, std::string name) {
+MergeRequest selection_request(std::vector<double> merge_weights, std::string name) {
   MergeRequest request{std::move(merge_weights), std::move(name)};
-  request.searched = true;
+  request.on_selection = true;
   return request;
 }
 

@@ -15,7 +15,7 @@
 namespace demix {
 
 // Of a proxy on the items that the search selects by.
-MergeRequest searched_request(std::vector<double> merge_weights, std::string name);
+MergeRequest selection_request(std::vector<double> merge_weights, std::string name);
 
 class Foretelling {
  public:

@@ -38,7 +38,7 @@ std::vector<Half> ItemHalves::division(const std::string& task, size_t count) co
   return halves;
 }
 
-std::vector<size_t> ItemHalves::searched(const std::string& task,
+std::vector<size_t> ItemHalves::selected(const std::string& task,
                                          size_t count,
                                          double share,
                                          bool on_half) const {
@@ -59,9 +59,9 @@ std::vector<size_t> ItemHalves::searched(const std::string& task,
   return chosen;
 }
 
-Task ItemHalves::searched(Task task, double share, bool on_half) const {
+Task ItemHalves::selected(Task task, double share, bool on_half) const {
   std::vector<bool> keep(task.items.size());
-  for (const size_t i : searched(task.name, task.items.size(), share, on_half)) keep[i] = true;
+  for (const size_t i : selected(task.name, task.items.size(), share, on_half)) keep[i] = true;
   size_t begin = 0;
   for (Task::Member& member : task.members) {
     const auto end = begin + static_cast<size_t>(member.items);

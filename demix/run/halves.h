@@ -34,12 +34,12 @@ class ItemHalves {
   // on, ascending: this share of them, but at least 2 · kFewestInHalf where there are as many,
   // those with the lowest hashes, so that a larger share keeps those of a smaller one. With
   // `on_half` of the selection half only, where the task is divided.
-  std::vector<size_t> searched(const std::string& task,
+  std::vector<size_t> selected(const std::string& task,
                                size_t count,
                                double share,
                                bool on_half) const;
-  // The task with the items that `searched` names. Of a group each member keeps at least one.
-  Task searched(Task task, double share, bool on_half) const;
+  // The task with the items that `selected` names. Of a group each member keeps at least one.
+  Task selected(Task task, double share, bool on_half) const;
 
   static Half half_of(std::string_view task, std::string_view item);
 

@@ -38,33 +38,33 @@ TEST(Halves, ASearchScoresTheSelectionHalfOrAShareThatGrowsInPlace) {
   for (size_t i = 0; i < 400; ++i) {
     if (ItemHalves::half_of("a", task.items[i].id) == Half::kSelection) selection.push_back(i);
   }
-  EXPECT_EQ(halves.searched("a", 400, 1, true), selection);
-  EXPECT_EQ(halves.searched("a", 400, 1, false).size(), 400u);
-  const auto tenth = halves.searched("a", 400, 0.1, true),
-             fifth = halves.searched("a", 400, 0.2, true);
+  EXPECT_EQ(halves.selected("a", 400, 1, true), selection);
+  EXPECT_EQ(halves.selected("a", 400, 1, false).size(), 400u);
+  const auto tenth = halves.selected("a", 400, 0.1, true),
+             fifth = halves.selected("a", 400, 0.2, true);
   EXPECT_EQ(tenth.size(), 40u);
   EXPECT_EQ(fifth.size(), 80u);
   EXPECT_TRUE(std::includes(fifth.begin(), fifth.end(), tenth.begin(), tenth.end()));
   EXPECT_TRUE(std::includes(selection.begin(), selection.end(), fifth.begin(), fifth.end()));
-  EXPECT_EQ(halves.searched("a", 400, 0.001, true).size(), 2 * ItemHalves::kFewestInHalf);
-  EXPECT_EQ(halves.searched("few", 5, 0.1, true).size(), 5u);
-  EXPECT_EQ(halves.searched("held_out/x", 60, 0.2, true).size(), 12u);
+  EXPECT_EQ(halves.selected("a", 400, 0.001, true).size(), 2 * ItemHalves::kFewestInHalf);
+  EXPECT_EQ(halves.selected("few", 5, 0.1, true).size(), 5u);
+  EXPECT_EQ(halves.selected("held_out/x", 60, 0.2, true).size(), 12u);
 
   Task whole = task;
   whole.hash = "all";
-  EXPECT_EQ(halves.searched(whole, 1, false).hash, "all");
-  const Task part = halves.searched(whole, 0.1, true);
+  EXPECT_EQ(halves.selected(whole, 1, false).hash, "all");
+  const Task part = halves.selected(whole, 0.1, true);
   ASSERT_EQ(part.items.size(), 40u);
   EXPECT_EQ(part.items[3].id, task.items[tenth[3]].id);
   EXPECT_NE(part.hash, "all");
-  EXPECT_NE(part.hash, halves.searched(whole, 0.2, true).hash);
+  EXPECT_NE(part.hash, halves.selected(whole, 0.2, true).hash);
 }
 
 TEST(Halves, EachMemberOfAGroupKeepsAnItem) {
   Task group = task_of("group", 100);
   group.members = {{"one", 1}, {"large", 90}, {"small", 9}};
   const ItemHalves halves({group});
-  const Task part = halves.searched(group, 0.1, true);
+  const Task part = halves.selected(group, 0.1, true);
   ASSERT_EQ(part.members.size(), 3u);
   int64_t items = 0;
   for (const Task::Member& member : part.members) {

@@ -62,6 +62,8 @@ class Models {
   // from it, the others are trained, several at a time.
   std::vector<ModelFacts> train(const std::vector<ModelRequest>& requests,
                                 const std::string& label);
+  // Whether train() would take it from the journal. After base().
+  bool is_trained(const ModelRequest& request) const;
   // Imports `folder` as model `name`. Throws Error, with what differs, unless it has the
   // architecture of the base and descends from it.
   ModelFacts import(const std::string& name,
@@ -72,6 +74,8 @@ class Models {
 
  private:
   std::string key_of(const ModelRequest& request, const std::string& initial) const;
+  // Of the journal, where its folder is still there.
+  std::optional<ModelFacts> known_model(const std::string& key) const;
   void warn_of_slow_products();
   ModelFacts train_here(const ModelRequest& request,
                         const std::string& key,

@@ -352,8 +352,7 @@ Plan make_plan(const RunConfig& config) {
       metrics_of(config.evaluate, tasks, held_out_datasets(config));
   check_before_work(config, tokenizer, metrics);
   for (const std::filesystem::path& folder : config.search.warm_start) check_warm_start(folder);
-  if (config.validate.scores)
-    scored_references(*config.validate.scores, composition_of(config), metrics);
+  if (config.validate.scores) scored_references(config.validate, composition_of(config), metrics);
   const Architecture architecture = run_architecture(config, tokenizer.vocabulary_size());
   const ScratchFolder scratch;
 
@@ -378,11 +377,12 @@ Plan make_plan(const RunConfig& config) {
     const int64_t steps = (tokens + step_tokens - 1) / step_tokens;
     const auto at_once = static_cast<int>(std::clamp<int64_t>(models, 1, workers));
     const int64_t waves = (models + at_once - 1) / at_once;
-    plan.stages.push_back({name,
-                           models,
-                           models * tokens,
-                           train_flops * static_cast<double>(models * tokens),
-                           models > 0 ? static_cast<double>(waves * steps) * step_seconds_of(at_once) : 0});
+    plan.stages.push_back(
+        {name,
+         models,
+         models * tokens,
+         train_flops * static_cast<double>(models * tokens),
+         models > 0 ? static_cast<double>(waves * steps) * step_seconds_of(at_once) : 0});
   };
   const auto datasets = static_cast<int64_t>(config.datasets.size());
   const auto components = datasets - static_cast<int64_t>(config.components.import.size());
@@ -428,7 +428,7 @@ Plan make_plan(const RunConfig& config) {
                          (merged ? baselines + random_references : config.validate.references);
   // On the items that the search selects by.
   const int64_t searched = merged ? config.search.total_proxies() + baselines : datasets;
-  const double share = std::min(config.search.item_share, config.search.select_on_half ? 0.5 : 1.0);
+  const double share = config.search.selected_share();
   add_scoring("search",
               on_all + searched,
               static_cast<double>(on_all) + share * static_cast<double>(searched));

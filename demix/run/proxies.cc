@@ -72,22 +72,22 @@ Proxies::Proxies(Workspace& workspace,
   const double share = config.search.item_share;
   const bool on_half = config.search.select_on_half;
   if (!on_half && share == 1) return;
-  for (Task& task : tasks) task = halves_.searched(std::move(task), share, on_half);
+  for (Task& task : tasks) task = halves_.selected(std::move(task), share, on_half);
   for (Scorer::HeldOut& text : held_out) {
     const auto documents = static_cast<size_t>(scorer_->documents(text.dataset));
-    for (const size_t i : halves_.searched("held_out/" + text.dataset, documents, share, on_half))
+    for (const size_t i : halves_.selected("held_out/" + text.dataset, documents, share, on_half))
       text.only.push_back(static_cast<int64_t>(i));
   }
   searcher_ =
       std::make_unique<Scorer>(std::move(tasks), std::move(held_out), tokenizer, *decoder_, scorer);
 }
 
-std::string Proxies::evaluation_hash(bool searched) const {
-  const std::string& ours = (searched ? searcher() : *scorer_).hash();
+std::string Proxies::evaluation_hash(bool on_selection) const {
+  const std::string& ours = (on_selection ? searcher() : *scorer_).hash();
   if (external_.command.empty()) return ours;
   Hasher hasher;
   hasher.field(ours).field(external_.command);
-  if (searched) hasher.field("on the half that a search selects by");
+  if (on_selection) hasher.field("on the half that a search selects by");
   for (const auto& [task, metric] : external_.wanted) hasher.field(task).field(metric);
   return hasher.hex();
 }
@@ -115,7 +115,7 @@ void Proxies::load_components(const Models& models,
   const std::string hash = hasher.hex();
   if (hash != components_hash_) {
     experts_.reset();
-    searched_experts_.reset();
+    selection_experts_.reset();
   }
   components_hash_ = hash;
   component_facts_ = components;
@@ -158,7 +158,7 @@ std::string Proxies::model_key(const ModelFacts& facts) const {
 
 Scores Proxies::score_model(const Models& models, const ModelFacts& facts, TermsByMetric* terms) {
   const auto of_model = [&](TermsByMetric* all, ScoreJournal& items) {
-    return score(scored_weights(models, facts), facts.name, /*searched=*/false, all, items);
+    return score(scored_weights(models, facts), facts.name, /*on_selection=*/false, all, items);
   };
   return kept_or(of_model, model_key(facts), facts.name, Origin{}, terms);
 }
@@ -187,11 +187,11 @@ void Proxies::share_models(const Models& models,
 
 Scores Proxies::score(const Weights& weights,
                       const std::string& name,
-                      bool searched,
+                      bool on_selection,
                       TermsByMetric* terms,
                       ScoreJournal& items) const {
   Scores scores;
-  const Scorer& scorer = searched ? searcher() : *scorer_;
+  const Scorer& scorer = on_selection ? searcher() : *scorer_;
   if (scorer.tokens() > 0) scores = scorer.score(weights, /*live=*/false, nullptr, terms, &items);
   if (external_.command.empty()) return scores;
   const RunConfig& config = workspace_.config();
@@ -206,7 +206,7 @@ Scores Proxies::score(const Weights& weights,
     if (terms && known != external.terms.end() && known->second.contains(metric))
       (*terms)[task][metric] = known->second.at(metric);
   }
-  if (searched && config.search.select_on_half)
+  if (on_selection && config.search.select_on_half)
     return halves_.scores_of(external.terms, Half::kSelection, std::move(scores));
   return scores;
 }
@@ -235,7 +235,7 @@ std::string Proxies::proxy_key(ProxyKind kind, const MergeRequest& request) cons
   hasher.field(setup(kind).merge).field(components_hash_);
   for (const double weight : request.merge_weights) hasher.field(weight);
   return hasher.field(workspace_.config().evaluate.dtype)
-      .field(evaluation_hash(request.searched))
+      .field(evaluation_hash(request.on_selection))
       .hex();
 }
 
@@ -267,7 +267,7 @@ std::vector<Scores> Proxies::score_merges(std::span<const MergeRequest> requests
     const MergeRequest& request = requests[i];
     const auto of_merge = [&](TermsByMetric* all, ScoreJournal& items) {
       if (!merged.contains(i)) merge_from(i);
-      return score(proxies_[merged.at(i)], request.name, request.searched, all, items);
+      return score(proxies_[merged.at(i)], request.name, request.on_selection, all, items);
     };
     scores.push_back(kept_or(
         of_merge, keys[i], request.name, Origin{ProxyKind::kMerged, &request}, request.terms));
@@ -322,15 +322,15 @@ void Proxies::share_merges(std::span<const MergeRequest> requests,
   });
 }
 
-const Experts& Proxies::experts(bool searched) {
-  std::unique_ptr<Experts>& experts = searched && searcher_ ? searched_experts_ : experts_;
+const Experts& Proxies::experts(bool on_selection) {
+  std::unique_ptr<Experts>& experts = on_selection && searcher_ ? selection_experts_ : experts_;
   if (experts) return *experts;
   DEMIX_CHECK(component_weights_);
   std::vector<std::vector<float>> tokens;
   Progress progress("read components", static_cast<int64_t>(setup_.names.size()), "models");
   for (size_t k = 0; k < setup_.names.size(); ++k) {
     tokens.push_back(
-        (searched ? searcher() : *scorer_).token_log_likelihoods(component_weights_(k)));
+        (on_selection ? searcher() : *scorer_).token_log_likelihoods(component_weights_(k)));
     progress.add(1);
   }
   experts = std::make_unique<Experts>(tokens, setup_.names);
@@ -342,8 +342,8 @@ std::vector<Scores> Proxies::score_ensembles(std::span<const MergeRequest> reque
   std::vector<Scores> scores;
   for (const MergeRequest& request : requests) {
     const auto of_ensemble = [&](TermsByMetric* all, ScoreJournal&) {
-      const Scorer& scorer = request.searched ? searcher() : *scorer_;
-      return scorer.mixed_score(experts(request.searched), request.merge_weights, all);
+      const Scorer& scorer = request.on_selection ? searcher() : *scorer_;
+      return scorer.mixed_score(experts(request.on_selection), request.merge_weights, all);
     };
     scores.push_back(kept_or(of_ensemble,
                              proxy_key(ProxyKind::kEnsemble, request),
@@ -388,12 +388,12 @@ Scores Proxies::kept_or(const std::function<Scores(TermsByMetric*, ScoreJournal&
   if (terms) journal.put("terms", key, name, *terms);
   // Of an ensemble no model reads an item.
   const bool reads = !origin.proxy || origin.kind == ProxyKind::kMerged;
-  const bool searched = origin.proxy && origin.proxy->searched;
+  const bool on_selection = origin.proxy && origin.proxy->on_selection;
   Json entry = {{"scores", scores},
-                {"items", reads ? (searched ? searcher() : *scorer_).items() : 0},
+                {"items", reads ? (on_selection ? searcher() : *scorer_).items() : 0},
                 {"merged", origin.proxy != nullptr}};
   if (origin.proxy) entry["merge_weights"] = origin.proxy->merge_weights;
-  if (searched) entry["setup"] = setup_key(origin.kind);
+  if (on_selection) entry["setup"] = setup_key(origin.kind);
   journal.put("score", key, name, entry);
   items.drop();
   return scores;

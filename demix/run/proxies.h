@@ -32,7 +32,7 @@ struct MergeRequest {
   // Receives, if not null, what each item adds to each metric, for paired differences.
   TermsByMetric* terms = nullptr;
   // Scored on the items that the search selects by. Other searches may start from these.
-  bool searched = false;
+  bool on_selection = false;
 };
 
 // What, beside its merge weights, the scores of a proxy depend on; all by content.
@@ -105,7 +105,7 @@ class Proxies {
 
  private:
   // Of all that scores depend on beside the weights.
-  std::string evaluation_hash(bool searched) const;
+  std::string evaluation_hash(bool on_selection) const;
   std::string setup_key(ProxyKind kind) const;  // of its entry in the journal
   std::string proxy_key(ProxyKind kind, const MergeRequest& request) const;
   std::string model_key(const ModelFacts& facts) const;
@@ -116,7 +116,7 @@ class Proxies {
   std::vector<Scores> score_ensembles(std::span<const MergeRequest> requests,
                                       const std::function<void()>& done);
   // Of the loaded components; each is run once, when they are first needed.
-  const Experts& experts(bool searched);
+  const Experts& experts(bool on_selection);
   // Whether the journal has all that is asked for under this key.
   bool is_kept(const std::string& key, bool with_terms) const;
   // What scores are of: a proxy, or else a model.
@@ -127,7 +127,7 @@ class Proxies {
   // By our scorer and the configured command.
   Scores score(const Weights& weights,
                const std::string& name,
-               bool searched,
+               bool on_selection,
                TermsByMetric* terms,
                ScoreJournal& items) const;
   // The journal's scores under this key (and what else is asked for), else those of `score`,
@@ -148,7 +148,7 @@ class Proxies {
   std::unique_ptr<Components> components_;  // null once they are released
   std::function<void()> make_components_;
   std::function<Weights(size_t)> component_weights_;  // one of the loaded ones, as it is scored
-  std::unique_ptr<Experts> experts_, searched_experts_;
+  std::unique_ptr<Experts> experts_, selection_experts_;
   std::string components_hash_;
   std::vector<ModelFacts> component_facts_;
   MergeConfig merge_;

@@ -191,9 +191,10 @@ std::vector<MixtureFacts> imported_references(const std::map<std::string, Refere
   return references;
 }
 
-std::vector<MixtureFacts> scored_references(const ReferenceScores& files,
+std::vector<MixtureFacts> scored_references(const ValidateConfig& validate,
                                             const Composition& composition,
                                             const std::vector<ScoredMetric>& metrics) {
+  const ReferenceScores& files = *validate.scores;
   const Swarm swarm = read_swarm(files.mixtures, files.scores);
   const auto place = [](const std::vector<std::string>& names, const std::string& name) {
     return static_cast<size_t>(std::find(names.begin(), names.end(), name) - names.begin());
@@ -204,6 +205,14 @@ std::vector<MixtureFacts> scored_references(const ReferenceScores& files,
                   files.mixtures.string(),
                   dataset,
                   fmt::join(composition.datasets(), ", "));
+  }
+  for (const std::string& run : swarm.runs) {
+    if (is_own_reference(run) || validate.import.contains(run))
+      throw Error(
+          "{}: run '{}' has the name of {}; give it another one, in both files",
+          files.mixtures.string(),
+          run,
+          is_own_reference(run) ? "a reference of the run's own" : "a model under validate.import");
   }
   std::vector<std::string> missing;
   for (const ScoredMetric& scored : metrics)

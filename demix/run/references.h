@@ -44,9 +44,10 @@ std::vector<MixtureFacts> choose_references(const ValidateConfig& config,
 std::vector<MixtureFacts> imported_references(const std::map<std::string, ReferenceImport>& imports,
                                               const Composition& composition);
 
-// Models trained and scored elsewhere, with what they scored on `metrics`. Throws Error, with the
-// file, on datasets that the run does not have and on metrics without a column.
-std::vector<MixtureFacts> scored_references(const ReferenceScores& files,
+// The models of validate.scores, trained and scored elsewhere, with what they scored on `metrics`.
+// Throws Error, with the file, on datasets that the run does not have, on metrics without a column
+// and on names of the run's own references or of validate.import.
+std::vector<MixtureFacts> scored_references(const ValidateConfig& validate,
                                             const Composition& composition,
                                             const std::vector<ScoredMetric>& metrics);
 

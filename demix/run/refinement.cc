@@ -35,18 +35,18 @@ void Refinement::learn(const std::vector<MixtureFacts>& references,
   std::vector<std::vector<double>> by_items, whole;
   for (const MixtureFacts& facts : references) {
     if (!teaches(facts)) continue;
-    requests.push_back(searched_request(facts.merge_weights, "the proxy of " + facts.name));
+    requests.push_back(selection_request(facts.merge_weights, "the proxy of " + facts.name));
     whole.push_back(values_of(facts.trained.domains));
     const auto found = selected.find(facts.name);
     if (found != selected.end()) by_items.push_back(found->second);
   }
-  calibrations_.emplace(foretelling_.estimated(requests, foretelling_.score(requests)),
-                        by_items.size() == whole.size() ? by_items : whole);
+  const auto& taught = by_items.size() == whole.size() ? by_items : whole;
+  calibrations_.emplace(foretelling_.estimated(requests, foretelling_.score(requests)), taught);
 
   goal_weights_.clear();
   for (size_t d = 0; d < sheet_.domains().size(); ++d) {
     std::vector<double> scores;
-    for (const auto& trained : whole) scores.push_back(trained[d]);
+    for (const auto& trained : taught) scores.push_back(trained[d]);
     goal_weights_.push_back(weight_of(sheet_.domains()[d]) /
                             std::max(standard_deviation(scores), 1e-12));
   }
@@ -65,7 +65,7 @@ SearchResult Refinement::place() const {
   return search_mixture(config_, problem_, [&](std::span<const Mixture> mixtures) {
     std::vector<MergeRequest> requests;
     for (const Mixture& mixture : mixtures)
-      requests.push_back(searched_request(mixture.weights, "a proxy"));
+      requests.push_back(selection_request(mixture.weights, "a proxy"));
     const std::vector<Scores> scores = foretelling_.score(requests);
     const std::vector<EstimatedMixture> estimates = foretelling_.estimated(requests, scores);
     std::vector<Measurements> expected;
@@ -90,7 +90,7 @@ size_t Refinement::best_of(const std::vector<const MixtureFacts*>& mixtures) con
   DEMIX_CHECK(calibrations_ && !mixtures.empty());
   std::vector<MergeRequest> requests;
   for (const MixtureFacts* facts : mixtures)
-    requests.push_back(searched_request(facts->merge_weights, "the proxy of " + facts->name));
+    requests.push_back(selection_request(facts->merge_weights, "the proxy of " + facts->name));
   std::vector<double> goals;
   for (const EstimatedMixture& mixture :
        foretelling_.estimated(requests, foretelling_.score(requests))) {

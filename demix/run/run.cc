@@ -67,7 +67,7 @@ class Loop {
     elsewhere_ = imported_references(config_.validate.import, composition_);
     if (config_.validate.scores)
       for (MixtureFacts& facts :
-           scored_references(*config_.validate.scores, composition_, sheet_.metrics()))
+           scored_references(config_.validate, composition_, sheet_.metrics()))
         elsewhere_.push_back(std::move(facts));
     resolve_device(config_.device);
     at::set_num_threads(resolve_threads(config_.threads));
@@ -136,10 +136,10 @@ class Loop {
   // What the mixture of this name gains over the baselines (and over what the search found) among
   // `mixtures`; `terms` by their names. Into found_gain, and found_gain_proxy where the terms are
   // those of proxies.
-  void place_gains(const std::map<std::string, TermsByMetric>& terms,
-                   bool proxies,
-                   std::vector<MixtureFacts>& mixtures,
-                   const std::string& found = "found") const;
+  void record_gains(const std::map<std::string, TermsByMetric>& terms,
+                    bool proxies,
+                    std::vector<MixtureFacts>& mixtures,
+                    const std::string& found = "found") const;
   // What the items say that gains are reported by.
   TermsByMetric reported(const TermsByMetric& terms) const;
 
@@ -246,21 +246,26 @@ TermsByMetric Loop::reported(const TermsByMetric& terms) const {
   return config_.search.select_on_half ? proxies_->halves().terms_of(terms, Half::kReport) : terms;
 }
 
-void Loop::place_gains(const std::map<std::string, TermsByMetric>& terms,
-                       bool proxies,
-                       std::vector<MixtureFacts>& mixtures,
-                       const std::string& found) const {
+void Loop::record_gains(const std::map<std::string, TermsByMetric>& terms,
+                        bool proxies,
+                        std::vector<MixtureFacts>& mixtures,
+                        const std::string& found) const {
   const auto scores_of = [&](const MixtureFacts& facts) -> const ModelScores& {
     return proxies ? facts.proxy : facts.trained;
   };
   const auto best = std::find_if(mixtures.begin(), mixtures.end(), [&](const MixtureFacts& facts) {
     return facts.name == found;
   });
+  // Of what was scored elsewhere there are no items.
+  const auto reported_of = [&](const std::string& name) {
+    const auto known = terms.find(name);
+    return known == terms.end() ? TermsByMetric() : reported(known->second);
+  };
   for (MixtureFacts& facts : mixtures) {
     const bool searched = facts.name == "found" && found != "found";
     if (!is_baseline(facts) && !searched) continue;
     DEMIX_CHECK(best != mixtures.end());
-    const TermsByMetric own = reported(terms.at(facts.name)), its = reported(terms.at(found));
+    const TermsByMetric own = reported_of(facts.name), its = reported_of(found);
     facts.found_gain = sheet_.gain({own, scores_of(facts)}, {its, scores_of(*best)});
     if (proxies) facts.found_gain_proxy = facts.found_gain;
   }
@@ -317,7 +322,7 @@ void Loop::search() {
       search_mixture(config_.search, problem, [&](std::span<const Mixture> mixtures) {
         return score_batch(mixtures, clock);
       });
-  place_search(found, composition_, result_);
+  record_search(found, composition_, result_);
   result_.search_end.halves = config_.search.select_on_half;
   if (found.next_gain) {
     say(fmt::format(
@@ -338,7 +343,7 @@ std::vector<Measurements> Loop::score_batch(std::span<const Mixture> mixtures, S
   Progress progress("score proxies", static_cast<int64_t>(mixtures.size()), "proxies");
   std::vector<MergeRequest> requests;
   for (const Mixture& mixture : mixtures) {
-    requests.push_back(searched_request(
+    requests.push_back(selection_request(
         mixture.weights, fmt::format("proxy {}", searched_.size() + requests.size() + 1)));
   }
   searched_.insert(searched_.end(), requests.begin(), requests.end());
@@ -380,13 +385,13 @@ void Loop::verify_found(const SearchResult& found) {
   std::vector<Foretold> foretold = found.foretold;
   foretold.push_back(
       {"found", found.predicted, found.predicted_domain_scores, found.predicted_domain_errors});
-  std::vector<MergeRequest> searched;
+  std::vector<MergeRequest> on_selection;
   for (const MixtureFacts& facts : baselines_)
-    searched.push_back(searched_request(facts.merge_weights, "the proxy of " + facts.name));
-  const std::vector<Scores> measured = foretelling_->score(searched);
+    on_selection.push_back(selection_request(facts.merge_weights, "the proxy of " + facts.name));
+  const std::vector<Scores> measured = foretelling_->score(on_selection);
   for (size_t i = 0; i < baselines_.size(); ++i) {
     MixtureFacts& facts = baselines_[i];
-    facts.measured = sheet_.of(measured[i], searched[i].name);
+    facts.measured = sheet_.of(measured[i], on_selection[i].name);
     for (size_t d = 0; d < result_.domains.size(); ++d) {
       facts.predicted.domains.push_back(
           {foretold[i].domain_scores[d], foretold[i].domain_errors[d]});
@@ -396,9 +401,9 @@ void Loop::verify_found(const SearchResult& found) {
           {prediction.value, prediction.standard_error.value_or(kUnknown)});
     }
   }
-  place_gains(terms, true, baselines_);
+  record_gains(terms, true, baselines_);
   if (config_.search.select_on_half) warn_of_flattery(terms.at("found"));
-  place_baselines(baselines_, result_);
+  record_baselines(baselines_, result_);
 }
 
 void Loop::warn_of_flattery(const TermsByMetric& terms) const {
@@ -442,6 +447,11 @@ std::vector<double> Loop::run_barriers() const {
 
 void Loop::read_run_gauge() {
   GaugeSigns signs;
+  // A command's scores are always of all its items.
+  const double reported_per_selected =
+      config_.evaluate.command.empty()
+          ? (config_.search.select_on_half ? 0.5 : 1.0) / config_.search.selected_share()
+          : 1;
   signs.components = names_;
   signs.drifts = proxies_->components().drifts();
   signs.proxies.resize(result_.domains.size());
@@ -455,7 +465,7 @@ void Loop::read_run_gauge() {
   }
   for (size_t d = 0; d < result_.domains.size(); ++d) {
     signs.domains.push_back(result_.domains[d].name);
-    // Of differences on the same items.
+    // Of differences on the same items, of which the proxies have fewer or as many.
     double square = 0;
     int pairs = 0;
     for (const MixtureFacts& facts : baselines_) {
@@ -465,7 +475,7 @@ void Loop::read_run_gauge() {
       square += error * error / 2;
       ++pairs;
     }
-    signs.noise.push_back(pairs > 0 ? std::sqrt(square / pairs) : kUnknown);
+    signs.noise.push_back(pairs > 0 ? std::sqrt(square / pairs * reported_per_selected) : kUnknown);
   }
   signs.merges = foretelling_->kind() == ProxyKind::kMerged;
   signs.barriers = run_barriers();
@@ -484,7 +494,6 @@ void Loop::choose_references() {
                                          Rng(config_.seed).stream("references"));
   to_train_ = references_.size();
   references_.insert(references_.end(), elsewhere_.begin(), elsewhere_.end());
-  note_repetitions(references_);
   foretelling_->foretell(references_);
   foretelling_->foretell_other_kind(references_);
   for (MixtureFacts& facts : references_) {
@@ -521,9 +530,10 @@ void Loop::validate() {
   }
   import_references();
   train_references();
+  note_repetitions(references_);
   calibrate_by_others(references_);
   result_.fidelity = fidelity_of_measured();
-  place_baselines(references_, result_);
+  record_baselines(references_, result_);
   refine();
   result_.references = references_;
 }
@@ -554,10 +564,12 @@ void Loop::train_references() {
       config_.validate.stop_width > 0
           ? static_cast<size_t>(processes * parallel_models(config_, models_->architecture()))
           : std::max<size_t>(to_train_, 1);
-  for (size_t first = 0; first < to_train_; first += batch) {
+  for (size_t first = 0, end; first < to_train_; first = end) {
+    end = std::min(to_train_, first + batch);
+    // A run that was interrupted may have trained more at once.
+    while (end < to_train_ && models_->is_trained(reference_request(references_[end]))) ++end;
     std::vector<ModelRequest> requests;
-    for (size_t i = first; i < std::min(to_train_, first + batch); ++i)
-      requests.push_back(reference_request(references_[i]));
+    for (size_t i = first; i < end; ++i) requests.push_back(reference_request(references_[i]));
     const std::vector<ModelFacts> trained = models_->train(requests, "references");
     share_references(trained, first);
     Progress progress("score references", static_cast<int64_t>(trained.size()), "models");
@@ -566,14 +578,14 @@ void Loop::train_references() {
       result_.models.push_back(facts_of_model(trained[i], "reference"));
       progress.add(1);
     }
-    if (first + batch < to_train_ && is_narrow_enough()) {
-      const auto begin = references_.begin() + static_cast<std::ptrdiff_t>(first + batch);
-      const auto end = references_.begin() + static_cast<std::ptrdiff_t>(to_train_);
-      references_.erase(begin, end);
+    if (end < to_train_ && is_narrow_enough()) {
+      const auto begin = references_.begin();
+      references_.erase(begin + static_cast<std::ptrdiff_t>(end),
+                        begin + static_cast<std::ptrdiff_t>(to_train_));
       break;
     }
   }
-  if (to_train_ > 0) place_gains(trained_terms_, false, references_);
+  if (to_train_ > 0) record_gains(trained_terms_, false, references_);
 }
 
 // Those of `trained` are the models of references_ from place `first` on.
@@ -604,7 +616,7 @@ void Loop::score_reference(const ModelFacts& model, MixtureFacts& facts) {
                               ? proxies_->halves().scores_of(terms, Half::kSelection, scores)
                               : scores;
   selected_scores_[facts.name] = values_of(sheet_.of(selected, model.name).domains);
-  if (is_compared(facts)) trained_terms_[facts.name] = std::move(terms);
+  trained_terms_[facts.name] = std::move(terms);
 }
 
 void Loop::refine() {
@@ -632,6 +644,7 @@ void Loop::refine() {
     if (same != references_.end()) {
       say(fmt::format("refine: what is expected most of has been trained already, as {}",
                       same->name));
+      placed.emplace(same->name, std::move(next));
       break;
     }
     MixtureFacts facts;
@@ -661,7 +674,7 @@ void Loop::refine() {
   refinement.learn(references_, selected_scores_);
   const MixtureFacts& best = *candidates[refinement.best_of(candidates)];
   proxies_->release_components();
-  if (!placed.contains(best.name)) {
+  if (best.name == "found") {
     say("refine: nothing is expected to be better than what the search found");
     return;
   }
@@ -671,24 +684,25 @@ void Loop::refine() {
 void Loop::hand_over(const MixtureFacts& chosen, const SearchResult& placed) {
   say(fmt::format("refine: {} is expected to be better than what the search found, and handed over",
                   chosen.name));
-  place_gains(trained_terms_, false, references_, chosen.name);
-  place_baselines(references_, result_);
+  record_gains(trained_terms_, false, references_, chosen.name);
+  record_baselines(references_, result_);
   result_.searched = result_.found;
   result_.searched.name = "searched";
   result_.found = chosen;
   result_.found.name = "found";
-  result_.found.note = fmt::format(
-      "the reference {}, {}. The search alone found the mixture of the "
-      "reference found",
-      chosen.name,
-      chosen.note);
-  place_mixture(placed, result_);
+  result_.found.note =
+      fmt::format("the reference {}{}{}. The search alone found the mixture of the reference found",
+                  chosen.name,
+                  chosen.note.empty() ? "" : ", ",
+                  chosen.note);
+  record_mixture(placed, result_);
 }
 
 Fidelity Loop::fidelity_of_measured() const {
   std::vector<MixtureFacts> measured;
   for (const MixtureFacts& facts : references_)
     if (!facts.trained.domains.empty()) measured.push_back(facts);
+  note_repetitions(measured);
   return measure_fidelity(measured,
                           result_.domains.size(),
                           config_.validate.bootstrap,

@@ -28,10 +28,14 @@ void require_one_of(std::string_view key,
 
 constexpr int kMostThreads = 1024, kMostReferences = 10000;
 
-constexpr std::string_view kOwnReferences[] = {
-    "uniform", "natural", "natural_unprojected", "found", "flattened", "current"};
-
 }  // namespace
+
+bool is_own_reference(std::string_view name) {
+  constexpr std::string_view kNames[] = {
+      "uniform", "natural", "natural_unprojected", "found", "flattened", "current"};
+  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames) ||
+         name.starts_with("random_") || name.starts_with("refined_");
+}
 
 void ModelConfig::check() const {
   require_one_of("family", family, {"llama", "qwen2", "qwen3"});
@@ -108,9 +112,7 @@ void ValidateConfig::check() const {
     require(
         name.find_first_of("/\\\n,\"") == std::string::npos && !name.empty() && name[0] != '.',
         fmt::format("import.{}: cannot be a folder name; use letters, digits, '_' and '-'", name));
-    require(std::find(std::begin(kOwnReferences), std::end(kOwnReferences), name) ==
-                    std::end(kOwnReferences) &&
-                !name.starts_with("random_") && !name.starts_with("refined_"),
+    require(!is_own_reference(name),
             fmt::format("import.{}: is the name of a reference of the run's own", name));
   }
   if (!(spread > 0)) throw Error("spread is {}, expected above 0", spread);

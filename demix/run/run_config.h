@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "demix/core/config.h"
@@ -134,6 +135,9 @@ struct EvaluateConfig {
   }
   void check() const;
 };
+
+// Whether references of this name are the run's own: its baselines, found, random and refined ones.
+bool is_own_reference(std::string_view name);
 
 // A model that was trained elsewhere, from the same base, on a known mixture.
 struct ReferenceImport {

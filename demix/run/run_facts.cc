@@ -84,7 +84,7 @@ TrainedModel facts_of_model(const ModelFacts& facts, const std::string& kind) {
   return model;
 }
 
-void place_mixture(const SearchResult& found, RunResult& result) {
+void record_mixture(const SearchResult& found, RunResult& result) {
   result.mixture = found.data_shares;
   result.merge_weights = found.merge_weights;
   result.predicted.clear();
@@ -98,8 +98,8 @@ void place_mixture(const SearchResult& found, RunResult& result) {
   }
 }
 
-void place_search(const SearchResult& found, const Composition& composition, RunResult& result) {
-  place_mixture(found, result);
+void record_search(const SearchResult& found, const Composition& composition, RunResult& result) {
+  record_mixture(found, result);
   for (const EvaluatedMixture& evaluated : found.evaluated) {
     SearchedProxy proxy;
     proxy.round = evaluated.round;
@@ -135,7 +135,7 @@ void place_search(const SearchResult& found, const Composition& composition, Run
   result.search_end.objective_error = found.tolerance.empty() ? kUnknown : found.goal_error;
 }
 
-void place_baselines(const std::vector<MixtureFacts>& mixtures, RunResult& result) {
+void record_baselines(const std::vector<MixtureFacts>& mixtures, RunResult& result) {
   for (const MixtureFacts& facts : mixtures) {
     if (facts.name == "uniform") result.uniform = facts;
     if (facts.name == "natural") result.natural = facts;

@@ -23,12 +23,12 @@ DatasetFacts facts_of_dataset(const Workspace& workspace,
 TrainedModel facts_of_model(const ModelFacts& facts, const std::string& kind);
 
 // The mixture that is handed over: shares, weights, what is predicted of it, tolerance.
-void place_mixture(const SearchResult& found, RunResult& result);
+void record_mixture(const SearchResult& found, RunResult& result);
 // The same, with what the search did to find it.
-void place_search(const SearchResult& found, const Composition& composition, RunResult& result);
+void record_search(const SearchResult& found, const Composition& composition, RunResult& result);
 
 // Each of these that is a baseline, or was found, into its place by name.
-void place_baselines(const std::vector<MixtureFacts>& mixtures, RunResult& result);
+void record_baselines(const std::vector<MixtureFacts>& mixtures, RunResult& result);
 
 bool is_baseline(const MixtureFacts& facts);
 

@@ -170,6 +170,12 @@ TEST_F(Run, ReferencesThatWereTrainedElsewhereJoinTheStatistics) {
   EXPECT_MENTIONS(error_of(second, "c"), "no column held_out/digits");
   std::ofstream(out("mixtures.csv")) << "run,digits,leters\nm1,0.5,0.5\nm2,0.2,0.8\n";
   EXPECT_MENTIONS(error_of(second, "d"), "there is no dataset 'leters' in this run");
+  for (const auto& [name, whose] : {std::pair("current", "a reference of the run's own"),
+                                    {"elsewhere", "a model under validate.import"}}) {
+    std::ofstream(out("mixtures.csv")) << "run,digits,letters,signs\n"
+                                       << name << ",0.5,0.3,0.2\nm2,0.2,0.7,0.1\n";
+    EXPECT_MENTIONS(error_of(second, "e"), fmt::format("run '{}' has the name of {}", name, whose));
+  }
 }
 
 TEST_F(Run, SearchesByEnsemblesOfTheComponentsWhereThatIsAsked) {

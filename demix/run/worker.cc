@@ -200,7 +200,7 @@ class Work {
       requests.push_back({.merge_weights = request.at("merge_weights").get<std::vector<double>>(),
                           .name = request.at("name").get<std::string>(),
                           .terms = its_terms,
-                          .searched = request.at("searched").get<bool>()});
+                          .on_selection = request.at("on_selection").get<bool>()});
     }
     proxies().score_proxies(ProxyKind::kMerged, requests);
     return scores();
@@ -279,7 +279,7 @@ Json scoring_job(std::span<const MergeRequest> requests,
     list.push_back({{"name", request.name},
                     {"merge_weights", request.merge_weights},
                     {"terms", request.terms != nullptr},
-                    {"searched", request.searched}});
+                    {"on_selection", request.on_selection}});
   Json facts = Json::array();
   for (const ModelFacts& component : components) facts.push_back(component);
   return {{"do", "score merges"},

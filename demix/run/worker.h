@@ -7,7 +7,7 @@
 //
 //   {"do": "train", "label": …, "request": ModelRequest, "known": [entries]}
 //   {"do": "score merges", "merge": YAML, "components": [ModelFacts],
-//    "requests": [{"name", "merge_weights", "terms", "searched"}], "known": [entries]}
+//    "requests": [{"name", "merge_weights", "terms", "on_selection"}], "known": [entries]}
 //   {"do": "score model", "model": ModelFacts, "terms": …, "known": [entries]}
 #pragma once
 

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "demix/core/error.h"
+#include "demix/core/minimise.h"
 
 namespace demix {
 namespace {
@@ -195,12 +196,15 @@ std::vector<ShareConstraint> share_constraints(const ConstraintConfig& config,
     }
   }
   if (config.max_epochs > 0) {
-    if (dataset_tokens.size() != datasets.size() || !(target_tokens > 0)) {
+    if (dataset_tokens.size() != datasets.size()) {
+      throw Error("max_epochs needs the tokens of every dataset; found those of {} datasets of {}",
+                  dataset_tokens.size(),
+                  datasets.size());
+    }
+    if (!(target_tokens > 0 && std::isfinite(target_tokens))) {
       throw Error(
-          "max_epochs needs the tokens of every dataset and a target budget in tokens; found {} "
-          "datasets of {} and a budget of {}",
-          dataset_tokens.size(),
-          datasets.size(),
+          "max_epochs needs target_tokens, the budget of the real training; it is {}, expected "
+          "above 0",
           target_tokens);
     }
     for (size_t j = 0; j < datasets.size(); ++j) {
@@ -269,6 +273,7 @@ FeasibleSet::FeasibleSet(Composition composition, const std::vector<ShareConstra
     throw conflict_error(solution, names, simplex_constraints);
   }
 
+  constraints_ = without_dependent_equalities(constraints_);
   for (const auto& constraint : constraints_) {
     if (constraint.equality) equalities_.push_back(constraint);
   }

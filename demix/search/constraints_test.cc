@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "demix/core/error.h"
+#include "demix/core/minimise.h"
 #include "tests/message_of.h"
 
 namespace demix {
@@ -92,6 +93,12 @@ TEST(Constraints, BadSettingsAreRefusedByKey) {
             "max_share.a is 1.1, expected a share from 0 to 1");
   EXPECT_NE(refusal({.max_times_prior = 0.5}).find("max_times_prior is 0.5"), std::string::npos);
   EXPECT_NE(refusal({.max_epochs = 2}).find("max_epochs needs the tokens"), std::string::npos);
+  EXPECT_EQ(message_of([&] {
+              share_constraints(
+                  {.max_epochs = 2}, composition, kUniform3, std::vector<int64_t>(3, 1), 0);
+            }),
+            "max_epochs needs target_tokens, the budget of the real training; it is 0, expected "
+            "above 0");
 }
 
 TEST(FeasibleSet, GroupBoundsAreLinearConstraintsLikeAnyOther) {
@@ -111,6 +118,20 @@ TEST(FeasibleSet, AFixedShareIsABoundFromBothSides) {
   ASSERT_TRUE(nearest);
   EXPECT_NEAR((*nearest)[0], 0.2, 1e-12);
   EXPECT_NEAR((*nearest)[1], 0.6, 1e-12);
+}
+
+TEST(FeasibleSet, FixedSharesOfAllDatasetsLeaveOneMember) {
+  ConstraintConfig config{.max_times_prior = 0};
+  config.fixed_share = {{"a", 0.1}, {"b", 0.2}, {"c", 0.7}};
+  const FeasibleSet set = feasible(three_plain(), config);
+  const auto nearest = set.project(std::vector<double>{1, 0, 0});
+  ASSERT_TRUE(nearest);
+  EXPECT_NEAR((*nearest)[1], 0.2, 1e-12);
+  // The sum and two of the three.
+  EXPECT_EQ(without_dependent_equalities(set.constraints()).size(), set.constraints().size());
+  config.fixed_share["c"] = 0.6;
+  EXPECT_NE(message_of([&] { feasible(three_plain(), config); }).find("cannot hold together"),
+            std::string::npos);
 }
 
 TEST(FeasibleSet, ProjectionCanKeepWeightsAtZero) {

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "demix/core/error.h"
+#include "demix/search/tolerance.h"
+
 namespace demix {
 namespace {
 
@@ -75,15 +78,8 @@ class Findings {
 
   void measure_tolerance() {
     const Goal& goal = end_.surrogates.goal();
-    if (!std::isfinite(goal.values(here_)[0])) return;  // an average that breaks a floor
-    double squares = 0;
-    for (const GoalTerm& term : end_.surrogates.terms()) {
-      if (term.weight == 0) continue;
-      const Forecast forecast = term.predictor->forecast(here_)[0];
-      const double slope = term.rank ? term.rank->slope(term.sign * forecast.mean) : 1;
-      squares += std::pow(term.weight * slope * forecast.deviation(), 2);
-    }
-    result_.goal_error = std::sqrt(squares);
+    if (!std::isfinite(goal.values(here_)[0])) return warn_of_broken_floors();
+    result_.goal_error = goal_error();
     result_.tolerance =
         tolerances(goal.values, end_.feasible, end_.decision.merge_weights, result_.goal_error);
   }
@@ -172,6 +168,56 @@ class Findings {
   template <typename... Args>
   void warn(fmt::format_string<Args...> pattern, Args&&... args) {
     result_.warnings.push_back(fmt::format(pattern, std::forward<Args>(args)...));
+  }
+
+  // Of one measurement.
+  double goal_error() const {
+    const auto terms = end_.surrogates.terms();
+    const auto& domains = end_.surrogates.domains();
+    std::vector<std::vector<double>> scores;
+    std::vector<MeasuredTerm> measured;
+    for (size_t d = 0; d < domains.size(); ++d) {
+      const CrossValidation* cv = domains[d].cross_validation();
+      if (!cv) break;
+      scores.push_back(end_.observations.domain_scores(d));
+      measured.push_back({scores.back(), cv->forecasts});
+    }
+    if (measured.size() == domains.size())
+      return goal_deviation(terms.first(domains.size()), measured);
+    // Nothing was left out. As if all domains erred together.
+    double sum = 0;
+    for (const GoalTerm& term : terms) {
+      if (term.weight == 0) continue;
+      const Forecast forecast = term.predictor->forecast(here_)[0];
+      const double slope = term.rank ? term.rank->slope(term.sign * forecast.mean) : 1;
+      sum += term.weight * slope * forecast.deviation();
+    }
+    return sum;
+  }
+
+  // An average of mixtures that keep floors may break them.
+  void warn_of_broken_floors() {
+    const auto& domains = result_.domains;
+    std::vector<std::string> names = domains;  // of the terms: metrics with floors follow domains
+    for (const auto& [name, most_lost] : end_.config.floors) {
+      if (std::find(domains.begin(), domains.end(), name) == domains.end()) names.push_back(name);
+    }
+    const auto terms = end_.surrogates.terms();
+    DEMIX_CHECK(names.size() == terms.size());
+    for (size_t k = 0; k < terms.size(); ++k) {
+      if (!terms[k].floor) continue;
+      const double predicted = terms[k].sign * terms[k].predictor->predict(here_)[0];
+      const double missed = *terms[k].floor - predicted;
+      if (missed <= 0) continue;
+      warn(
+          "The found mixture is predicted to miss the floor of {} by {:.3g} ({:.6g}, at least "
+          "{:.6g}): it is an average of mixtures that keep it. search.decide: optimum keeps "
+          "floors.",
+          names[k],
+          missed,
+          terms[k].sign * predicted,
+          terms[k].sign * *terms[k].floor);
+    }
   }
 
   // Keeps a target's table and choice.

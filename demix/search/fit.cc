@@ -1,17 +1,19 @@
 #include "demix/search/fit.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <limits>
 #include <numeric>
 
 #include "demix/core/error.h"
+#include "demix/core/mixture.h"
 #include "demix/core/parallel_for.h"
 #include "demix/core/ranks.h"
 #include "demix/core/rng.h"
+#include "demix/search/fit_directions.h"
 #include "demix/search/optimum.h"
 #include "demix/search/prediction_goal.h"
+#include "demix/search/swarm_columns.h"
 #include "demix/search/tournament.h"
 
 namespace demix {
@@ -19,6 +21,7 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kStartsApart = 0.05;  // L1 distance
+constexpr double kCrumb = 1e-7;        // smaller shares are none
 
 size_t index_of(const std::string& name,
                 const std::vector<std::string>& names,
@@ -51,6 +54,14 @@ class SwarmFit {
     result_.metrics = swarm.metrics;
     result_.runs = swarm.runs.size();
     result_.warnings = swarm.warnings;
+    if (result_.runs < 2) {
+      throw Error(
+          "the swarm has {} run, expected at least 2, and {} for a fit that cross-validation can "
+          "check; are there more runs in other files?",
+          result_.runs,
+          kFewestForTournament);
+    }
+    check_ignored();
     read_directions();
     read_prior();
     read_goal();
@@ -72,11 +83,18 @@ class SwarmFit {
     result_.warnings.push_back(fmt::format(pattern, std::forward<Args>(args)...));
   }
 
+  void check_ignored() const {
+    std::vector<std::string> columns = swarm_.left_out;
+    columns.insert(columns.end(), swarm_.datasets.begin(), swarm_.datasets.end());
+    columns.insert(columns.end(), swarm_.metrics.begin(), swarm_.metrics.end());
+    for (const std::string& name : joined_to_names(config_.ignore, columns))
+      index_of(name, columns, "ignore", "column");
+  }
+
   void read_directions() {
     result_.told.assign(swarm_.metrics.size(), false);
-    for (const std::string& metric : swarm_.metrics) {
-      result_.higher_is_better.push_back(higher_is_better_by_name(metric));
-    }
+    for (const std::string& metric : swarm_.metrics)
+      result_.higher_is_better.push_back(direction_by_name(metric).higher_is_better);
     for (const bool higher : {true, false}) {
       const char* key = higher ? "higher_is_better" : "lower_is_better";
       for (const std::string& name : higher ? config_.higher_is_better : config_.lower_is_better) {
@@ -88,6 +106,16 @@ class SwarmFit {
         result_.higher_is_better[m] = higher;
       }
     }
+    std::vector<std::string> guessed;
+    for (size_t m = 0; m < swarm_.metrics.size(); ++m) {
+      if (!result_.told[m] && !direction_by_name(swarm_.metrics[m]).has_sign)
+        guessed.push_back(swarm_.metrics[m]);
+    }
+    if (guessed.empty()) return;
+    warn(
+        "Nothing in the name says which direction is better of {}: higher was assumed. "
+        "--lower-is-better (lower_is_better in the configuration) or --higher-is-better states it.",
+        fmt::join(guessed, ", "));
   }
 
   void read_prior() {
@@ -152,30 +180,56 @@ class SwarmFit {
     }
     auto constraints =
         share_constraints(config_.constraints, plain, result_.prior, tokens, config_.target_tokens);
+    read_sampled_shares();
+    std::vector<std::string> without_prior;
     for (size_t j = 0; j < swarm_.datasets.size(); ++j) {
-      double most = 0;
-      for (size_t i = 0; i < swarm_.runs.size(); ++i) {
-        most = std::max(most, swarm_.mixtures.row(i)[j]);
-      }
-      largest_sampled_.push_back(most);
       const auto none = [&](std::string why) {
         ShareConstraint constraint{
             std::move(why), std::vector<double>(swarm_.datasets.size()), -kInfinity, 0};
         constraint.coefficients[j] = 1;
         constraints.push_back(std::move(constraint));
       };
-      if (most == 0) {
-        warn("No run has any of {}: nothing says what it does, and it gets no share.",
-             swarm_.datasets[j]);
+      if (sampled_[j].most == 0) {
         none(fmt::format("{} none (never sampled)", swarm_.datasets[j]));
       } else if (config_.kl > 0 && result_.prior[j] == 0) {
         none(fmt::format("{} none (its prior is 0 and kl is above 0)", swarm_.datasets[j]));
+        without_prior.push_back(swarm_.datasets[j]);
       }
+    }
+    if (!without_prior.empty()) {
+      warn(
+          "The prior leaves out {}, and kl is above 0: no share of these is allowed, since any "
+          "would be infinitely far from the prior.",
+          fmt::join(without_prior, ", "));
     }
     return FeasibleSet(plain, constraints);
   }
 
+  void read_sampled_shares() {
+    sampled_.resize(swarm_.datasets.size());
+    for (size_t i = 0; i < swarm_.runs.size(); ++i) {
+      for (size_t j = 0; j < sampled_.size(); ++j) {
+        const double share = swarm_.mixtures.row(i)[j];
+        sampled_[j].least = std::min(sampled_[j].least, share);
+        sampled_[j].most = std::max(sampled_[j].most, share);
+      }
+    }
+  }
+
   void warn_of_data() {
+    std::vector<std::string> constant;
+    for (size_t j = 0; j < sampled_.size(); ++j) {
+      if (sampled_[j].most == 0) {
+        warn("No run has any of {}: nothing says what it does, and it gets no share.",
+             swarm_.datasets[j]);
+      } else if (!sampled_[j].varies()) {
+        constant.push_back(fmt::format("{} ({:.3g})", swarm_.datasets[j], sampled_[j].most));
+      }
+    }
+    if (!constant.empty()) {
+      warn("Every run has the same share of {}: nothing says what more or less does.",
+           fmt::join(constant, ", "));
+    }
     const size_t parameters = swarm_.datasets.size() + 1;
     if (result_.runs < kFewestForTournament) {
       warn(
@@ -290,6 +344,7 @@ class SwarmFit {
       for (size_t j : holdout_columns_) row.push_back(holdout.mixtures.row(i)[j]);
       mixtures.add(row);
     }
+    warn_of_shared_runs(holdout, mixtures);
     double sum = 0;
     int count = 0;
     for (size_t m = 0; m < targets_.size(); ++m) {
@@ -298,16 +353,17 @@ class SwarmFit {
       const auto forecasts = targets_[m].predictor->forecast(mixtures);
       HoldoutScore judged{.metric = targets_[m].name};
       std::vector<double> means;
-      double squares = 0, variance = 0;
+      double squares = 0, variance = 0, inside = 0;
       const double centre = mean(scores), n = static_cast<double>(scores.size());
       for (size_t i = 0; i < scores.size(); ++i) {
         means.push_back(forecasts[i].mean);
         const double error = std::abs(forecasts[i].mean - scores[i]);
         judged.mae += error / n;
-        judged.coverage90 += error <= kNinetyPercent * forecasts[i].deviation() ? 1 / n : 0;
+        inside += error <= kNinetyPercent * forecasts[i].deviation();
         squares += error * error;
         variance += (scores[i] - centre) * (scores[i] - centre);
       }
+      judged.coverage90 = inside / n;  // counted, since a sum of n-ths may exceed one
       judged.spearman = spearman(means, scores);
       if (variance > 0) judged.r2 = 1 - squares / variance;
       if (judged.spearman) {
@@ -317,6 +373,33 @@ class SwarmFit {
       result_.holdout.push_back(std::move(judged));
     }
     if (count > 0) result_.holdout_mean_spearman = sum / count;
+  }
+
+  // Runs of the holdout that the predictors have seen. `mixtures` are the holdout's.
+  void warn_of_shared_runs(const Swarm& holdout, const Points& mixtures) {
+    const auto is_same = [&](size_t i, size_t run) {
+      for (size_t j = 0; j < mixtures.columns(); ++j)
+        if (std::abs(mixtures.row(i)[j] - swarm_.mixtures.row(run)[j]) > 1e-6) return false;
+      for (size_t m = 0; m < targets_.size(); ++m) {
+        if (!holdout_metrics_[m]) continue;
+        const double score = swarm_.scores[m][run];
+        if (std::abs(holdout.scores[*holdout_metrics_[m]][i] - score) > 1e-9 * std::abs(score))
+          return false;
+      }
+      return true;
+    };
+    size_t shared = 0;
+    for (size_t i = 0; i < mixtures.rows(); ++i) {
+      bool seen = false;
+      for (size_t run = 0; run < result_.runs && !seen; ++run) seen = is_same(i, run);
+      shared += seen;
+    }
+    if (shared == 0) return;
+    warn(
+        "{} of the {} held-out runs are in the swarm too, with the same mixture and scores: what "
+        "was learned from cannot test what was learned.",
+        shared,
+        mixtures.rows());
   }
 
   // Σ p log(p/prior), and its derivatives times `scale` added to `gradient`.
@@ -385,10 +468,7 @@ class SwarmFit {
     }
   }
 
-  void propose(const FeasibleSet& feasible) {
-    Points prior(swarm_.datasets.size());
-    prior.add(result_.prior);
-    set_floors(prior);
+  Points draw_candidates(const FeasibleSet& feasible) const {
     // Flat draws reach what draws around the prior do not.
     Rng rng = root_.stream("candidates");
     const auto half = static_cast<size_t>(config_.candidates + 1) / 2;
@@ -401,50 +481,140 @@ class SwarmFit {
       if (feasible.contains(swarm_.mixtures.row(i))) candidates.add(swarm_.mixtures.row(i));
     }
     if (const auto member = feasible.project(result_.prior)) candidates.add(*member);
+    return candidates;
+  }
+
+  // Whether every metric that counts is predicted the same of all mixtures, to a thousandth of its
+  // deviation over the runs.
+  bool is_flat(const Points& candidates) const {
+    const auto varies = [](std::span<const double> values, double by) {
+      const auto [least, most] = std::minmax_element(values.begin(), values.end());
+      return *most - *least > by;
+    };
+    std::vector<double> distances;
+    for (size_t i = 0; i < candidates.rows(); ++i)
+      distances.push_back(l1_distance(candidates.row(0), candidates.row(i)));
+    if (!varies(distances, 1e-6)) return false;  // constraints left one mixture
+    if (std::none_of(
+            sampled_.begin(), sampled_.end(), [](const Range& range) { return range.varies(); }))
+      return true;  // whatever a predictor makes of a single mixture
+    Points few(candidates.columns());
+    for (size_t i = 0; i < std::min<size_t>(candidates.rows(), 100); ++i)
+      few.add(candidates.row(i));
+    // A few tell nearly always; all are costly.
+    for (const Points* points : {static_cast<const Points*>(&few), &candidates}) {
+      for (const Target& target : targets_) {
+        if (target.weight > 0 &&
+            varies(target.predictor->predict(*points), 1e-3 * target.deviation))
+          return false;
+      }
+    }
+    return true;
+  }
+
+  void propose(const FeasibleSet& feasible) {
+    Points prior(swarm_.datasets.size());
+    prior.add(result_.prior);
+    set_floors(prior);
+    const Points candidates = draw_candidates(feasible);
     if (config_.units == "rank") set_ranks(candidates);
     const Goal goal = this->goal();
     const auto values = goal.values(candidates);
 
     if (std::none_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); })) {
-      throw Error("no mixture among {} that meet the constraints keeps all floors: {}",
-                  candidates.rows(),
-                  broken_floor(candidates));
+      const BrokenFloor nearest = broken_floor(candidates);
+      throw Error(
+          "no mixture among {} that meet the constraints keeps all floors: the nearest misses that "
+          "of {} ({:.6g}) by {:.3g}",
+          candidates.rows(),
+          nearest.metric,
+          nearest.floor,
+          nearest.missed);
     }
     Points starts(candidates.columns());
     for (size_t i :
          best_apart(candidates, values, static_cast<size_t>(config_.starts), kStartsApart)) {
       starts.add(candidates.row(i));
     }
-    if (config_.average_of > 0) {
-      average(feasible, candidates, values);
-    } else {
-      const Optimum optimum = maximise(goal, feasible, starts, config_.threads);
-      result_.mixture = optimum.merge_weights;
-      result_.starts = optimum.starts;
-      result_.agreed = optimum.agreed;
-      result_.smooth = optimum.smooth;
-      result_.by_moves = optimum.by_moves;
+    if (!take_prior_if_flat(goal, feasible, candidates)) {
+      if (config_.average_of > 0) {
+        average(goal, feasible, candidates, values);
+      } else {
+        climb(goal, feasible, starts);
+      }
     }
-    for (double& share : result_.mixture) {
-      if (share < 1e-7) share = 0;  // of a start that slid to the edge
-    }
-    const double sum = std::accumulate(result_.mixture.begin(), result_.mixture.end(), 0.0);
-    for (double& share : result_.mixture) share /= sum;
+    drop_crumbs(goal, feasible);
     foretell(goal, prior);
+    warn_of_extrapolation();
     measure_tolerance(goal, feasible);
     draw_front(feasible, starts);
   }
 
+  void climb(const Goal& goal, const FeasibleSet& feasible, const Points& starts) {
+    const Optimum optimum = maximise(goal, feasible, starts, config_.threads);
+    result_.mixture = optimum.merge_weights;
+    result_.starts = optimum.starts;
+    result_.agreed = optimum.agreed;
+    result_.smooth = optimum.smooth;
+    result_.by_moves = optimum.by_moves;
+  }
+
+  double goal_at(const Goal& goal, std::span<const double> mixture) const {
+    Points one(mixture.size());
+    one.add(mixture);
+    return goal.values(one)[0];
+  }
+
+  // Where no mixture is better than another, an optimum would be an arbitrary one.
+  bool take_prior_if_flat(const Goal& goal, const FeasibleSet& feasible, const Points& candidates) {
+    if (!is_flat(candidates)) return false;
+    const auto member = feasible.project(result_.prior);
+    if (!member || !std::isfinite(goal_at(goal, *member))) return false;
+    const bool moved = l1_distance(*member, result_.prior) > 1e-6;
+    warn(
+        "As far as the runs show, the goal does not depend on the mixture: the prior is "
+        "proposed{}, "
+        "for want of a reason to leave it.",
+        moved ? ", moved to where the constraints hold" : "");
+    result_.mixture = *member;
+    return true;
+  }
+
+  // Shares of starts that slid to the edge are none, unless a floor or constraint hangs on them.
+  void drop_crumbs(const Goal& goal, const FeasibleSet& feasible) {
+    std::vector<bool> crumbs;
+    for (double share : result_.mixture) crumbs.push_back(share < kCrumb);
+    auto without = feasible.project(result_.mixture, crumbs);
+    if (!without) return;
+    for (size_t j = 0; j < crumbs.size(); ++j)
+      if (crumbs[j]) (*without)[j] = 0;
+    if (std::isfinite(goal_at(goal, *without))) result_.mixture = *without;
+  }
+
   void measure_tolerance(const Goal& goal, const FeasibleSet& feasible) {
-    if (!std::isfinite(result_.goal)) return;  // an average that breaks a floor
+    result_.goal_error = goal_error();
+    result_.tolerance = tolerances(goal.values, feasible, result_.mixture, result_.goal_error);
+  }
+
+  double goal_error() const {
+    const auto terms = this->terms();
+    std::vector<MeasuredTerm> measured;
+    double sum = 0;
     for (size_t m = 0; m < targets_.size(); ++m) {
       const Target& target = targets_[m];
+      if (target.weight == 0 && !target.most_lost) continue;  // no term
+      if (!target.tournament.results.empty()) {
+        const auto& forecasts = target.tournament.results[target.chosen].forecasts;
+        measured.push_back({swarm_.scores[m], forecasts});
+        continue;
+      }
+      // Too few runs to leave any out. As if all metrics erred together.
       const Interval& predicted = result_.predicted[m];
       const double deviation = (predicted.high - predicted.value) / kNinetyPercent;
       const double steepness = target.rank ? target.rank->slope(target.sign * predicted.value) : 1;
-      result_.goal_error = std::hypot(result_.goal_error, target.weight * steepness * deviation);
+      sum += target.weight * steepness * deviation;
     }
-    result_.tolerance = tolerances(goal.values, feasible, result_.mixture, result_.goal_error);
+    return measured.empty() ? sum : goal_deviation(terms, measured);
   }
 
   void draw_front(const FeasibleSet& feasible, const Points& starts) {
@@ -458,7 +628,11 @@ class SwarmFit {
     for (const Target& target : targets_) {
       if (target.weight > 0) result_.front_metrics.push_back(target.name);
     }
-    if (counted < 2) return;
+    if (counted < 2) {
+      warn("A Pareto front needs two metrics that count, and only {} does: none was drawn.",
+           result_.front_metrics.front());
+      return;
+    }
     constexpr size_t kStarts = 6;
     Points some(starts.columns());
     for (size_t i = 0; i < std::min(kStarts, starts.rows()); ++i) some.add(starts.row(i));
@@ -470,8 +644,13 @@ class SwarmFit {
                                  config_.threads);
   }
 
-  // The floor that is missed most by the candidate that misses least, in words.
-  std::string broken_floor(const Points& candidates) const {
+  struct BrokenFloor {
+    std::string metric;
+    double floor = 0, missed = 0;  // in the metric's unit
+  };
+
+  // The floor that is missed most by the candidate that misses least.
+  BrokenFloor broken_floor(const Points& candidates) const {
     std::vector<double> worst(candidates.rows(), -kInfinity);
     std::vector<const Target*> by(candidates.rows());
     for (const Target& target : targets_) {
@@ -487,14 +666,12 @@ class SwarmFit {
     }
     const auto best = std::min_element(worst.begin(), worst.end());
     const Target& target = *by[static_cast<size_t>(best - worst.begin())];
-    return fmt::format("the nearest misses that of {} ({:.6g}) by {:.3g}",
-                       target.name,
-                       target.sign * target.floor,
-                       *best * target.deviation);
+    return {target.name, target.sign * target.floor, *best * target.deviation};
   }
 
   // The paper's choice.
-  void average(const FeasibleSet& feasible,
+  void average(const Goal& goal,
+               const FeasibleSet& feasible,
                const Points& candidates,
                const std::vector<double>& values) {
     std::vector<size_t> order(values.size());
@@ -503,6 +680,13 @@ class SwarmFit {
         order.begin(), order.end(), [&](size_t a, size_t b) { return values[a] > values[b]; });
     const auto finite = static_cast<size_t>(std::count_if(
         values.begin(), values.end(), [](double value) { return std::isfinite(value); }));
+    if (finite < static_cast<size_t>(config_.average_of)) {
+      warn(
+          "average_of is {}, but only {} of the random mixtures keep the floors: no more were "
+          "averaged. A larger number of candidates draws more.",
+          config_.average_of,
+          finite);
+    }
     order.resize(std::min(finite, static_cast<size_t>(config_.average_of)));
     result_.mixture.assign(candidates.columns(), 0);
     for (size_t i : order) {
@@ -511,6 +695,30 @@ class SwarmFit {
       }
     }
     DEMIX_CHECK(feasible.violation(result_.mixture) <= 2 * FeasibleSet::kTolerance);
+    keep_floors(goal, candidates.row(order[0]));
+  }
+
+  // What is averaged keeps floors, the average may not: moved towards the best until it does.
+  void keep_floors(const Goal& goal, std::span<const double> best) {
+    if (std::isfinite(goal_at(goal, result_.mixture))) return;
+    Points here(best.size());
+    here.add(result_.mixture);
+    const BrokenFloor broken = broken_floor(here);
+    const std::vector<double> from = result_.mixture;
+    constexpr int kSteps = 200;
+    int step = 0;
+    do {
+      const double way = static_cast<double>(++step) / kSteps;
+      for (size_t j = 0; j < best.size(); ++j)
+        result_.mixture[j] = step == kSteps ? best[j] : (1 - way) * from[j] + way * best[j];
+    } while (step < kSteps && !std::isfinite(goal_at(goal, result_.mixture)));
+    warn(
+        "The average of the best mixtures is predicted to miss the floor of {} ({:.6g}) by {:.3g}: "
+        "it was moved {:.3g} of the way to the best of them, where the floors hold.",
+        broken.metric,
+        broken.floor,
+        broken.missed,
+        static_cast<double>(step) / kSteps);
   }
 
   void foretell(const Goal& goal, const Points& prior) {
@@ -526,16 +734,36 @@ class SwarmFit {
     }
     result_.goal = goal.values(found)[0];
     result_.goal_prior = goal.values(prior)[0];
-    result_.kl = divergence(result_.mixture, 0, {});
+    measure_divergence();
+  }
+
+  // The prior may leave out datasets as long as the divergence has no part in the goal.
+  void measure_divergence() {
+    std::vector<std::string> outside;
     for (size_t j = 0; j < result_.mixture.size(); ++j) {
-      if (result_.mixture[j] > 1.001 * largest_sampled_[j] && largest_sampled_[j] > 0) {
-        warn(
-            "The share {:.3f} of {} lies beyond the largest of any run ({:.3f}): its predictions "
-            "are extrapolated.",
-            result_.mixture[j],
-            swarm_.datasets[j],
-            largest_sampled_[j]);
-      }
+      if (result_.prior[j] == 0 && result_.mixture[j] >= kCrumb)
+        outside.push_back(swarm_.datasets[j]);
+    }
+    result_.kl = std::max(divergence(result_.mixture, 0, {}), 0.0);
+    if (outside.empty()) return;
+    result_.kl = kInfinity;
+    warn(
+        "The divergence from the prior is infinite: the prior leaves out {}, the mixture does not. "
+        "What stands beside it for the prior is without.",
+        fmt::join(outside, ", "));
+  }
+
+  void warn_of_extrapolation() {
+    for (size_t j = 0; j < result_.mixture.size(); ++j) {
+      const double share = result_.mixture[j];
+      const bool above = share > 1.001 * sampled_[j].most && sampled_[j].most > 0;
+      const bool below = share < 0.999 * sampled_[j].least - 1e-9;
+      if (!above && !below) continue;
+      warn("The share {:.3f} of {} lies {} of any run ({:.3f}): its predictions are extrapolated.",
+           share,
+           swarm_.datasets[j],
+           above ? "beyond the largest" : "below the smallest",
+           above ? sampled_[j].most : sampled_[j].least);
     }
   }
 
@@ -543,7 +771,11 @@ class SwarmFit {
   const Swarm& swarm_;
   const Rng root_;
   std::vector<Target> targets_;  // by metric
-  std::vector<double> largest_sampled_;
+  struct Range {
+    double least = kInfinity, most = 0;
+    bool varies() const { return most - least > 1e-9; }
+  };
+  std::vector<Range> sampled_;                          // shares of the runs, by dataset
   std::vector<size_t> holdout_columns_;                 // of the swarm's datasets
   std::vector<std::optional<size_t>> holdout_metrics_;  // of the swarm's metrics
   FitResult result_;
@@ -577,14 +809,6 @@ void FitConfig::check() const {
   constraints.check();
   sampler.check();
   predictors.check();
-}
-
-bool higher_is_better_by_name(const std::string& metric) {
-  std::string lower;
-  for (char c : metric) lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return std::none_of(std::begin(kLowerIsBetterWords),
-                      std::end(kLowerIsBetterWords),
-                      [&](const char* word) { return lower.find(word) != std::string::npos; });
 }
 
 FitResult fit_swarm(const FitConfig& config, const Swarm& swarm, const Swarm* holdout) {

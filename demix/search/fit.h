@@ -16,12 +16,9 @@
 
 namespace demix {
 
-// Metrics whose names hold one of these words count as lower-is-better unless told otherwise.
-inline constexpr const char* kLowerIsBetterWords[] = {
-    "loss", "bpb", "ppl", "perplexity", "nll", "bits_per_byte", "cross_entropy", "error"};
-
 struct FitConfig {
-  std::string predictor = "auto";  // by cross-validation, or the name of one
+  std::vector<std::string> ignore = {};  // columns that are neither datasets nor metrics
+  std::string predictor = "auto";        // by cross-validation, or the name of one
   std::vector<std::string> higher_is_better = {}, lower_is_better = {};  // metrics; others by name
   // What is made large: the weighted mean of the metrics, higher is better, in units of their
   // standard deviation over the runs ("deviation"), as they are ("own") or as percentile ranks
@@ -37,9 +34,10 @@ struct FitConfig {
   double target_tokens = 0;                           // for max_epochs
   int64_t candidates = 20000;  // random mixtures, of which the best are where the climbs start
   int64_t starts = 24;
-  int64_t average_of = 0;  // 0: the optimum; else the mean of that many best candidates, as the
-                           // paper does
-  int64_t front = 0;       // mixtures of the Pareto front over the metrics with a weight; 0: none
+  // 0: the optimum; else the mean of that many best candidates, as the paper does, moved towards
+  // the best of them as far as floors need it.
+  int64_t average_of = 0;
+  int64_t front = 0;  // mixtures of the Pareto front over the metrics with a weight; 0: none
   uint64_t seed = 0;
   int threads = 0;  // 0: all
   SamplerConfig sampler;
@@ -47,6 +45,7 @@ struct FitConfig {
 
   template <class V>
   void visit(V& v) {
+    v("ignore", ignore);
     v("predictor", predictor);
     v("higher_is_better", higher_is_better);
     v("lower_is_better", lower_is_better);
@@ -100,22 +99,23 @@ struct FitResult {
 
   std::vector<double> mixture, prior;                // by dataset
   std::vector<Interval> predicted, predicted_prior;  // by metric
-  double goal = 0, goal_prior = 0, kl = 0;           // KL(mixture ‖ prior), not times its weight
-  int starts = 0, agreed = 0;        // climbs, and those that ended equally high, see optimum.h
-  bool smooth = true;                // no trees among what was climbed
-  double by_moves = 0;               // what moves over the steps of trees added to the goal
-  double goal_error = 0;             // standard error of a measured run's goal at the mixture
-  std::vector<Tolerance> tolerance;  // by dataset, for a fall of the goal by goal_error
+  double goal = 0, goal_prior = 0;
+  double kl = 0;               // KL(mixture ‖ prior), not times its weight; may be infinite
+  int starts = 0, agreed = 0;  // climbs, and those that ended equally high, see optimum.h
+  bool smooth = true;          // no trees among what was climbed
+  double by_moves = 0;         // what moves over the steps of trees added to the goal
+  // What one run's goal differs by from its prediction: see goal_deviation, over cross-validation.
+  // With too few runs for that, what the predictors expect at the mixture.
+  double goal_error = 0;
+  std::vector<Tolerance> tolerance;        // by dataset, for a fall of the goal by goal_error
   std::vector<std::string> front_metrics;  // that the front is over
   std::vector<FrontPoint> front;           // its scores: higher is better
   std::vector<std::string> warnings;       // whole sentences
 };
 
-// Whether a metric of this name counts as higher-is-better when nothing is said.
-bool higher_is_better_by_name(const std::string& metric);
-
 // Throws Error on names that the swarm lacks, contradicting settings, constraints that cannot hold
-// (naming them), and a holdout with other datasets. Deterministic.
+// (naming them), fewer than two runs and a holdout with other datasets. Deterministic. The swarm
+// was read with config.ignore.
 FitResult fit_swarm(const FitConfig& config, const Swarm& swarm, const Swarm* holdout = nullptr);
 
 }  // namespace demix

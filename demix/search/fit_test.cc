@@ -197,10 +197,6 @@ TEST(Fit, TheProposedMixtureIsNearTheTrueOptimumAndItsScoresAreForetold) {
 }
 
 TEST(Fit, DirectionsComeFromNamesUnlessTold) {
-  EXPECT_FALSE(higher_is_better_by_name("metric/the_pile_github_val_loss"));
-  EXPECT_FALSE(higher_is_better_by_name("HellaSwag BPB"));
-  EXPECT_FALSE(higher_is_better_by_name("wiki_ppl"));
-  EXPECT_TRUE(higher_is_better_by_name("arc_easy_acc"));
   EXPECT_EQ(result().higher_is_better, (std::vector<bool>{false, true}));
   EXPECT_EQ(result().told, (std::vector<bool>{false, false}));
 
@@ -213,6 +209,20 @@ TEST(Fit, DirectionsComeFromNamesUnlessTold) {
   config.higher_is_better = {"math_acc"};
   EXPECT_EQ(message_of(config, swarm(60)),
             "metric 'math_acc' is named both higher and lower is better");
+}
+
+TEST(Fit, ADirectionThatNothingSaysIsWarnedOf) {
+  Swarm data = swarm(30);
+  data.metrics = {"code_ce", "math"};
+  FitConfig config = quick();
+  config.predictor = "ridge";
+  const auto found = fit_swarm(config, data);
+  EXPECT_EQ(found.higher_is_better, (std::vector<bool>{false, true}));
+  EXPECT_TRUE(warned(found,
+                     "which direction is better of math: higher was assumed. "
+                     "--lower-is-better"));
+  config.higher_is_better = {"math"};
+  EXPECT_FALSE(warned(fit_swarm(config, data), "direction"));
 }
 
 TEST(Fit, ConstraintsHoldAndDivergenceFromThePriorIsPaidFor) {
@@ -264,6 +274,177 @@ TEST(Fit, TheAverageOfTheBestIsAvailableAsThePaperDoesIt) {
   EXPECT_EQ(average.starts, 0);
   EXPECT_LT(average.goal, optimum.goal);
   EXPECT_GT(average.goal, average.goal_prior);
+}
+
+TEST(Fit, AnAverageKeepsFloorsOrIsMovedUntilItDoes) {
+  // Two good corners, of which the average has neither's code.
+  Swarm data = swarm(60);
+  for (size_t i = 0; i < data.runs.size(); ++i) {
+    const auto p = data.mixtures.row(i);
+    data.scores[0][i] = 2 - std::pow(p[1] - p[2], 2) + 1e-3 * p[3];
+    data.scores[1][i] = 0.5 * (p[1] + p[2]) - 1e-3 * p[1];
+  }
+  FitConfig config = quick();
+  config.predictor = "gaussian_process";
+  config.weights = {{"math_acc", 1}};
+  config.prior = {{"web", 1}, {"code", 20}, {"math", 1}, {"poor", 1}};
+  config.floors = {{"code_bpb", 0}};
+  config.average_of = 200;
+  const auto found = fit_swarm(config, data);
+  EXPECT_TRUE(std::isfinite(found.goal));
+  EXPECT_EQ(found.tolerance.size(), 4u);
+  EXPECT_LE(found.predicted[0].value, found.predicted_prior[0].value + 1e-6);
+  EXPECT_TRUE(warned(found,
+                     "The average of the best mixtures is predicted to miss the floor of "
+                     "code_bpb"));
+  config.floors.clear();
+  EXPECT_GT(fit_swarm(config, data).predicted[0].value, found.predicted_prior[0].value);
+}
+
+TEST(Fit, FewerMixturesThanAreToBeAveragedAreWarnedOf) {
+  FitConfig config = quick();
+  config.predictor = "ridge";
+  config.average_of = 100000;
+  EXPECT_TRUE(warned(fit_swarm(config, swarm(30)), "average_of is 100000, but only 10"));
+}
+
+TEST(Fit, CopiesOfAMetricChangeNoToleranceSinceMetricsErrTogether) {
+  FitConfig config = quick();
+  config.predictor = "ridge";
+  config.weights = {{"code_bpb", 1}};
+  const auto once = fit_swarm(config, swarm(60));
+  Swarm copied = swarm(60);
+  config.weights.clear();
+  for (int k = 0; k < 4; ++k) {
+    copied.metrics.push_back(fmt::format("code_bpb{}", k));
+    copied.scores.push_back(copied.scores[0]);
+    copied.standard_errors.emplace_back();
+    config.weights[copied.metrics.back()] = 1;
+  }
+  config.lower_is_better = {"code_bpb0", "code_bpb1", "code_bpb2", "code_bpb3"};
+  const auto four = fit_swarm(config, copied);
+  EXPECT_NEAR(four.goal_error, once.goal_error, 1e-9 * once.goal_error);
+  EXPECT_NEAR(four.tolerance[1].low, once.tolerance[1].low, 1e-6);
+  // Without cross-validation too.
+  Swarm few = swarm(8), few_copied = few;
+  few_copied.metrics = {"code_bpb", "copied_bpb"};
+  few_copied.scores[1] = few.scores[0];
+  config = quick();
+  const auto two = fit_swarm(config, few_copied);
+  config.weights = {{"code_bpb", 1}};
+  EXPECT_NEAR(two.goal_error, fit_swarm(config, few).goal_error, 1e-9);
+}
+
+TEST(Fit, TheGoalsErrorIsThatOfRunsLeftOut) {
+  FitConfig config = quick();
+  config.predictor = "gaussian_process";
+  config.units = "own";
+  // Half of each metric's noise, independent: sqrt(2) / 2 of 0.05.
+  EXPECT_NEAR(fit_swarm(config, swarm(200, 1, 0.05)).goal_error, 0.0354, 0.006);
+}
+
+TEST(Fit, SharesOutsideThePriorAreInfinitelyFarFromIt) {
+  FitConfig config = quick();
+  config.predictor = "ridge";
+  config.prior = {{"web", 1}};
+  const auto free = fit_swarm(config, swarm(60));
+  EXPECT_TRUE(std::isinf(free.kl));
+  EXPECT_TRUE(warned(free, "The divergence from the prior is infinite: the prior leaves out code"));
+  config.prior = {{"web", 1}, {"code", 1}};
+  config.kl = 0.01;
+  const auto kept = fit_swarm(config, swarm(60));
+  EXPECT_TRUE(std::isfinite(kept.kl));
+  EXPECT_GE(kept.kl, 0);
+  EXPECT_EQ(kept.mixture[2], 0);
+  EXPECT_TRUE(warned(kept, "The prior leaves out math, poor, and kl is above 0"));
+}
+
+TEST(Fit, SharesBelowThoseOfAnyRunAndSharesThatNeverVaryAreWarnedOf) {
+  Swarm data = swarm(60);
+  Points anchored(4);
+  for (size_t i = 0; i < data.runs.size(); ++i) {
+    const auto p = data.mixtures.row(i);
+    const double rest = 0.5 / (p[0] + p[1] + p[2]);
+    anchored.add(std::vector<double>{0.4 + rest * p[0], rest * p[1], rest * p[2], 0.1});
+    data.scores[0][i] = 1 + anchored.row(i)[0] - anchored.row(i)[1];
+  }
+  data.mixtures = anchored;
+  FitConfig config = quick();
+  config.predictor = "ridge";
+  config.weights = {{"code_bpb", 1}};
+  const auto found = fit_swarm(config, data);
+  EXPECT_TRUE(warned(found, "of web lies below the smallest of any run (0.4"));
+  EXPECT_TRUE(warned(found, "Every run has the same share of poor (0.1)"));
+}
+
+TEST(Fit, AGoalThatDependsOnNothingLeavesThePrior) {
+  Swarm data = swarm(30);
+  Points same(4);
+  for (size_t i = 0; i < data.runs.size(); ++i) same.add(std::vector<double>(4, 0.25));
+  data.mixtures = same;
+  FitConfig config = quick();
+  config.prior = {{"web", 0.7}, {"code", 0.1}, {"math", 0.1}, {"poor", 0.1}};
+  for (const char* predictor : {"ridge", "gaussian_process", "lightgbm", "log_linear", "auto"}) {
+    config.predictor = predictor;
+    for (const char* units : {"deviation", "rank"}) {
+      config.units = units;
+      const auto found = fit_swarm(config, data);
+      EXPECT_NEAR(found.mixture[0], 0.7, 1e-9) << predictor << units;
+      EXPECT_EQ(found.starts, 0) << predictor << units;
+      EXPECT_TRUE(warned(found, "the goal does not depend on the mixture")) << predictor << units;
+    }
+  }
+  config.constraints.max_share = {{"web", 0.4}};
+  EXPECT_NEAR(fit_swarm(config, data).mixture[0], 0.4, 1e-9);
+  // One mixture that is left is no flat goal.
+  config.predictor = "ridge";
+  config.constraints.fixed_share = {{"web", 0.4}, {"code", 0.2}, {"math", 0.2}, {"poor", 0.2}};
+  EXPECT_FALSE(warned(fit_swarm(config, swarm(30)), "does not depend"));
+}
+
+TEST(Fit, ConstraintsThatLeaveOneMixtureGiveIt) {
+  FitConfig config = quick();
+  config.predictor = "ridge";
+  config.constraints.fixed_share = {{"web", 0.1}, {"code", 0.2}, {"math", 0.3}, {"poor", 0.4}};
+  const auto all = fit_swarm(config, swarm(40));
+  EXPECT_NEAR(all.mixture[2], 0.3, 1e-9);
+  config.constraints.fixed_share = {{"web", 0.25}, {"code", 0.25}, {"math", 0.25}};
+  config.constraints.groups["two"] = {.datasets = {"web", "code"}, .ratio = {1, 1}};
+  EXPECT_NEAR(fit_swarm(config, swarm(40)).mixture[3], 0.25, 1e-9);
+}
+
+TEST(Fit, HeldOutRunsThatWereLearnedFromAreCounted) {
+  FitConfig config = quick();
+  config.predictor = "ridge";
+  const Swarm same = swarm(40), other = swarm(30, 3);
+  EXPECT_TRUE(warned(fit_swarm(config, swarm(60), &same), "40 of the 40 held-out runs are in"));
+  EXPECT_FALSE(warned(fit_swarm(config, swarm(60), &other), "held-out runs are in the swarm"));
+}
+
+TEST(Fit, AFrontOfOneMetricIsWarnedOf) {
+  FitConfig config = quick();
+  config.predictor = "ridge";
+  config.front = 4;
+  config.weights = {{"code_bpb", 1}};
+  EXPECT_TRUE(warned(fit_swarm(config, swarm(30)),
+                     "A Pareto front needs two metrics that count, and only code_bpb does"));
+}
+
+TEST(Fit, RangesThatAFloorEndsAreMarked) {
+  FitConfig config = quick();
+  config.predictor = "gaussian_process";
+  config.weights = {{"math_acc", 1}};
+  config.floors = {{"code_bpb", 0}};
+  const auto found = fit_swarm(config, swarm(60));
+  EXPECT_TRUE(found.tolerance[2].high_floor);
+  EXPECT_FALSE(found.tolerance[2].high_bound);
+}
+
+TEST(Fit, ASingleRunIsToldHowManyAreNeeded) {
+  EXPECT_EQ(message_of(quick(), swarm(1)),
+            "the swarm has 1 run, expected at least 2, and 12 for a fit that cross-validation can "
+            "check; are there more runs in other files?");
+  fit_swarm(quick(), swarm(2));
 }
 
 TEST(Fit, TreesAreOptimisedWithoutSlopes) {
@@ -362,6 +543,11 @@ TEST(Fit, NamesThatTheSwarmLacksAreErrorsWithTheNearest) {
   config.constraints.max_epochs = 1;
   config.dataset_tokens = {{"web", 1}};
   EXPECT_EQ(message_of(config, swarm(20)), "constraints.max_epochs needs dataset_tokens.code");
+  config = quick();
+  config.ignore = {"sed"};
+  Swarm data = swarm(20);
+  data.left_out = {"seed"};
+  EXPECT_EQ(message_of(config, data), "ignore: there is no column 'sed'; did you mean 'seed'?");
 }
 
 TEST(Fit, AHoldoutMayOrderItsColumnsOtherwiseButMustHaveThem) {

@@ -2,6 +2,7 @@
 // decide.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -25,8 +26,10 @@ namespace demix {
 
 // What ends a search before its rounds do. Nothing set: the rounds decide.
 struct BudgetConfig {
-  std::optional<int64_t> proxies, items;  // in all; items are answers scored
-  std::optional<double> seconds;  // of the search stage; the round that exceeds it is finished
+  // Of the search's rounds: what is decided at their end is measured too (three proxies at most),
+  // and references that are placed later (validate.refine) have searches of their own.
+  std::optional<int64_t> proxies, items;  // items are answers scored
+  std::optional<double> seconds;          // the round that exceeds it is finished
   double regret = 0;  // stops when the next proxy is expected to gain less than this many standard
                       // deviations of the goal over the proxies; 0: never
 
@@ -111,6 +114,8 @@ struct SearchConfig {
   void check() const;
   bool adaptive() const { return scheme == "adaptive"; }
   bool to_optimum() const { return decide == "optimum"; }
+  // Share of a task's items that the search's proxies are scored on.
+  double selected_share() const { return std::min(item_share, select_on_half ? 0.5 : 1.0); }
   // Proxies of each round, at least one, within the budget: n, then later_proxies or n/2, n/4, ….
   std::vector<int64_t> proxies_per_round() const;
   int64_t total_proxies() const;

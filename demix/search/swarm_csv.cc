@@ -1,165 +1,36 @@
 #include "demix/search/swarm_csv.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <map>
 #include <optional>
-#include <set>
 
-#include "demix/core/csv.h"
 #include "demix/core/error.h"
 #include "demix/core/files.h"
+#include "demix/search/swarm_columns.h"
+#include "demix/search/swarm_shares.h"
 
 namespace demix {
 namespace {
 
-constexpr double kSumTolerance = 0.01;
-// Less is what rounding to five digits does.
-constexpr double kWorthAWord = 1e-4;
+using Row = SwarmTable::Row;
 
-std::string_view stripped(std::string_view text) {
-  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
-  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
-  return text;
-}
-
-struct Table {
-  std::string name;
-  std::string key;                   // the column that names the runs
-  std::vector<std::string> columns;  // of data
-  struct Row {
-    size_t line;
-    std::vector<double> values;
-  };
-  std::vector<std::string> runs;  // in file order
-  std::map<std::string, Row> rows;
-};
-
-double parse_number(std::string_view text, const std::string& where) {
-  text = stripped(text);
-  if (text.starts_with('+')) text.remove_prefix(1);
-  double value = 0;
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty()) throw Error("{}: no value, expected a number", where);
-  if (status != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) {
-    throw Error("{}: '{}', expected a finite number", where, text);
+// The row of each run.
+std::map<std::string, const Row*> rows_by_run(const SwarmTable& table, size_t run_column) {
+  std::map<std::string, const Row*> rows;
+  for (const Row& row : table.rows) {
+    const auto [previous, fresh] = rows.try_emplace(row.fields[run_column], &row);
+    if (fresh) continue;
+    const std::string column = words_for_column(table, run_column);
+    throw Error(
+        "{}:{}: run '{}' comes twice in {}, first in line {}{}",
+        table.file,
+        row.line,
+        printable(row.fields[run_column]),
+        column,
+        previous->second->line,
+        column == "column 'run'" ? "" : "; if another column names the runs, name that one run");
   }
-  return value;
-}
-
-bool is_label(std::string_view column) {
-  return column.empty() || column == "run" || column == "run_id" || column == "name" ||
-         column == "index" || column.starts_with("Unnamed");
-}
-
-Table parse_table(std::string_view text, const std::string& name) {
-  const auto records = parse_csv(text, name);
-  if (records.empty()) throw Error("{}: empty, expected a header and a row per run", name);
-  std::vector<std::string> header;
-  for (const auto& field : records[0].fields) header.emplace_back(stripped(field));
-
-  auto key = std::find(header.begin(), header.end(), "run");
-  if (key == header.end()) key = std::find(header.begin(), header.end(), "run_id");
-  if (key == header.end()) key = header.begin();
-  const auto key_column = static_cast<size_t>(key - header.begin());
-
-  Table table{.name = name, .key = header[key_column], .columns = {}, .runs = {}, .rows = {}};
-  std::vector<size_t> data_columns;
-  std::set<std::string_view> seen;
-  for (size_t c = 0; c < header.size(); ++c) {
-    if (c == key_column || is_label(header[c])) continue;
-    if (!seen.insert(header[c]).second)
-      throw Error("{}:1: column '{}' comes twice", name, header[c]);
-    data_columns.push_back(c);
-    table.columns.push_back(header[c]);
-  }
-  if (data_columns.empty()) {
-    throw Error("{}:1: no column of data beside the run's labels; the header is '{}'",
-                name,
-                fmt::join(header, ","));
-  }
-
-  for (size_t r = 1; r < records.size(); ++r) {
-    const CsvRecord& record = records[r];
-    if (record.fields.size() != header.size()) {
-      throw Error("{}:{}: {} fields, but the header has {}",
-                  name,
-                  record.line,
-                  record.fields.size(),
-                  header.size());
-    }
-    std::string run(stripped(record.fields[key_column]));
-    Table::Row row{record.line, {}};
-    for (size_t c : data_columns) {
-      row.values.push_back(parse_number(
-          record.fields[c], fmt::format("{}:{}: column '{}'", name, record.line, header[c])));
-    }
-    const auto [previous, fresh] = table.rows.try_emplace(run, std::move(row));
-    if (!fresh) {
-      throw Error("{}:{}: run '{}' comes twice, first in line {}",
-                  name,
-                  record.line,
-                  run,
-                  previous->second.line);
-    }
-    table.runs.push_back(std::move(run));
-  }
-  if (table.rows.empty()) throw Error("{}: a header without rows", name);
-  return table;
-}
-
-// What may have gone wrong where the shares of a row do not sum to one.
-std::string remedy(const Table& table, const std::string& run, const Table::Row& row, double sum) {
-  const auto one = [](double value) { return std::abs(value - 1) <= kSumTolerance; };
-  if (one(sum / 100)) return "; they look like percentages: divide them by 100";
-  double first = 0;
-  if (std::from_chars(run.data(), run.data() + run.size(), first).ec == std::errc() &&
-      one(sum + first))
-    return fmt::format(
-        "; with column '{}', which was taken for the runs' names, they do: put a column that names "
-        "the runs in front, in both files",
-        table.key);
-  for (size_t c = 0; c < row.values.size(); ++c)
-    if (row.values[c] > 1 + kSumTolerance)
-      return fmt::format(
-          "; '{}' is {:.6g}: is it a dataset's share? Only columns named run, run_id, name or "
-          "index, "
-          "and the first one, are left out",
-          table.columns[c],
-          row.values[c]);
-  return "";
-}
-
-// Shares of one row, rescaled to sum to one.
-std::vector<double> shares(const Table& table,
-                           const std::string& run,
-                           const Table::Row& row,
-                           double& largest_miss) {
-  double sum = 0;
-  for (size_t c = 0; c < row.values.size(); ++c) {
-    if (row.values[c] < 0) {
-      throw Error("{}:{}: column '{}': the share is {}, expected 0 or more",
-                  table.name,
-                  row.line,
-                  table.columns[c],
-                  row.values[c]);
-    }
-    sum += row.values[c];
-  }
-  if (!(std::abs(sum - 1) <= kSumTolerance)) {
-    throw Error("{}:{}: the shares sum to {:.6g}, expected 1 (within {}){}",
-                table.name,
-                row.line,
-                sum,
-                kSumTolerance,
-                remedy(table, run, row, sum));
-  }
-  largest_miss = std::max(largest_miss, std::abs(sum - 1));
-  std::vector<double> result = row.values;
-  for (double& share : result) share /= sum;
-  return result;
+  return rows;
 }
 
 struct ScoreColumn {
@@ -168,37 +39,200 @@ struct ScoreColumn {
 };
 
 // The columns that are metrics, each with that of its standard errors.
-std::vector<ScoreColumn> score_columns(const Table& scores) {
+std::vector<ScoreColumn> score_columns(const SwarmTable& scores,
+                                       std::span<const size_t> data,
+                                       Swarm& swarm) {
   const auto place = [&](const std::string& name) -> std::optional<size_t> {
-    const auto found = std::find(scores.columns.begin(), scores.columns.end(), name);
-    if (found == scores.columns.end()) return std::nullopt;
-    return static_cast<size_t>(found - scores.columns.begin());
+    for (size_t c : data)
+      if (scores.header[c] == name) return c;
+    return std::nullopt;
   };
-  constexpr std::string_view kSuffix = "_stderr";
   std::vector<ScoreColumn> columns;
-  for (size_t c = 0; c < scores.columns.size(); ++c) {
-    const std::string& name = scores.columns[c];
-    if (name.ends_with(kSuffix) && place(name.substr(0, name.size() - kSuffix.size()))) continue;
-    columns.push_back({c, place(name + std::string(kSuffix))});
+  std::map<std::string, size_t> errors;  // by metric
+  std::vector<std::string> metadata;
+  for (size_t c : data) {
+    const std::string& name = scores.header[c];
+    const auto metric = metric_of_errors(name);
+    if (metric && place(*metric)) {
+      errors[*metric] = c;
+      continue;
+    }
+    if (metric) {
+      swarm.warnings.push_back(fmt::format(
+          "{}: {} was left out: by its name it holds standard errors, and there is no column '{}'.",
+          scores.file,
+          words_for_column(scores, c),
+          printable(*metric)));
+      swarm.left_out.push_back(name);
+    } else if (is_metadata(name)) {
+      metadata.push_back(fmt::format("'{}'", printable(name)));
+      swarm.left_out.push_back(name);
+    } else {
+      columns.push_back({c, std::nullopt});
+    }
+  }
+  if (!metadata.empty()) {
+    swarm.warnings.push_back(
+        fmt::format("{}: {} left out: by {} no scores; rename what is a metric.",
+                    scores.file,
+                    metadata.size() > 1 ? fmt::format("columns {} were", fmt::join(metadata, ", "))
+                                        : fmt::format("column {} was", metadata[0]),
+                    metadata.size() > 1 ? "their names they are" : "its name it holds"));
+  }
+  for (ScoreColumn& column : columns) {
+    const auto found = errors.find(scores.header[column.value]);
+    if (found != errors.end()) column.error = found->second;
   }
   return columns;
 }
 
-void warn_of_missing(Swarm& swarm, const Table& from, const Table& in) {
+// Runs with a score missing are left out, as the published loaders do.
+class Gaps {
+ public:
+  Gaps(const SwarmTable& scores, const std::vector<ScoreColumn>& columns)
+      : scores_(scores), missing_(columns.size()) {
+    for (const ScoreColumn& column : columns) columns_.push_back(column.value);
+  }
+
+  bool has_gap(const Row& row) {
+    bool gap = false;
+    for (size_t m = 0; m < columns_.size(); ++m) {
+      if (!is_missing(row.fields[columns_[m]])) continue;
+      ++missing_[m];
+      if (!gap && runs_++ == 0)
+        first_ = fmt::format("line {}, {}", row.line, words_for_column(scores_, columns_[m]));
+      gap = true;
+    }
+    ++rows_;
+    return gap;
+  }
+
+  void report(Swarm& swarm) const {
+    if (runs_ == 0) return;
+    for (size_t m = 0; m < columns_.size(); ++m) {
+      if (missing_[m] < rows_) continue;
+      throw Error("{}: {} has no score of any run; leave it out with --ignore {}",
+                  scores_.file,
+                  words_for_column(scores_, columns_[m]),
+                  printable(scores_.header[columns_[m]]));
+    }
+    if (swarm.runs.empty()) {
+      throw Error("{}: every run has a score missing, the first in {}", scores_.file, first_);
+    }
+    swarm.warnings.push_back(
+        fmt::format("{}: {} of {} runs have a score missing and were left out, the first in {}.",
+                    scores_.file,
+                    runs_,
+                    rows_,
+                    first_));
+  }
+
+ private:
+  const SwarmTable& scores_;
+  std::vector<size_t> columns_, missing_;  // by metric
+  size_t rows_ = 0, runs_ = 0;
+  std::string first_;
+};
+
+void add_standard_error(const SwarmTable& scores,
+                        const Row& row,
+                        size_t column,
+                        std::vector<double>& errors) {
+  // One that is not known leaves those of the metric unknown, see forget_incomplete_errors.
+  if (is_missing(row.fields[column])) return;
+  const double error = number_in(scores, row, column);
+  if (error < 0) {
+    throw Error("{}:{}: {}: the standard error is {}, expected 0 or more",
+                scores.file,
+                row.line,
+                words_for_column(scores, column),
+                error);
+  }
+  errors.push_back(error);
+}
+
+void forget_incomplete_errors(const SwarmTable& scores,
+                              const std::vector<ScoreColumn>& columns,
+                              Swarm& swarm) {
+  for (size_t m = 0; m < columns.size(); ++m) {
+    auto& errors = swarm.standard_errors[m];
+    if (!columns[m].error || errors.size() == swarm.runs.size()) continue;
+    swarm.warnings.push_back(
+        fmt::format("{}: {} was left out: it has standard errors of {} runs of {} only.",
+                    scores.file,
+                    words_for_column(scores, *columns[m].error),
+                    errors.size(),
+                    swarm.runs.size()));
+    errors.clear();
+  }
+}
+
+std::string words_for_join(const SwarmTable& mixtures,
+                           const SwarmTable& scores,
+                           const RunColumns& by) {
+  const std::string ours = words_for_column(mixtures, by.mixtures),
+                    theirs = words_for_column(scores, by.scores);
+  return ours == theirs
+             ? ours
+             : fmt::format("{} of {} and {} of {}", ours, mixtures.file, theirs, scores.file);
+}
+
+// Runs of `from` that are not among `in`.
+bool warn_of_missing(Swarm& swarm,
+                     const SwarmTable& from,
+                     size_t run_column,
+                     const std::map<std::string, const Row*>& in,
+                     const std::string& in_file) {
   size_t count = 0;
   std::string first;
-  for (const auto& run : from.runs) {
-    if (in.rows.contains(run)) continue;
+  for (const Row& row : from.rows) {
+    const std::string& run = row.fields[run_column];
+    if (in.contains(run)) continue;
     if (count++ == 0) first = run;
   }
-  if (count == 0) return;
+  if (count == 0) return false;
   swarm.warnings.push_back(
       fmt::format("{} of the {} runs of {} are not in {} and were left out, the first is '{}'.",
                   count,
-                  from.runs.size(),
-                  from.name,
-                  in.name,
-                  first));
+                  from.rows.size(),
+                  from.file,
+                  in_file,
+                  printable(first)));
+  return true;
+}
+
+void warn_of_join(Swarm& swarm,
+                  const SwarmTable& mixtures,
+                  const SwarmTable& scores,
+                  const RunColumns& by,
+                  bool unmatched) {
+  const std::string &ours = mixtures.header[by.mixtures], &theirs = scores.header[by.scores];
+  if (!unmatched && ours == theirs && !by.passed_over) return;
+  std::string more;
+  if (by.larger)
+    more = fmt::format("; {} would join more: --ignore {} takes it instead", *by.larger, ours);
+  if (by.passed_over)
+    more += fmt::format("; {} has other names in each of the files", *by.passed_over);
+  swarm.warnings.push_back(
+      fmt::format("Runs were joined by {}{}.", words_for_join(mixtures, scores, by), more));
+}
+
+// The columns that may be data; the others go into `left_out`.
+std::vector<size_t> data_columns(const SwarmTable& table,
+                                 size_t run_column,
+                                 std::span<const std::string> ignored,
+                                 Swarm& swarm) {
+  std::vector<size_t> data;
+  for (size_t c = 0; c < table.header.size(); ++c) {
+    const std::string& name = table.header[c];
+    const bool ignore = std::find(ignored.begin(), ignored.end(), name) != ignored.end();
+    if (c == run_column || is_label(name) || ignore) {
+      swarm.left_out.push_back(name);
+    } else {
+      data.push_back(c);
+    }
+  }
+  return data;
 }
 
 }  // namespace
@@ -206,56 +240,67 @@ void warn_of_missing(Swarm& swarm, const Table& from, const Table& in) {
 Swarm parse_swarm(std::string_view mixtures_text,
                   const std::string& mixtures_name,
                   std::string_view scores_text,
-                  const std::string& scores_name) {
-  const Table mixtures = parse_table(mixtures_text, mixtures_name);
-  const Table scores = parse_table(scores_text, scores_name);
+                  const std::string& scores_name,
+                  const std::vector<std::string>& ignore) {
+  const SwarmTable mixtures_table = parse_swarm_table(mixtures_text, mixtures_name);
+  const SwarmTable scores = parse_swarm_table(scores_text, scores_name);
+  std::vector<std::string> names = mixtures_table.header;
+  names.insert(names.end(), scores.header.begin(), scores.header.end());
+  const auto ignored = joined_to_names(ignore, names);
+
   Swarm swarm;
-  swarm.datasets = mixtures.columns;
-  swarm.mixtures = Points(mixtures.columns.size());
-  const auto columns = score_columns(scores);
-  for (const ScoreColumn& column : columns) swarm.metrics.push_back(scores.columns[column.value]);
+  const RunColumns by = choose_run_columns(mixtures_table, scores, ignored);
+  const auto scored = rows_by_run(scores, by.scores);
+  const auto mixed = rows_by_run(mixtures_table, by.mixtures);
+  const SwarmShares mixtures(
+      mixtures_table, by.mixtures, data_columns(mixtures_table, by.mixtures, ignored, swarm));
+  for (size_t c : mixtures.columns()) swarm.datasets.push_back(mixtures_table.header[c]);
+  swarm.mixtures = Points(swarm.datasets.size());
+
+  const auto data = data_columns(scores, by.scores, ignored, swarm);
+  const auto columns = score_columns(scores, data, swarm);
+  for (const ScoreColumn& column : columns) swarm.metrics.push_back(scores.header[column.value]);
+  check_columns_of_data(scores, data, columns.size());
   swarm.scores.resize(columns.size());
   swarm.standard_errors.resize(columns.size());
-  double largest_miss = 0;
-  for (const auto& run : mixtures.runs) {
-    const auto row = shares(mixtures, run, mixtures.rows.at(run), largest_miss);
-    const auto scored = scores.rows.find(run);
-    if (scored == scores.rows.end()) continue;
+  Gaps gaps(scores, columns);
+  for (size_t i = 0; i < mixtures_table.rows.size(); ++i) {
+    const std::string& run = mixtures_table.rows[i].fields[by.mixtures];
+    const auto found = scored.find(run);
+    if (found == scored.end() || gaps.has_gap(*found->second)) continue;
+    const Row& row = *found->second;
     swarm.runs.push_back(run);
-    swarm.mixtures.add(row);
+    swarm.mixtures.add(mixtures.rows()[i]);
     for (size_t m = 0; m < columns.size(); ++m) {
-      const auto& values = scored->second.values;
-      swarm.scores[m].push_back(values[columns[m].value]);
-      if (!columns[m].error) continue;
-      const double error = values[*columns[m].error];
-      if (error < 0) {
-        throw Error("{}:{}: column '{}': the standard error is {}, expected 0 or more",
-                    scores_name,
-                    scored->second.line,
-                    scores.columns[*columns[m].error],
-                    error);
-      }
-      swarm.standard_errors[m].push_back(error);
+      swarm.scores[m].push_back(number_in(scores, row, columns[m].value));
+      if (columns[m].error)
+        add_standard_error(scores, row, *columns[m].error, swarm.standard_errors[m]);
     }
   }
-  if (swarm.runs.empty()) {
-    throw Error("no run of {} is in {}; the first runs are '{}' and '{}'",
+  if (by.joined == 0) {
+    throw Error("no run of {} is in {}, joined by {}; the first runs are '{}' and '{}'",
                 mixtures_name,
                 scores_name,
-                mixtures.runs[0],
-                scores.runs[0]);
+                words_for_join(mixtures_table, scores, by),
+                printable(mixtures_table.rows[0].fields[by.mixtures]),
+                printable(scores.rows[0].fields[by.scores]));
   }
-  if (largest_miss > kWorthAWord) {
-    swarm.warnings.push_back(fmt::format(
-        "{}: rows sum to one within {:.3g} only and were rescaled.", mixtures_name, largest_miss));
-  }
-  warn_of_missing(swarm, mixtures, scores);
-  warn_of_missing(swarm, scores, mixtures);
+  gaps.report(swarm);
+  forget_incomplete_errors(scores, columns, swarm);
+  for (const std::string& warning : mixtures.warnings()) swarm.warnings.push_back(warning);
+  const auto& no_datasets = mixtures.left_out();
+  swarm.left_out.insert(swarm.left_out.end(), no_datasets.begin(), no_datasets.end());
+  const bool ours = warn_of_missing(swarm, mixtures_table, by.mixtures, scored, scores_name);
+  const bool theirs = warn_of_missing(swarm, scores, by.scores, mixed, mixtures_name);
+  warn_of_join(swarm, mixtures_table, scores, by, ours || theirs);
   return swarm;
 }
 
-Swarm read_swarm(const std::filesystem::path& mixtures, const std::filesystem::path& scores) {
-  return parse_swarm(read_file(mixtures), mixtures.string(), read_file(scores), scores.string());
+Swarm read_swarm(const std::filesystem::path& mixtures,
+                 const std::filesystem::path& scores,
+                 const std::vector<std::string>& ignore) {
+  return parse_swarm(
+      read_file(mixtures), mixtures.string(), read_file(scores), scores.string(), ignore);
 }
 
 }  // namespace demix

@@ -19,23 +19,30 @@ struct Swarm {
   std::vector<std::vector<double>> scores;  // [metric][run]
   // [metric][run]; empty for a metric M without a column M_stderr
   std::vector<std::vector<double>> standard_errors;
-  std::vector<std::string> warnings;  // whole sentences: rows rescaled, runs in one file only
+  std::vector<std::string> left_out;  // columns that are no data, of both files
+  std::vector<std::string> warnings;  // whole sentences: what was rescaled, left out or guessed
 };
 
 // Reads the shapes of RegMix (`index`, then one column per dataset or metric) and Olmix
-// (`run,name,index`, then the same). Runs are joined by the column `run` or `run_id`, else by the
-// first one; `name`, `index` and unnamed columns are no data. Fields are separated by commas, tabs
-// or semicolons, whichever the header has most of. Names are stripped of surrounding blanks. A
-// column M_stderr beside a column M holds its standard errors. A mixture row may miss one by 0.01,
-// since published ones are rounded; it is rescaled. Runs in one file only are left out with a
-// warning. Throws Error naming file, line and column on anything that is not a finite number, on
-// repeated runs or columns, on rows of another length and when no run is left.
-Swarm read_swarm(const std::filesystem::path& mixtures, const std::filesystem::path& scores);
+// (`run,name,index`, then the same). Fields are separated by commas, tabs or semicolons, whichever
+// the header has most of. The columns that join the files are those of choose_run_columns; other
+// labels are no data, nor are columns named in `ignore`. A column M_stderr beside a column M holds
+// its standard errors. A mixture row may miss one by 0.01, since published ones are rounded; it is
+// rescaled.
+//
+// Left out with a warning: runs in one file only or with a score missing, standard errors without a
+// metric, columns named like metadata among the scores, and among the mixtures where the rows sum
+// to one without them. Throws Error naming file, line and column on anything else that is not a
+// finite number, on repeated runs or columns, on rows of another length and when no run is left.
+Swarm read_swarm(const std::filesystem::path& mixtures,
+                 const std::filesystem::path& scores,
+                 const std::vector<std::string>& ignore = {});
 
 // The same from text; the names stand in errors.
 Swarm parse_swarm(std::string_view mixtures_text,
                   const std::string& mixtures_name,
                   std::string_view scores_text,
-                  const std::string& scores_name);
+                  const std::string& scores_name,
+                  const std::vector<std::string>& ignore = {});
 
 }  // namespace demix

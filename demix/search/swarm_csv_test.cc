@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "demix/core/error.h"
 
 namespace demix {
@@ -64,16 +66,93 @@ TEST(SwarmCsv, RowsThatDoNotSumToOneAreNamedWithWhatMayBeWrong) {
   EXPECT_EQ(message_of("index,a,b\n1,25,75\n", kScores),
             "m.csv:2: the shares sum to 100, expected 1 (within 0.01); they look like percentages: "
             "divide them by 100");
-  EXPECT_EQ(
-      message_of("a,b,c\n0.5,0.25,0.25\n", kScores),
-      "m.csv:2: the shares sum to 0.5, expected 1 (within 0.01); with column 'a', which was "
-      "taken for the runs' names, they do: put a column that names the runs in front, in both "
-      "files");
-  EXPECT_EQ(
-      message_of("index,a,b,tokens\n1,0.5,0.5,1000\n", kScores),
-      "m.csv:2: the shares sum to 1001, expected 1 (within 0.01); 'tokens' is 1000: is it a "
-      "dataset's share? Only columns named run, run_id, name or index, and the first one, are "
-      "left out");
+  EXPECT_EQ(message_of("a,b,c\n1,0,0\n0,0.5,0.5\n", kScores),
+            "m.csv:2: the shares sum to 0, expected 1 (within 0.01); with column 'a', which was "
+            "taken for the runs' names, they do: put a column named run in front, with the same "
+            "names in both files");
+  EXPECT_EQ(message_of("index,a,b,cost\n1,0.5,0.499,1000\n", kScores),
+            "m.csv:2: the shares sum to 1001, expected 1 (within 0.01); column 'cost' is 1000: if "
+            "it is no dataset's share, leave it out with --ignore cost");
+  EXPECT_EQ(message_of("index,a,b,cost\n1,0.5,0.5,0.7\n", kScores),
+            "m.csv:2: the shares sum to 1.7, expected 1 (within 0.01); without column 'cost' they "
+            "do: if it is no dataset, leave it out with --ignore cost");
+  EXPECT_EQ(message_of("index,a,b\n1,0.5,0.5101\n", kScores),
+            "m.csv:2: the shares sum to 1.0101, expected 1 (within 0.01); if no dataset is "
+            "missing, divide each share by the sum of its row");
+}
+
+TEST(SwarmCsv, NumbersAsTheyAreWrittenElsewhereAreRefusedWithWhatToDo) {
+  EXPECT_EQ(message_of("index,a,b\n1,25%,75%\n", kScores),
+            "m.csv:2: column 'a': '25%', expected a finite number; write a share or score in per "
+            "cent as a fraction of one, 78.7% as 0.787");
+  EXPECT_EQ(message_of("index;a;b\n1;0,25;0,75\n", kScores),
+            "m.csv:2: column 'a': '0,25', expected a finite number; write the decimal sign as a "
+            "point, not as a comma");
+  EXPECT_EQ(message_of(kMixtures, "index,s\n1,2\n2,-inf\n"),
+            "s.csv:3: column 's': '-inf', expected a finite number; a run that diverged has no "
+            "place in a fit: delete its row");
+  EXPECT_EQ(message_of(std::string("\xFF\xFE"
+                                   "i\0n\0",
+                                   6),
+                       kScores),
+            "m.csv: UTF-16 or not text, expected UTF-8; convert it, such as with 'iconv -f UTF-16 "
+            "-t UTF-8'");
+}
+
+TEST(SwarmCsv, FirstLinesThatAreNoHeaderAreSkippedAndCounted) {
+  const Swarm swarm = parse_swarm("sep=;\nRun;Name;a;b\n1;x;0.25;0.75\n",
+                                  "m.csv",
+                                  "\xEF\xBB\xBF# exported\r\nrun,s\r\n1,2\r\n",
+                                  "s.csv");
+  EXPECT_EQ(swarm.datasets, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(swarm.scores[0], (std::vector<double>{2}));
+  EXPECT_EQ(message_of("# 1\nindex,a\n1,x\n", kScores).substr(0, 9), "m.csv:3: ");
+}
+
+TEST(SwarmCsv, SharesThatRoundingLeftBelowZeroAreZero) {
+  const Swarm swarm = parse_swarm("index,a,b\n1,-1.4e-17,1\n", "m.csv", "index,s\n1,2\n", "s.csv");
+  EXPECT_EQ(swarm.mixtures.row(0)[0], 0);
+  EXPECT_TRUE(swarm.warnings.empty());
+}
+
+TEST(SwarmCsv, ColumnsWithoutWhichTheSharesSumToOneAreNoDatasets) {
+  const Swarm rate = parse_swarm(
+      "index,a,b,lr\n1,0.25,0.75,0.0004\n2,0.5,0.5,0.0004\n", "m.csv", kScores, "s.csv");
+  EXPECT_EQ(rate.datasets, (std::vector<std::string>{"a", "b"}));
+  ASSERT_EQ(rate.warnings.size(), 1u);
+  EXPECT_EQ(rate.warnings[0],
+            "m.csv: column 'lr' was left out as no dataset: the shares sum to one without.");
+  const Swarm two = parse_swarm(
+      "index,a,b,seed,steps\n1,0.251,0.75,0,9\n2,0.5,0.5,1,9\n", "m.csv", kScores, "s.csv");
+  EXPECT_EQ(two.datasets, (std::vector<std::string>{"a", "b"}));
+  const Swarm cost =
+      parse_swarm("index,a,b,cost\n1,0.25,0.75,3\n2,0.5,0.5,0.001\n", "m.csv", kScores, "s.csv");
+  EXPECT_EQ(cost.datasets, (std::vector<std::string>{"a", "b"}));
+  // A dataset may be named so.
+  const Swarm time = parse_swarm("index,a,time\n1,0.25,0.75\n2,0.5,0.5\n", "m.csv", kScores, "s");
+  EXPECT_EQ(time.datasets, (std::vector<std::string>{"a", "time"}));
+}
+
+TEST(SwarmCsv, ScoresNamedLikeMetadataAreNoMetrics) {
+  const Swarm swarm = parse_swarm(
+      kMixtures, "m.csv", "index,s,seed,_step,Learning Rate\n1,2,0,9,1\n2,3,0,9,1\n", "s.csv");
+  EXPECT_EQ(swarm.metrics, (std::vector<std::string>{"s"}));
+  ASSERT_EQ(swarm.warnings.size(), 1u);
+  EXPECT_EQ(swarm.warnings[0],
+            "s.csv: columns 'seed', '_step', 'Learning Rate' were left out: by their names they "
+            "are no scores; rename what is a metric.");
+}
+
+TEST(SwarmCsv, NamedColumnsAreIgnoredInBothFiles) {
+  const Swarm swarm = parse_swarm("index,a,b,note\n1,0.25,0.75,x\n2,0.5,0.5,y\n",
+                                  "m.csv",
+                                  "index,s,\"t,none\",note\n1,2,5,z\n2,3,6,z\n",
+                                  "s.csv",
+                                  {"note", "t", "none"});
+  EXPECT_EQ(swarm.datasets, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(swarm.metrics, (std::vector<std::string>{"s"}));
+  EXPECT_EQ(swarm.runs, (std::vector<std::string>{"1", "2"}));
+  EXPECT_EQ(std::count(swarm.left_out.begin(), swarm.left_out.end(), "note"), 2);
 }
 
 TEST(SwarmCsv, RoundedRowsAreRescaledWithAWarning) {
@@ -86,7 +165,8 @@ TEST(SwarmCsv, RoundedRowsAreRescaledWithAWarning) {
 TEST(SwarmCsv, RunsInOneFileOnlyAreLeftOutWithAWarning) {
   const Swarm swarm = parse_swarm(kMixtures, "m.csv", "index,s\n2,1\n7,1\n8,1\n", "s.csv");
   EXPECT_EQ(swarm.runs, (std::vector<std::string>{"2"}));
-  ASSERT_EQ(swarm.warnings.size(), 2u);
+  ASSERT_EQ(swarm.warnings.size(), 3u);
+  EXPECT_EQ(swarm.warnings[2], "Runs were joined by column 'index'.");
   EXPECT_EQ(swarm.warnings[0],
             "1 of the 2 runs of m.csv are not in s.csv and were left out, the first is '1'.");
   EXPECT_EQ(swarm.warnings[1],
@@ -95,26 +175,29 @@ TEST(SwarmCsv, RunsInOneFileOnlyAreLeftOutWithAWarning) {
 
 TEST(SwarmCsv, ProblemsAreNamedByFileLineAndColumn) {
   EXPECT_EQ(message_of("index,a,b\n1,0.5,x\n", kScores),
-            "m.csv:2: column 'b': 'x', expected a finite number");
-  EXPECT_EQ(message_of(kMixtures, "index,s\n1,2\n2,nan\n"),
-            "s.csv:3: column 's': 'nan', expected a finite number");
-  EXPECT_EQ(message_of(kMixtures, "index,s\n1,2\n2,\n"),
-            "s.csv:3: column 's': no value, expected a number");
+            "m.csv:2: column 'b': 'x', expected a finite number; if the column is no data, leave "
+            "it out with --ignore b");
+  EXPECT_EQ(message_of("index,a,b\n1,1,\n", kScores),
+            "m.csv:2: column 'b': no value, expected a number; write 0 for a dataset without a "
+            "part");
   EXPECT_EQ(message_of("index,a,b\n1,0.5,0.5\n2,0.5\n", kScores),
             "m.csv:3: 2 fields, but the header has 3");
   EXPECT_EQ(message_of("index,a,b\n1,0.5,0.4\n", kScores),
-            "m.csv:2: the shares sum to 0.9, expected 1 (within 0.01)");
+            "m.csv:2: the shares sum to 0.9, expected 1 (within 0.01); if no dataset is missing, "
+            "divide each share by the sum of its row");
   EXPECT_EQ(message_of("index,a,b\n1,1.5,-0.5\n", kScores),
             "m.csv:2: column 'b': the share is -0.5, expected 0 or more");
   EXPECT_EQ(message_of("index,a,b\n1,1,0\n\n1,0,1\n", kScores),
-            "m.csv:4: run '1' comes twice, first in line 2");
+            "m.csv:4: run '1' comes twice in column 'index', first in line 2; if another column "
+            "names the runs, name that one run");
   EXPECT_EQ(message_of("index,a,a\n1,1,0\n", kScores), "m.csv:1: column 'a' comes twice");
   EXPECT_EQ(message_of("", kScores), "m.csv: empty, expected a header and a row per run");
   EXPECT_EQ(message_of("index,a\n", kScores), "m.csv: a header without rows");
   EXPECT_EQ(message_of("index\n1\n", kScores),
             "m.csv:1: no column of data beside the run's labels; the header is 'index'");
   EXPECT_EQ(message_of("index,a\n9,1\n", kScores),
-            "no run of m.csv is in s.csv; the first runs are '9' and '2'");
+            "no run of m.csv is in s.csv, joined by column 'index'; the first runs are '9' and "
+            "'2'");
   EXPECT_EQ(message_of("index,\"a\n1,1\n", kScores), "m.csv:1: a quoted field is never closed");
   EXPECT_EQ(message_of("index,\"a\"b\n1,1\n", kScores),
             "m.csv:1: text after the closing quote of a field");
@@ -123,11 +206,89 @@ TEST(SwarmCsv, ProblemsAreNamedByFileLineAndColumn) {
 TEST(SwarmCsv, StandardErrorsStandBesideTheirMetric) {
   const Swarm swarm = parse_swarm(
       kMixtures, "m.csv", "run,acc,acc_stderr,odd_stderr\n1,0.5,0.01,3\n2,0.6,0.02,4\n", "s.csv");
-  EXPECT_EQ(swarm.metrics, (std::vector<std::string>{"acc", "odd_stderr"}));
+  EXPECT_EQ(swarm.metrics, (std::vector<std::string>{"acc"}));
   EXPECT_EQ(swarm.standard_errors[0], (std::vector<double>{0.01, 0.02}));
-  EXPECT_TRUE(swarm.standard_errors[1].empty());
+  EXPECT_EQ(swarm.warnings[0],
+            "s.csv: column 'odd_stderr' was left out: by its name it holds standard errors, and "
+            "there is no column 'odd'.");
   EXPECT_EQ(message_of(kMixtures, "run,acc,acc_stderr\n1,0.5,-1\n2,0.5,1\n"),
             "s.csv:2: column 'acc_stderr': the standard error is -1, expected 0 or more");
+}
+
+TEST(SwarmCsv, StandardErrorsOfTheHarnessStandBeforeTheFilter) {
+  const Swarm swarm = parse_swarm(kMixtures,
+                                  "m.csv",
+                                  "run,\"arc/acc,none\",\"arc/acc_stderr,none\",t,t_stderr\n"
+                                  "1,0.5,0.01,1,N/A\n2,0.6,0.02,2,0.1\n",
+                                  "s.csv");
+  EXPECT_EQ(swarm.metrics, (std::vector<std::string>{"arc/acc,none", "t"}));
+  EXPECT_EQ(swarm.standard_errors[0], (std::vector<double>{0.01, 0.02}));
+  EXPECT_TRUE(swarm.standard_errors[1].empty());
+  EXPECT_EQ(swarm.warnings[0],
+            "s.csv: column 't_stderr' was left out: it has standard errors of 1 runs of 2 only.");
+}
+
+TEST(SwarmCsv, ARunWithAScoreMissingIsLeftOut) {
+  const Swarm swarm = parse_swarm(kMixtures, "m.csv", "index,s,t\n1,2,NaN\n2,3,4\n", "s.csv");
+  EXPECT_EQ(swarm.runs, (std::vector<std::string>{"2"}));
+  EXPECT_EQ(swarm.scores[0], (std::vector<double>{3}));
+  ASSERT_EQ(swarm.warnings.size(), 1u);
+  EXPECT_EQ(swarm.warnings[0],
+            "s.csv: 1 of 2 runs have a score missing and were left out, the first in line 2, "
+            "column 't'.");
+  EXPECT_EQ(message_of(kMixtures, "index,s,t\n1,2,\n2,3,NA\n"),
+            "s.csv: column 't' has no score of any run; leave it out with --ignore t");
+}
+
+// Runs 1 to 4, of which run i has the score 10 i.
+TEST(SwarmCsv, FilesAreJoinedByTheColumnThatBothHave) {
+  const auto scores_by = [](const char* mixtures, const char* scores) {
+    return parse_swarm(mixtures, "m.csv", scores, "s.csv").scores[0];
+  };
+  const std::vector<double> right = {10, 20, 30, 40};
+  // What pandas puts in front counts from zero.
+  EXPECT_EQ(scores_by("index,a,b\n1,1,0\n2,0,1\n3,.5,.5\n4,.2,.8\n",
+                      ",index,s\n0,1,10\n1,2,20\n2,3,30\n3,4,40\n"),
+            right);
+  EXPECT_EQ(scores_by("index,run_id,a,b\n1,4,1,0\n2,3,0,1\n3,2,.5,.5\n4,1,.2,.8\n",
+                      "index,s\n1,10\n2,20\n3,30\n4,40\n"),
+            right);
+  // The runs' names differ, another column names them alike.
+  EXPECT_EQ(scores_by("run,trial,a,b\nx1,p,1,0\nx2,q,0,1\nx3,r,.5,.5\nx4,t,.2,.8\n",
+                      "run,trial,s\ny1,t,40\ny2,r,30\ny3,q,20\ny4,p,10\n"),
+            right);
+  // Row numbers fit always; names that fit go before them.
+  EXPECT_EQ(scores_by("run,index,a,b\nu,0,1,0\nv,1,0,1\nw,2,.5,.5\nx,3,.2,.8\n",
+                      "run,index,s\nx,0,40\nw,1,30\nv,2,20\nu,3,10\n"),
+            right);
+}
+
+TEST(SwarmCsv, ColumnsThatJoinAreNamedWhereTheyDifferOrLeaveRunsOut) {
+  const Swarm swarm = parse_swarm(kMixtures, "m.csv", "model,s\n2,1\n1,2\n", "s.csv");
+  EXPECT_EQ(swarm.scores[0], (std::vector<double>{2, 1}));
+  ASSERT_EQ(swarm.warnings.size(), 1u);
+  EXPECT_EQ(swarm.warnings[0],
+            "Runs were joined by column 'index' of m.csv and column 'model' of s.csv.");
+  const Swarm names = parse_swarm("run,index,a,b\nu,0,1,0\nv,1,0,1\nw,2,.5,.5\n",
+                                  "m.csv",
+                                  "run,index,s\nx,0,40\nw,1,30\nv,2,20\n",
+                                  "s.csv");
+  EXPECT_EQ(names.scores[0], (std::vector<double>{20, 30}));
+  EXPECT_EQ(names.warnings.back(),
+            "Runs were joined by column 'run'; column 'index' would join more: --ignore run takes "
+            "it instead.");
+  const Swarm numbers = parse_swarm(
+      "run,index,a,b\nu,0,1,0\nv,1,0,1\n", "m.csv", "run,index,s\nx,0,40\nw,1,30\n", "s.csv");
+  EXPECT_EQ(numbers.scores[0], (std::vector<double>{40, 30}));
+  EXPECT_EQ(numbers.warnings.back(),
+            "Runs were joined by column 'index'; column 'run' has other names in each of the "
+            "files.");
+}
+
+TEST(SwarmCsv, FilesWithoutAColumnForTheRunsAreToldToAddOne) {
+  EXPECT_EQ(message_of("a,b\n0,1\n0,1\n0.5,0.5\n", kScores),
+            "m.csv: no column names the runs; column 'a' holds fractions or repeated numbers: put "
+            "one named run in front, with the same names in the mixtures' and the scores' file");
 }
 
 TEST(SwarmCsv, AMissingFileIsNamed) {

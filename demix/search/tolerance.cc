@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "demix/core/error.h"
+#include "demix/core/ranks.h"
 
 namespace demix {
 namespace {
@@ -42,15 +43,15 @@ std::vector<Tolerance> tolerances(const std::function<std::vector<double>(const 
   for (size_t k = 0; k < n; ++k) {
     // Members on the way from `at` to where component k has weight `end`, whose goal is high
     // enough.
-    const auto reach = [&](double end, bool& bound) {
+    const auto reach = [&](double end, bool& bound, bool& floor) {
       const double sign = end > at[k] ? 1 : -1;
       const auto member = [&](double weight) {
         return feasible.violation(with_weight(at, k, weight)) <= 10 * FeasibleSet::kTolerance;
       };
-      const auto high_enough = [&](double weight) {
+      const auto goal_at = [&](double weight) {
         Points point(n);
         point.add(with_weight(at, k, weight));
-        return goal(point)[0] >= least;
+        return goal(point)[0];
       };
       const auto between = [&](double inside, double outside, const auto& holds) {
         while (std::abs(outside - inside) > kPrecision) {
@@ -70,20 +71,46 @@ std::vector<Tolerance> tolerances(const std::function<std::vector<double>(const 
       const auto values = goal(way);
       for (size_t i = 0; i < weights.size(); ++i) {
         if (values[i] >= least) continue;
+        double beyond = values[i];
+        const double inside =
+            between(i == 0 ? at[k] : weights[i - 1], weights[i], [&](double weight) {
+              const double value = goal_at(weight);
+              if (value < least) beyond = value;
+              return value >= least;
+            });
         bound = false;
-        return between(i == 0 ? at[k] : weights[i - 1], weights[i], high_enough);
+        floor = !std::isfinite(beyond);
+        return inside;
       }
       bound = true;
       return last;
     };
     Tolerance tolerance{.low = at[k], .high = at[k], .low_bound = true, .high_bound = true};
-    if (at[k] > 0) tolerance.low = reach(0, tolerance.low_bound);
-    if (at[k] < 1) tolerance.high = reach(1, tolerance.high_bound);
+    if (at[k] > 0) tolerance.low = reach(0, tolerance.low_bound, tolerance.low_floor);
+    if (at[k] < 1) tolerance.high = reach(1, tolerance.high_bound, tolerance.high_floor);
     tolerance.low_share = composition.data_shares(with_weight(at, k, tolerance.low))[k];
     tolerance.high_share = composition.data_shares(with_weight(at, k, tolerance.high))[k];
     result.push_back(tolerance);
   }
   return result;
+}
+
+double goal_deviation(std::span<const GoalTerm> terms, std::span<const MeasuredTerm> measured) {
+  DEMIX_CHECK(!terms.empty() && measured.size() == terms.size());
+  std::vector<double> errors(measured[0].scores.size());
+  for (size_t k = 0; k < terms.size(); ++k) {
+    const GoalTerm& term = terms[k];
+    if (term.weight == 0) continue;
+    const auto counted = [&](double value) {
+      return term.rank ? (*term.rank)(term.sign * value) : term.sign * value;
+    };
+    DEMIX_CHECK(measured[k].scores.size() == errors.size() &&
+                measured[k].forecasts.size() == errors.size());
+    for (size_t i = 0; i < errors.size(); ++i)
+      errors[i] +=
+          term.weight * (counted(measured[k].scores[i]) - counted(measured[k].forecasts[i].mean));
+  }
+  return standard_deviation(errors);
 }
 
 }  // namespace demix

@@ -7,6 +7,7 @@
 
 #include "demix/search/constraints.h"
 #include "demix/search/points.h"
+#include "demix/search/prediction_goal.h"
 
 namespace demix {
 
@@ -16,6 +17,8 @@ struct Tolerance {
   double low_share = 0, high_share = 0;  // the data share of the component's dataset there
   // Whether a constraint (or zero, or one) ends the range before the goal has fallen so far.
   bool low_bound = false, high_bound = false;
+  // Whether a floor does: beyond, the goal is -infinity.
+  bool low_floor = false, high_floor = false;
 };
 
 // One per component. `goal` must be finite at `at`, a member of `feasible`. The range ends where
@@ -24,5 +27,18 @@ std::vector<Tolerance> tolerances(const std::function<std::vector<double>(const 
                                   const FeasibleSet& feasible,
                                   std::span<const double> at,
                                   double fall);
+
+// One term of a goal where it was measured: scores, and what was predicted of them by models that
+// had not seen them. Both in the metric's own unit and direction.
+struct MeasuredTerm {
+  std::span<const double> scores;
+  std::span<const Forecast> forecasts;
+};
+
+// What one measurement of the goal differs by from its prediction: the standard deviation over runs
+// of Σ weight · (measured - predicted), both as the goal counts them. Taken of the sum, since
+// metrics err together: k copies of one say no more than one. One of `measured` per term, at least
+// two runs.
+double goal_deviation(std::span<const GoalTerm> terms, std::span<const MeasuredTerm> measured);
 
 }  // namespace demix

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 namespace demix {
 namespace {
@@ -46,6 +47,33 @@ TEST(Tolerance, ConstraintsEndTheRange) {
   EXPECT_NEAR(found[1].high, 0.35, 2e-4);
   EXPECT_TRUE(found[1].high_bound);
   EXPECT_FALSE(found[1].low_bound);
+}
+
+TEST(Tolerance, FloorsEndTheRangeAndAreMarked) {
+  const auto floored = [](const Points& points) {
+    auto values = parabola(points);
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (points.row(i)[1] > 0.35) values[i] = -std::numeric_limits<double>::infinity();
+    }
+    return values;
+  };
+  const auto found = tolerances(floored, set_of(0), std::vector<double>{0.5, 0.3, 0.2}, 0.01);
+  EXPECT_NEAR(found[1].high, 0.35, 2e-4);
+  EXPECT_TRUE(found[1].high_floor);
+  EXPECT_FALSE(found[1].high_bound || found[1].low_floor);
+}
+
+TEST(GoalDeviation, ErrorsAddUpRunByRunAsTheGoalCountsThem) {
+  const std::vector<double> one = {1, 2, 4}, other = {3, 2, 0};
+  const std::vector<Forecast> twos(3, {.mean = 2});
+  const std::vector<MeasuredTerm> both = {{one, twos}, {other, twos}};
+  // Errors -1 0 2 and 1 0 -2: together they are nothing, or one counts against the other.
+  EXPECT_EQ(goal_deviation(std::vector<GoalTerm>{{.weight = 1}, {.weight = 1}}, both), 0);
+  const std::vector<GoalTerm> against = {{.weight = 0.5}, {.sign = -1, .weight = 0.5}};
+  EXPECT_NEAR(goal_deviation(against, both), std::sqrt(7.0 / 3), 1e-12);
+  EXPECT_NEAR(goal_deviation(std::vector<GoalTerm>{{.weight = 2}, {.weight = 0}}, both),
+              2 * std::sqrt(7.0 / 3),
+              1e-12);
 }
 
 TEST(Tolerance, SharesAreThoseOfTheData) {

@@ -53,15 +53,17 @@ CrossValidation judged(std::vector<Forecast> forecasts,
   result.mae = absolute / n;
   result.rmse = std::sqrt(squares / n);
   result.scale = conformal_scale(result.forecasts, scores, fold_of, -1);
+  double inside = 0;  // counted, since a sum of n-ths may exceed one
   for (int fold = 0; fold < parts(fold_of); ++fold) {
     const double scale = conformal_scale(result.forecasts, scores, fold_of, fold);
     for (size_t i = 0; i < scores.size(); ++i) {
       if (fold_of[i] != fold) continue;
       const Forecast& forecast = result.forecasts[i];
       const double reach = kNinetyPercent * scale * forecast.deviation();
-      if (std::abs(forecast.mean - scores[i]) <= reach) result.coverage90 += 1 / n;
+      inside += std::abs(forecast.mean - scores[i]) <= reach;
     }
   }
+  result.coverage90 = inside / n;
   return result;
 }
 

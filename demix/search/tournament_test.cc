@@ -133,6 +133,17 @@ TEST(Tournament, CoverageIsMeasuredOnErrorsThatTheScaleHasNotSeen) {
   EXPECT_LT(result.coverage90, 0.8);
 }
 
+TEST(Tournament, CoverageOfAllRowsIsOneExactly) {
+  // A sum of n-ths goes beyond it for some n.
+  for (int n = 10; n < 60; ++n) {
+    const Points x = random_points(n, 2, 14);
+    const std::vector<double> y(n, 1);
+    std::vector<int> folds;
+    for (int i = 0; i < n; ++i) folds.push_back(i % 5);
+    EXPECT_EQ(cross_validate("ridge", {}, x, y, {}, folds).coverage90, 1) << n;
+  }
+}
+
 TEST(Tournament, WithFewRowsOneIsUsedWithoutAComparison) {
   const Points x = random_points(11, 3, 11);
   const std::vector<double> y(11, 1);

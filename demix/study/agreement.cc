@@ -16,7 +16,6 @@ namespace demix {
 namespace {
 
 using Table = std::vector<std::vector<double>>;  // [domain][reference]
-using Statistic = std::optional<double> (*)(std::span<const double>, std::span<const double>);
 
 constexpr std::pair<const char*, Statistic> kStatistics[] = {
     {"spearman", spearman},
@@ -25,67 +24,29 @@ constexpr std::pair<const char*, Statistic> kStatistics[] = {
     {"capability_recovery", capability_recovery},
     {"regret", regret},
 };
+constexpr std::pair<const char*, Statistic> kLeads[] = {{"spearman_lead", spearman},
+                                                        {"regret_lead", regret}};
 constexpr const char* kCompared[] = {"interpolation", "own_share", "merge"};
 
-std::vector<double> chosen(const std::vector<double>& values, std::span<const size_t> places) {
-  std::vector<double> result;
-  for (const size_t place : places) result.push_back(values[place]);
-  return result;
-}
-
-std::optional<double> of_domain(Statistic statistic,
-                                const std::vector<double>& estimate,
-                                const std::vector<double>& truth,
-                                std::span<const size_t> places) {
-  return statistic(chosen(estimate, places), chosen(truth, places));
-}
-
-// The mean over domains; no value where one has none.
-std::optional<double> of_all_domains(Statistic statistic,
-                                     const Table& estimate,
-                                     const Table& truth,
-                                     std::span<const size_t> places) {
-  double sum = 0;
-  for (size_t d = 0; d < truth.size(); ++d) {
-    const auto value = of_domain(statistic, estimate[d], truth[d], places);
-    if (!value) return std::nullopt;
-    sum += *value;
-  }
-  return sum / static_cast<double>(truth.size());
-}
-
-// A statistic of estimates, averaged over the experiments of an arm.
-using OfTables =
-    std::function<std::optional<double>(const Table& estimate, std::span<const size_t> places)>;
-
-ReferenceStatistic averaged(const std::vector<const Table*>& estimates, OfTables statistic) {
-  return [estimates, statistic = std::move(statistic)](std::span<const size_t> places) {
+// A statistic of the experiments of an arm, averaged over them.
+ReferenceStatistic averaged(std::vector<ReferenceStatistic> statistics) {
+  return [statistics =
+              std::move(statistics)](std::span<const size_t> places) -> std::optional<double> {
     double sum = 0;
-    for (const Table* estimate : estimates) {
-      const auto value = statistic(*estimate, places);
-      if (!value) return std::optional<double>();
+    for (const ReferenceStatistic& statistic : statistics) {
+      const auto value = statistic(places);
+      if (!value) return std::nullopt;
       sum += *value;
     }
-    return std::optional<double>(sum / static_cast<double>(estimates.size()));
+    return sum / static_cast<double>(statistics.size());
   };
 }
-
-// Estimates of the same experiments by two choosers: the mean difference.
-ReferenceStatistic difference(ReferenceStatistic a, ReferenceStatistic b) {
-  return [a = std::move(a), b = std::move(b)](std::span<const size_t> places) {
-    const auto of_a = a(places), of_b = b(places);
-    return of_a && of_b ? std::optional<double>(*of_a - *of_b) : std::nullopt;
-  };
-}
-
-// The objective of every reference among all of them: that of one mixture for all domains.
-std::vector<double> objective(const Table& scores) { return mean_percentile_rank(scores); }
 
 class Agreements {
  public:
   Agreements(const StudyTables& tables, const Rng& rng, const BootstrapConfig& config)
       : tables_(tables), rng_(rng), config_(config), truth_(trained_scores(tables, &references_)) {
-    truth_objective_ = objective(truth_);
+    truth_objective_ = mean_percentile_rank(truth_);
   }
 
   std::vector<AgreementRow> rows();
@@ -102,7 +63,10 @@ class Agreements {
   void add_choosers(const std::string& experiment,
                     const std::map<std::string, std::vector<const Table*>>& estimates);
   void add_ceiling();
-  OfTables macro_regret() const;
+  // The statistic of these estimates, averaged over them: of one domain, or over all.
+  ReferenceStatistic of(Statistic statistic,
+                        const std::vector<const Table*>& estimates,
+                        std::optional<size_t> domain = {}) const;
 
   const StudyTables& tables_;
   const Rng& rng_;
@@ -163,51 +127,42 @@ void Agreements::add(const std::string& experiment,
                    bootstrap(references_.size(), of, rng_.stream("references"), config_)});
 }
 
-OfTables Agreements::macro_regret() const {
-  return [this](const Table& estimate, std::span<const size_t> places) {
-    return regret(chosen(objective(estimate), places), chosen(truth_objective_, places));
-  };
+ReferenceStatistic Agreements::of(Statistic statistic,
+                                  const std::vector<const Table*>& estimates,
+                                  std::optional<size_t> domain) const {
+  std::vector<ReferenceStatistic> each;
+  for (const Table* estimate : estimates) {
+    if (domain) {
+      each.push_back(of_one(statistic, (*estimate)[*domain], truth_[*domain]));
+    } else if (statistic == regret) {
+      // One mixture is chosen for all domains.
+      each.push_back([objective = mean_percentile_rank(*estimate), this](auto places) {
+        return of_one(regret, objective, truth_objective_)(places);
+      });
+    } else {
+      each.push_back(of_domains(statistic, *estimate, truth_));
+    }
+  }
+  return averaged(std::move(each));
 }
 
 void Agreements::add_choosers(const std::string& experiment,
                               const std::map<std::string, std::vector<const Table*>>& estimates) {
-  const OfTables macro_spearman = [this](const Table& estimate, std::span<const size_t> places) {
-    return of_all_domains(spearman, estimate, truth_, places);
-  };
   for (const auto& [chooser, tables] : estimates) {
     for (const auto& [name, statistic] : kStatistics) {
-      const auto over_all = statistic == regret
-                                ? macro_regret()
-                                : OfTables([this, statistic = statistic](
-                                               const Table& e, std::span<const size_t> places) {
-                                    return of_all_domains(statistic, e, truth_, places);
-                                  });
-      add(experiment, chooser, "macro", name, averaged(tables, over_all));
-      for (size_t d = 0; d < truth_.size(); ++d) {
-        add(experiment,
-            chooser,
-            tables_.domains[d],
-            name,
-            averaged(
-                tables,
-                [this, d, statistic = statistic](const Table& e, std::span<const size_t> places) {
-                  return of_domain(statistic, e[d], truth_[d], places);
-                }));
-      }
+      add(experiment, chooser, "macro", name, of(statistic, tables));
+      for (size_t d = 0; d < truth_.size(); ++d)
+        add(experiment, chooser, tables_.domains[d], name, of(statistic, tables, d));
     }
     for (const char* compared : kCompared) {
       const auto other = estimates.find(compared);
       if (chooser == compared || other == estimates.end()) continue;
-      add(experiment,
-          chooser,
-          "macro",
-          fmt::format("spearman_lead.{}", compared),
-          difference(averaged(tables, macro_spearman), averaged(other->second, macro_spearman)));
-      add(experiment,
-          chooser,
-          "macro",
-          fmt::format("regret_lead.{}", compared),
-          difference(averaged(tables, macro_regret()), averaged(other->second, macro_regret())));
+      for (const auto& [name, statistic] : kLeads)
+        add(experiment,
+            chooser,
+            "macro",
+            fmt::format("{}.{}", name, compared),
+            difference(of(statistic, tables), of(statistic, other->second)));
     }
   }
 }

@@ -25,8 +25,8 @@ struct Reference {
   std::vector<double> shares;
 };
 
-// Random ones, and uniform, under the configuration's own composition, whose anchor share is the
-// largest.
+// Random ones, and uniform, under the configuration's own composition, whose anchor share is no
+// smaller than that of any arm that foretells them.
 std::vector<Reference> choose_references(const StudyConfig& config) {
   const Composition composition = composition_of(config);
   const auto components = composition.components().size();
@@ -82,7 +82,8 @@ std::vector<std::vector<double>> merge_weights_of(const std::vector<Reference>& 
     if (projection.total_variation > kSameMixture)
       throw Error(
           "study.arms.{}: its components cannot express the reference {}: {:.1f} % of the data "
-          "differs; its anchor_share must not exceed components.anchor_share, or `foretells` be false",
+          "differs; its anchor_share must not exceed components.anchor_share, or `foretells` be "
+          "false",
           arm,
           reference.name,
           100 * projection.total_variation);

@@ -41,6 +41,23 @@ constexpr const char* kDeciders[] = {"natural",
                                      "regmix",
                                      "climb"};
 
+// What stands in estimates.csv beside those.
+constexpr const char* kEstimates[] = {"shares", "calibrated_8", "shares_8", "trained_again"};
+
+// A name of the user's own that becomes a folder and a word of a table.
+void check_name(const std::string& key, const std::string& name) {
+  if (name.find_first_of("/\\\n,\"") != std::string::npos || name.empty() || name[0] == '.')
+    throw Error("{}.{}: cannot be a folder name; use letters, digits, '_' and '-'", key, name);
+}
+
+void check_own_chooser(const std::string& key, const std::string& name) {
+  check_name(key, name);
+  const auto is_it = [&](const char* known) { return name == known; };
+  if (std::any_of(std::begin(kDeciders), std::end(kDeciders), is_it) ||
+      std::any_of(std::begin(kEstimates), std::end(kEstimates), is_it))
+    throw Error("{}.{}: every study has a chooser of this name; give it another", key, name);
+}
+
 void check_chooser(const std::string& chooser, const std::map<std::string, StudyArm>& arms) {
   std::vector<std::string> names(std::begin(kDeciders), std::end(kDeciders));
   for (const auto& [arm, config] : arms)
@@ -66,6 +83,7 @@ void StudyDecisions::check() const {
                 trained_proxies);
   if (component_seeds < 1) throw Error("component_seeds is 0, expected at least 1");
   if (taught < 3) throw Error("taught is {}, expected at least 3 references to learn from", taught);
+  if (refined < 1) throw Error("refined is 0, expected at least 1 reference to place");
 }
 
 bool StudyDecisions::wants(const std::string& chooser) const {
@@ -80,7 +98,9 @@ bool StudyDecisions::refines() const {
   });
 }
 
-bool StudyDecisions::calibrates() const { return refines() || wants("calibrated"); }
+bool StudyDecisions::learns() const {
+  return refines() || wants("calibrated") || wants("references_only");
+}
 
 void StudySection::check() const {
   if (references < 4)
@@ -88,22 +108,26 @@ void StudySection::check() const {
                 references);
   if (!(spread > 0)) throw Error("spread must be positive");
   check_seeds("reference_seeds", reference_seeds);
-  for (const auto& [name, tokens] : shorter)
+  for (const auto& [name, tokens] : shorter) {
+    check_own_chooser("shorter", name);
     if (tokens < 1) throw Error("shorter.{} is {} tokens, expected at least 1", name, tokens);
+  }
   if (arms.empty()) throw Error("arms: name at least one, such as 'full: {{}}'");
   if (std::none_of(arms.begin(), arms.end(), [](const auto& arm) { return arm.second.foretells; }))
     throw Error("arms: at least one must foretell the references");
   for (const auto& [name, arm] : arms) {
-    if (name.find_first_of("/\\\n,\"") != std::string::npos || name.empty() || name[0] == '.')
-      throw Error("arms.{}: cannot be a folder name; use letters, digits, '_' and '-'", name);
+    check_name("arms", name);
+    for (const auto& [merge, method] : arm.merges)
+      check_own_chooser(fmt::format("arms.{}.merges", name), merge);
   }
   for (const std::string& name : decisions.arms) {
     const auto arm = arms.find(name);
     if (arm == arms.end()) throw Error("decisions.arms: there is no arm '{}'", name);
-    if (!arm->second.foretells && decisions.calibrates())
+    if (!arm->second.foretells && decisions.learns())
       throw Error(
-          "decisions: arms.{} does not foretell the references, so that no chooser can be calibrated by them; name "
-          "the others under `choosers`",
+          "decisions: the components of arms.{} need not express the references (`foretells: "
+          "false`), so that no "
+          "chooser can learn from these; name the others under `choosers`",
           name);
   }
   for (const std::string& chooser : decisions.choosers) check_chooser(chooser, arms);

@@ -21,8 +21,8 @@ struct StudyArm {
   std::vector<uint64_t> seeds = {1};  // of the components' data order, one experiment each
   // Whether all components of a seed read what they share in the same order.
   bool shared_order = true;
-  // false: its components cannot express the references (their share of the anchor is larger), or need not foretell
-  // them; it only decides.
+  // false: its components cannot express the references (their share of the anchor is larger), or
+  // need not foretell them; it only decides.
   bool foretells = true;
   // Merges beside `merge`: name of the chooser -> method and parameters.
   std::map<std::string, ProxyMethodConfig> merges;
@@ -63,7 +63,7 @@ struct StudyDecisions {
   void check() const;
   bool wants(const std::string& chooser) const;
   bool refines() const;  // whether some chooser begins with `taught` references
-  bool calibrates() const;  // whether some chooser learns from references by an arm's estimates
+  bool learns() const;   // whether some chooser learns from the references
 };
 
 struct StudySection {

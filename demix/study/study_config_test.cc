@@ -57,6 +57,13 @@ TEST(StudyConfig, BadValuesAreRefusedBeforeAnyWork) {
   EXPECT_MENTIONS(message("  arms: {a: {seeds: [1, 1]}}\n"), "the same seed twice");
   EXPECT_MENTIONS(message("  arms: {a: {seeds: []}}\n"), "at least one seed");
   EXPECT_MENTIONS(message("  arms: {a: {tokens: 0}}\n"), "tokens is 0");
+  for (const char* name : {"ensemble", "merge", "shares_8"})
+    EXPECT_MENTIONS(
+        message(fmt::format("  arms: {{a: {{merges: {{{}: {{method: ties}}}}}}}}\n", name)),
+        fmt::format("arms.a.merges.{}: every study has", name));
+  EXPECT_MENTIONS(message("  shorter: {a/b: 10}\n  arms: {a: {}}\n"),
+                  "shorter.a/b: cannot be a folder");
+  EXPECT_MENTIONS(message("  arms: {a: {}}\n  decisions: {refined: 0}\n"), "refined is 0");
   EXPECT_MENTIONS(message("  arms: {a: {}}\n  decisions: {choosers: [ensembel]}\n"),
                   "did you mean 'ensemble'?");
   EXPECT_MENTIONS(message("  arms: {a: {}}\n  decisions: {choosers: [refined], taught: 40}\n"),
@@ -66,7 +73,7 @@ TEST(StudyConfig, BadValuesAreRefusedBeforeAnyWork) {
   EXPECT_MENTIONS(message("  arms: {a: {}}\n  decisions: {arms: [b]}\n"), "there is no arm 'b'");
   EXPECT_MENTIONS(message("  arms: {a: {foretells: false}}\n"), "at least one must foretell");
   EXPECT_MENTIONS(message("  arms: {a: {}, b: {foretells: false}}\n  decisions: {arms: [b]}\n"),
-                  "no chooser can be calibrated");
+                  "no chooser can learn");
   EXPECT_MENTIONS(message("  arms: {a: {merges: {m: {method: tise}}}}\n"), "study.arms.a.merges.m");
   EXPECT_MENTIONS(message("  arms: {a: {sedes: 1}}\n"), "did you mean 'seeds'?");
 }

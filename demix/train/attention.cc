@@ -77,11 +77,12 @@ DEMIX_INLINE float softmax_row(T* row, const Seen& seen, float scale, float* exp
 // Scores to the probabilities of the forward pass.
 template <typename Isa, typename T>
 DEMIX_INLINE void softmax_row_again(T* row, const Seen& seen, float scale, float normaliser) {
-  replace_seen<Isa>(row, seen, [&](int64_t j, typename Isa::Floats& x) __attribute__((always_inline)) {
-    load_first<Isa>(row + j, seen.keys - j, x);
-    x = x * scale - normaliser;
-    Isa::exponentiate(x);
-  });
+  replace_seen<Isa>(
+      row, seen, [&](int64_t j, typename Isa::Floats& x) __attribute__((always_inline)) {
+        load_first<Isa>(row + j, seen.keys - j, x);
+        x = x * scale - normaliser;
+        Isa::exponentiate(x);
+      });
 }
 
 // Gradient of the probabilities in place to the gradient of the unscaled scores: p (dp - Σ p dp)

@@ -8,23 +8,6 @@
 
 namespace demix {
 
-// The first `count` numbers, and zeros behind them where there are fewer than kLanes.
-template <typename Isa, typename T>
-DEMIX_INLINE void load_first(const T* from, int64_t count, typename Isa::Floats& to) {
-  if (count >= kLanes) return Isa::load(from, to);
-  T lanes[kLanes] = {};
-  std::copy_n(from, count, lanes);
-  Isa::load(lanes, to);
-}
-
-template <typename Isa, typename T>
-DEMIX_INLINE void store_first(const typename Isa::Floats& from, int64_t count, T* to) {
-  if (count >= kLanes) return Isa::store(from, to);
-  T lanes[kLanes];
-  Isa::store(from, lanes);
-  std::copy_n(lanes, count, to);
-}
-
 // sum[i] += x[i], in float32.
 template <typename Isa, typename T>
 DEMIX_INLINE void add_to_for(float* sum, const T* x, int64_t n) {

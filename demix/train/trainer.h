@@ -102,7 +102,7 @@ void from_json(const Json& json, TrainResult& result);
 // finished and only read. A checkpoint in `job.folder` of the same key is taken up; the result is
 // bit-identical to that of an uninterrupted run (on the CPU with any number of threads; on CUDA
 // with `deterministic`). Uses the calling thread's number of threads (at::set_num_threads); several
-// jobs may run in parallel, one per thread, each with one. Throws Error when loss or gradient are
+// jobs may run in parallel, each from a thread of its own. Throws Error when loss or gradient are
 // not finite, with step, rate and datasets of the step.
 TrainResult train(const TrainJob& job,
                   const TrainConfig& config,

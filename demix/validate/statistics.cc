@@ -7,13 +7,13 @@
 
 #include "demix/core/error.h"
 #include "demix/core/ranks.h"
+#include "demix/search/objective.h"
 
 namespace demix {
 namespace {
 
 using Scores = std::span<const double>;
 using DomainScores = std::span<const std::vector<double>>;
-using Statistic = std::optional<double> (*)(Scores chooser, Scores reference);
 
 // With fewer references, resampling says nothing.
 constexpr size_t kFewestForInterval = 4;
@@ -29,45 +29,6 @@ std::vector<size_t> all_positions(size_t n) {
   std::vector<size_t> positions(n);
   std::iota(positions.begin(), positions.end(), size_t{0});
   return positions;
-}
-
-ReferenceStatistic of_one(Statistic statistic, Scores chooser, Scores reference) {
-  return [=](std::span<const size_t> positions) {
-    return statistic(pick(chooser, positions), pick(reference, positions));
-  };
-}
-
-// Mean of a statistic over domains; no value when one domain has none.
-ReferenceStatistic of_domains(Statistic statistic, DomainScores chooser, DomainScores reference) {
-  return [=](std::span<const size_t> positions) -> std::optional<double> {
-    double sum = 0;
-    for (size_t d = 0; d < reference.size(); ++d) {
-      const auto value = statistic(pick(chooser[d], positions), pick(reference[d], positions));
-      if (!value) return std::nullopt;
-      sum += *value;
-    }
-    return sum / static_cast<double>(reference.size());
-  };
-}
-
-ReferenceStatistic difference(ReferenceStatistic a, ReferenceStatistic b) {
-  return [a = std::move(a),
-          b = std::move(b)](std::span<const size_t> positions) -> std::optional<double> {
-    const auto x = a(positions), y = b(positions);
-    if (!x || !y) return std::nullopt;
-    return *x - *y;
-  };
-}
-
-// The search's objective of each reference among all of them: mean percentile rank over domains.
-std::vector<double> objective(DomainScores scores) {
-  std::vector<double> sum(scores[0].size());
-  for (const auto& domain : scores) {
-    const auto ranks = mean_ranks(domain);
-    for (size_t i = 0; i < sum.size(); ++i) sum[i] += ranks[i];
-  }
-  for (double& value : sum) value /= static_cast<double>(scores.size() * sum.size());
-  return sum;
 }
 
 void check_shapes(DomainScores chooser, DomainScores reference) {
@@ -91,40 +52,34 @@ std::optional<double> quantile(const std::vector<double>& sorted, double level) 
   return sorted[below] + fraction * (sorted[above] - sorted[below]);
 }
 
-std::optional<double> permutation_p(DomainScores chooser,
-                                    DomainScores reference,
-                                    const Rng& rng,
-                                    int permutations) {
-  // Only the reference's labels move, together in all domains.
-  const size_t n = reference[0].size();
-  std::vector<std::vector<double>> chooser_ranks, reference_ranks;
-  for (size_t d = 0; d < reference.size(); ++d) {
-    chooser_ranks.push_back(mean_ranks(chooser[d]));
-    reference_ranks.push_back(mean_ranks(reference[d]));
-  }
-  std::vector<size_t> positions = all_positions(n);
-  const auto statistic = [&]() -> std::optional<double> {
+}  // namespace
+
+ReferenceStatistic of_one(Statistic statistic, Scores chooser, Scores reference) {
+  return [=](std::span<const size_t> positions) {
+    return statistic(pick(chooser, positions), pick(reference, positions));
+  };
+}
+
+ReferenceStatistic of_domains(Statistic statistic, DomainScores chooser, DomainScores reference) {
+  return [=](std::span<const size_t> positions) -> std::optional<double> {
     double sum = 0;
     for (size_t d = 0; d < reference.size(); ++d) {
-      const auto value = pearson(chooser_ranks[d], pick(reference_ranks[d], positions));
+      const auto value = statistic(pick(chooser[d], positions), pick(reference[d], positions));
       if (!value) return std::nullopt;
       sum += *value;
     }
-    return sum;
+    return sum / static_cast<double>(reference.size());
   };
-  const auto observed = statistic();
-  if (!observed) return std::nullopt;
-  Rng stream = rng.stream("permutations");
-  int at_least = 1;
-  for (int k = 0; k < permutations; ++k) {
-    stream.shuffle(std::span<size_t>(positions));
-    // Equal arrangements must count although their sums may differ by rounding.
-    if (*statistic() >= *observed - 1e-12) ++at_least;
-  }
-  return static_cast<double>(at_least) / (permutations + 1);
 }
 
-}  // namespace
+ReferenceStatistic difference(ReferenceStatistic a, ReferenceStatistic b) {
+  return [a = std::move(a),
+          b = std::move(b)](std::span<const size_t> positions) -> std::optional<double> {
+    const auto x = a(positions), y = b(positions);
+    if (!x || !y) return std::nullopt;
+    return *x - *y;
+  };
+}
 
 std::optional<double> spearman_top_quartile(Scores chooser, Scores reference) {
   DEMIX_CHECK(chooser.size() == reference.size());
@@ -199,16 +154,6 @@ Evidence bootstrap(size_t n,
   return evidence;
 }
 
-std::optional<double> permutation_p_value(Scores chooser,
-                                          Scores reference,
-                                          const Rng& rng,
-                                          int permutations) {
-  DEMIX_CHECK(chooser.size() == reference.size());
-  const std::vector<double> a(chooser.begin(), chooser.end()),
-      b(reference.begin(), reference.end());
-  return permutation_p({&a, 1}, {&b, 1}, rng, permutations);
-}
-
 AgreementEvidence agreement(Scores chooser,
                             Scores reference,
                             const Rng& rng,
@@ -221,8 +166,7 @@ AgreementEvidence agreement(Scores chooser,
           .spearman_top_quartile = evidence(spearman_top_quartile),
           .pearson = evidence(pearson),
           .capability_recovery = evidence(capability_recovery),
-          .regret = evidence(regret),
-          .p_value = permutation_p_value(chooser, reference, rng, config.resamples)};
+          .regret = evidence(regret)};
 }
 
 AgreementEvidence macro_agreement(DomainScores chooser,
@@ -233,15 +177,16 @@ AgreementEvidence macro_agreement(DomainScores chooser,
   const auto evidence = [&](Statistic statistic) {
     return bootstrap(reference[0].size(), of_domains(statistic, chooser, reference), rng, config);
   };
-  const auto chooser_objective = objective(chooser), reference_objective = objective(reference);
-  return {
-      .spearman = evidence(spearman),
-      .spearman_top_quartile = evidence(spearman_top_quartile),
-      .pearson = evidence(pearson),
-      .capability_recovery = evidence(capability_recovery),
-      .regret = bootstrap(
-          reference[0].size(), of_one(regret, chooser_objective, reference_objective), rng, config),
-      .p_value = permutation_p(chooser, reference, rng, config.resamples)};
+  const auto chooser_objective = mean_percentile_rank(chooser),
+             reference_objective = mean_percentile_rank(reference);
+  return {.spearman = evidence(spearman),
+          .spearman_top_quartile = evidence(spearman_top_quartile),
+          .pearson = evidence(pearson),
+          .capability_recovery = evidence(capability_recovery),
+          .regret = bootstrap(reference[0].size(),
+                              of_one(regret, chooser_objective, reference_objective),
+                              rng,
+                              config)};
 }
 
 Evidence spearman_difference(DomainScores a,
@@ -265,7 +210,8 @@ Evidence regret_difference(DomainScores a,
                            const BootstrapConfig& config) {
   check_shapes(a, reference);
   check_shapes(b, reference);
-  const auto objective_a = objective(a), objective_b = objective(b), truth = objective(reference);
+  const auto objective_a = mean_percentile_rank(a), objective_b = mean_percentile_rank(b),
+             truth = mean_percentile_rank(reference);
   return bootstrap(
       truth.size(),
       difference(of_one(regret, objective_a, truth), of_one(regret, objective_b, truth)),

@@ -44,6 +44,19 @@ struct Evidence {
 // A statistic of some references, given by their positions (with repetitions).
 using ReferenceStatistic = std::function<std::optional<double>(std::span<const size_t>)>;
 
+// Of a chooser's scores and the references', such as spearman.
+using Statistic = std::optional<double> (*)(std::span<const double> chooser,
+                                            std::span<const double> reference);
+// It, of one domain; its mean over domains, without a value where one domain has none; a − b. What
+// they are given outlives them.
+ReferenceStatistic of_one(Statistic statistic,
+                          std::span<const double> chooser,
+                          std::span<const double> reference);
+ReferenceStatistic of_domains(Statistic statistic,
+                              std::span<const std::vector<double>> chooser,
+                              std::span<const std::vector<double>> reference);
+ReferenceStatistic difference(ReferenceStatistic a, ReferenceStatistic b);
+
 // Resamples the n references. Everything that compares choosers on the same references shares the
 // resample, so differences are paired.
 Evidence bootstrap(size_t n,
@@ -51,17 +64,8 @@ Evidence bootstrap(size_t n,
                    const Rng& rng,
                    const BootstrapConfig& config = {});
 
-// Chance of a Spearman at least this high if chooser and reference had nothing to do with one
-// another (one-sided, by random permutation, counting the observed one). No value where Spearman
-// has none.
-std::optional<double> permutation_p_value(std::span<const double> chooser,
-                                          std::span<const double> reference,
-                                          const Rng& rng,
-                                          int permutations = 2000);
-
 struct AgreementEvidence {
   Evidence spearman, spearman_top_quartile, pearson, capability_recovery, regret;
-  std::optional<double> p_value;  // of spearman
 };
 
 AgreementEvidence agreement(std::span<const double> chooser,
@@ -71,7 +75,7 @@ AgreementEvidence agreement(std::span<const double> chooser,
 
 // Over domains; [domain][reference]. Correlations and recovery are means over the domains (no value
 // when one has none); regret is that of the search's objective, the mean percentile rank over
-// domains, since one mixture is chosen for all of them. The p-value is that of the mean Spearman.
+// domains, since one mixture is chosen for all of them.
 AgreementEvidence macro_agreement(std::span<const std::vector<double>> chooser,
                                   std::span<const std::vector<double>> reference,
                                   const Rng& rng,

@@ -101,7 +101,6 @@ TEST(Bootstrap, TheSameStreamGivesTheSameInterval) {
   const auto second = agreement(a, b, Rng(5).stream("x"), kQuick);
   const auto other = agreement(a, b, Rng(6).stream("x"), kQuick);
   EXPECT_EQ(first.spearman.low, second.spearman.low);
-  EXPECT_EQ(first.p_value, second.p_value);
   EXPECT_NE(first.spearman.low, other.spearman.low);
   EXPECT_LT(first.spearman.low.value(), first.spearman.value.value());
   EXPECT_GE(first.spearman.high.value(), first.spearman.value.value());
@@ -147,14 +146,6 @@ TEST(Bootstrap, ConstantReferencesAreNoEvidence) {
   EXPECT_FALSE(found.spearman.value);
   EXPECT_FALSE(found.spearman.low);
   EXPECT_FALSE(found.regret.value);
-  EXPECT_FALSE(found.p_value);
-}
-
-TEST(Permutation, PerfectAgreementOfFiveHasAChanceOfOneIn120) {
-  const std::vector<double> a = {1, 2, 3, 4, 5};
-  EXPECT_NEAR(permutation_p_value(a, a, Rng(9), 20000).value(), 1.0 / 120, 0.002);
-  const std::vector<double> reversed = {5, 4, 3, 2, 1};
-  EXPECT_NEAR(permutation_p_value(a, reversed, Rng(9)).value(), 1, 1e-9);
 }
 
 TEST(Macro, IsTheMeanOverDomainsWithRegretOnTheObjective) {
