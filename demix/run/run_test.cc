@@ -174,6 +174,8 @@ TEST_F(Run, ReferencesThatWereTrainedElsewhereJoinTheStatistics) {
                                     {"elsewhere", "a model under validate.import"}}) {
     std::ofstream(out("mixtures.csv")) << "run,digits,letters,signs\n"
                                        << name << ",0.5,0.3,0.2\nm2,0.2,0.7,0.1\n";
+    std::ofstream(out("scores.csv")) << "run,held_out/letters,held_out/digits\n"
+                                     << name << ",2.5,3.5\nm2,2.25,3.25\n";
     EXPECT_MENTIONS(error_of(second, "e"), fmt::format("run '{}' has the name of {}", name, whose));
   }
 }
@@ -624,7 +626,7 @@ TEST_F(Run, ModelsThatDoNotBelongTogetherAreRefused) {
   imports.base = {};
   imports.base.import = out("a") / "base";
   imports.components.import["digits"] = out("other seed") / "components" / "digits";
-  EXPECT_MENTIONS(error_of(imports, "b"), "was not trained from this base");
+  EXPECT_MENTIONS(error_of(imports, "b"), "lies as far from this base");
   imports.components.import["digits"] = out("other shape") / "components" / "digits";
   EXPECT_MENTIONS(error_of(imports, "c"), "intermediate");
 
@@ -641,7 +643,7 @@ TEST_F(Run, ModelsThatDoNotBelongTogetherAreRefused) {
   reference.folder = out("other tokenizer");
   EXPECT_MENTIONS(error_of(judged, "e"), "is not the one of this run");
   reference.folder = out("other seed") / "components" / "letters";
-  EXPECT_MENTIONS(error_of(judged, "f"), "was not trained from this base");
+  EXPECT_MENTIONS(error_of(judged, "f"), "lies as far from this base");
 }
 
 bool warned(const RunResult& result, const std::string& text) {

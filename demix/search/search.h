@@ -68,10 +68,11 @@ struct SearchConfig {
   std::map<std::string, double> current;  // data shares that are used today, by dataset
   // Used by a run: proxies are chosen by their scores on one half of the items, gains over
   // baselines are reported on the other, so that they are not luck that was selected.
+  // Half of the items choose less well where they are few and right or wrong (bench/RESULTS.md, Accuracies).
   bool select_on_half = true;
   // Used by a run: share of each task's items and held-out documents that the proxies of the search
   // are scored on, the same ones for all; half of them at most with select_on_half. What is found
-  // and the baselines are measured on all.
+  // and the baselines are measured on all. For losses: accuracies need all their items.
   double item_share = 1;
   // Used by a run: folders of other runs whose proxies become observations, where merge method,
   // components (by content) and scoring are the same. Read once; a resumed run keeps what it got.

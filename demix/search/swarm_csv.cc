@@ -1,6 +1,7 @@
 #include "demix/search/swarm_csv.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 
@@ -235,6 +236,39 @@ std::vector<size_t> data_columns(const SwarmTable& table,
   return data;
 }
 
+// A dataset may have a label's name, as `id` for Indonesian: rows sum to one only with it. `data`
+// are the columns without labels.
+void add_dataset_named_as_label(const SwarmTable& table,
+                                size_t run_column,
+                                std::span<const std::string> ignored,
+                                std::vector<size_t>& data,
+                                Swarm& swarm) {
+  const auto miss_one = [&](std::span<const size_t> columns) {
+    return std::any_of(table.rows.begin(), table.rows.end(), [&](const auto& row) {
+      double sum = 0;
+      for (size_t c : columns) {
+        const auto share = finite_number(row.fields[c]);
+        if (!share) return true;
+        sum += *share;
+      }
+      return std::abs(sum - 1) > kSumTolerance;
+    });
+  };
+  if (!miss_one(data)) return;
+  for (size_t c = 0; c < table.header.size(); ++c) {
+    const std::string& name = table.header[c];
+    if (c == run_column || !is_label(name) ||
+        std::find(ignored.begin(), ignored.end(), name) != ignored.end())
+      continue;
+    std::vector<size_t> with = data;
+    with.insert(std::lower_bound(with.begin(), with.end(), c), c);
+    if (miss_one(with)) continue;
+    data = std::move(with);
+    std::erase(swarm.left_out, name);
+    return;
+  }
+}
+
 }  // namespace
 
 Swarm parse_swarm(std::string_view mixtures_text,
@@ -252,8 +286,9 @@ Swarm parse_swarm(std::string_view mixtures_text,
   const RunColumns by = choose_run_columns(mixtures_table, scores, ignored);
   const auto scored = rows_by_run(scores, by.scores);
   const auto mixed = rows_by_run(mixtures_table, by.mixtures);
-  const SwarmShares mixtures(
-      mixtures_table, by.mixtures, data_columns(mixtures_table, by.mixtures, ignored, swarm));
+  auto shares = data_columns(mixtures_table, by.mixtures, ignored, swarm);
+  add_dataset_named_as_label(mixtures_table, by.mixtures, ignored, shares, swarm);
+  const SwarmShares mixtures(mixtures_table, by.mixtures, std::move(shares));
   for (size_t c : mixtures.columns()) swarm.datasets.push_back(mixtures_table.header[c]);
   swarm.mixtures = Points(swarm.datasets.size());
 

@@ -155,6 +155,17 @@ TEST(SwarmCsv, NamedColumnsAreIgnoredInBothFiles) {
   EXPECT_EQ(std::count(swarm.left_out.begin(), swarm.left_out.end(), "note"), 2);
 }
 
+TEST(SwarmCsv, ADatasetMayHaveTheNameOfALabel) {
+  const char* scores = "run,s\na,1\nb,2\n";
+  const Swarm indonesian =
+      parse_swarm("run,en,id\na,0.25,0.75\nb,0.5,0.5\n", "m.csv", scores, "s.csv");
+  EXPECT_EQ(indonesian.datasets, (std::vector<std::string>{"en", "id"}));
+  EXPECT_EQ(indonesian.mixtures.row(0)[1], 0.75);
+  const Swarm numbered =
+      parse_swarm("run,en,de,id\na,0.25,0.75,1\nb,0.5,0.5,2\n", "m.csv", scores, "s.csv");
+  EXPECT_EQ(numbered.datasets, (std::vector<std::string>{"en", "de"}));
+}
+
 TEST(SwarmCsv, RoundedRowsAreRescaledWithAWarning) {
   const Swarm swarm = parse_swarm("index,a,b\n1,0.3,0.697\n", "m.csv", "index,s\n1,2\n", "s.csv");
   EXPECT_NEAR(swarm.mixtures.row(0)[0], 0.3 / 0.997, 1e-15);

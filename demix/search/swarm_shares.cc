@@ -8,7 +8,6 @@
 namespace demix {
 namespace {
 
-constexpr double kSumTolerance = 0.01;
 // Less is what rounding to five digits does.
 constexpr double kWorthAWord = 1e-4;
 constexpr double kExact = 1e-6;

@@ -8,6 +8,8 @@
 
 namespace demix {
 
+constexpr double kSumTolerance = 0.01;  // by which a row's shares may miss one
+
 class SwarmShares {
  public:
   // `columns` may be datasets. Those named like metadata are none where the rows sum to one better
