@@ -1,4 +1,5 @@
-// What the search maximises: the mean over domains of the percentile rank of each domain's score.
+// Domain scores out of metrics, and the paper's objective over them: the mean percentile rank. What
+// a search makes large is search_goal.h's.
 #pragma once
 
 #include <map>

@@ -68,7 +68,8 @@ struct SearchConfig {
   std::map<std::string, double> current;  // data shares that are used today, by dataset
   // Used by a run: proxies are chosen by their scores on one half of the items, gains over
   // baselines are reported on the other, so that they are not luck that was selected.
-  // Half of the items choose less well where they are few and right or wrong (bench/RESULTS.md, Accuracies).
+  // Half of the items choose less well where they are few and right or wrong (bench/RESULTS.md,
+  // Accuracies).
   bool select_on_half = true;
   // Used by a run: share of each task's items and held-out documents that the proxies of the search
   // are scored on, the same ones for all; half of them at most with select_on_half. What is found
@@ -204,7 +205,9 @@ struct SearchResult {
   std::vector<double> predicted_domain_scores, predicted_domain_errors;  // oriented
   std::vector<Foretold> foretold;    // of the problem's baselines
   std::vector<Tolerance> tolerance;  // by component, for a fall by goal_error
-  double goal_error = 0;  // standard error of a measurement of the goal at the found mixture
+  // Standard deviation of one proxy's goal from what others lead to expect of it; with too few of
+  // them, what the predictors expect of themselves.
+  double goal_error = 0;
   std::vector<FrontPoint> front;  // over the domains
   std::string decision;           // in words: how the mixture was chosen from the predictions
   // What one more proxy is expected to gain, in standard deviations of the goal over the proxies.
