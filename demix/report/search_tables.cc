@@ -74,8 +74,8 @@ Html tolerance_table(const RunResult& r) {
   }
   return html(
       R"(<h3>How far each share can move</h3><p class="lead">The other merge weights keep their )"
-      R"(ratios. Beyond the range the predicted objective is lower by more than one proxy's )"
-      R"(differs from its prediction ({}, a standard deviation); ≥ and ≤ are limits of the constraints.</p>{})",
+      R"(ratios. Beyond the range the predicted objective is lower by more than )"
+      R"(a proxy's objective differs from its prediction ({}, one standard deviation); ≥ and ≤ are limits of the constraints.</p>{})",
       show(r.search_end.objective_error, 3),
       scrollable(html(
           R"(<table class="sortable compact"><thead><tr><th scope="col">Dataset</th>)"
