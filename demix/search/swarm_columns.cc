@@ -101,10 +101,6 @@ int remoteness(const SwarmTable& table, size_t column) {
   return has_text(table, column) ? 2 : 3;
 }
 
-bool is_ignored(const std::string& name, std::span<const std::string> ignored) {
-  return std::find(ignored.begin(), ignored.end(), name) != ignored.end();
-}
-
 size_t own_run_column(const SwarmTable& table, std::span<const std::string> ignored) {
   std::optional<size_t> first;
   for (const char* best : {"run", "run_id", ""}) {
@@ -206,6 +202,10 @@ std::string words_for_column(const SwarmTable& table, size_t column) {
 bool is_label(std::string_view column) {
   return is_unnamed(column) ||
          std::find(kLabels.begin(), kLabels.end(), plain(column)) != kLabels.end();
+}
+
+bool is_ignored(std::string_view column, std::span<const std::string> ignored) {
+  return std::find(ignored.begin(), ignored.end(), column) != ignored.end();
 }
 
 bool is_metadata(std::string_view column) {

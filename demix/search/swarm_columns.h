@@ -41,6 +41,7 @@ std::string words_for_column(const SwarmTable& table, size_t column);
 // how they were made (seed, step, lr). Neither is data. Case makes no difference.
 bool is_label(std::string_view column);
 bool is_metadata(std::string_view column);
+bool is_ignored(std::string_view column, std::span<const std::string> ignored);
 
 // Of a column of standard errors, by its name, the metric: "acc_stderr,none" has "acc,none".
 std::optional<std::string> metric_of_errors(const std::string& column);

@@ -226,8 +226,7 @@ std::vector<size_t> data_columns(const SwarmTable& table,
   std::vector<size_t> data;
   for (size_t c = 0; c < table.header.size(); ++c) {
     const std::string& name = table.header[c];
-    const bool ignore = std::find(ignored.begin(), ignored.end(), name) != ignored.end();
-    if (c == run_column || is_label(name) || ignore) {
+    if (c == run_column || is_label(name) || is_ignored(name, ignored)) {
       swarm.left_out.push_back(name);
     } else {
       data.push_back(c);
@@ -257,9 +256,7 @@ void add_dataset_named_as_label(const SwarmTable& table,
   if (!miss_one(data)) return;
   for (size_t c = 0; c < table.header.size(); ++c) {
     const std::string& name = table.header[c];
-    if (c == run_column || !is_label(name) ||
-        std::find(ignored.begin(), ignored.end(), name) != ignored.end())
-      continue;
+    if (c == run_column || !is_label(name) || is_ignored(name, ignored)) continue;
     std::vector<size_t> with = data;
     with.insert(std::lower_bound(with.begin(), with.end(), c), c);
     if (miss_one(with)) continue;
