@@ -182,17 +182,8 @@ class Findings {
       scores.push_back(end_.observations.domain_scores(d));
       measured.push_back({scores.back(), cv->forecasts});
     }
-    if (measured.size() == domains.size())
-      return goal_deviation(terms.first(domains.size()), measured);
-    // Nothing was left out. As if all domains erred together.
-    double sum = 0;
-    for (const GoalTerm& term : terms) {
-      if (term.weight == 0) continue;
-      const Forecast forecast = term.predictor->forecast(here_)[0];
-      const double slope = term.rank ? term.rank->slope(term.sign * forecast.mean) : 1;
-      sum += term.weight * slope * forecast.deviation();
-    }
-    return sum;
+    return measured.size() == domains.size() ? goal_deviation(terms.first(domains.size()), measured)
+                                             : expected_goal_deviation(terms, here_);
   }
 
   // An average of mixtures that keep floors may break them.

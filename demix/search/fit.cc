@@ -599,22 +599,17 @@ class SwarmFit {
   double goal_error() const {
     const auto terms = this->terms();
     std::vector<MeasuredTerm> measured;
-    double sum = 0;
     for (size_t m = 0; m < targets_.size(); ++m) {
       const Target& target = targets_[m];
       if (target.weight == 0 && !target.most_lost) continue;  // no term
-      if (!target.tournament.results.empty()) {
-        const auto& forecasts = target.tournament.results[target.chosen].forecasts;
-        measured.push_back({swarm_.scores[m], forecasts});
-        continue;
+      if (target.tournament.results.empty()) {                // too few runs to leave any out
+        Points here(result_.mixture.size());
+        here.add(result_.mixture);
+        return expected_goal_deviation(terms, here);
       }
-      // Too few runs to leave any out. As if all metrics erred together.
-      const Interval& predicted = result_.predicted[m];
-      const double deviation = (predicted.high - predicted.value) / kNinetyPercent;
-      const double steepness = target.rank ? target.rank->slope(target.sign * predicted.value) : 1;
-      sum += target.weight * steepness * deviation;
+      measured.push_back({swarm_.scores[m], target.tournament.results[target.chosen].forecasts});
     }
-    return measured.empty() ? sum : goal_deviation(terms, measured);
+    return goal_deviation(terms, measured);
   }
 
   void draw_front(const FeasibleSet& feasible, const Points& starts) {

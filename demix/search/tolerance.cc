@@ -113,4 +113,15 @@ double goal_deviation(std::span<const GoalTerm> terms, std::span<const MeasuredT
   return standard_deviation(errors);
 }
 
+double expected_goal_deviation(std::span<const GoalTerm> terms, const Points& here) {
+  double sum = 0;
+  for (const GoalTerm& term : terms) {
+    if (term.weight == 0) continue;
+    const Forecast forecast = term.predictor->forecast(here)[0];
+    const double slope = term.rank ? term.rank->slope(term.sign * forecast.mean) : 1;
+    sum += term.weight * slope * forecast.deviation();
+  }
+  return sum;
+}
+
 }  // namespace demix

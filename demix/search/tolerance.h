@@ -40,5 +40,8 @@ struct MeasuredTerm {
 // metrics err together: k copies of one say no more than one. One of `measured` per term, at least
 // two runs.
 double goal_deviation(std::span<const GoalTerm> terms, std::span<const MeasuredTerm> measured);
+// Where nothing was left out: what the predictors expect of one measurement at the one mixture
+// `here`, as if all terms erred together.
+double expected_goal_deviation(std::span<const GoalTerm> terms, const Points& here);
 
 }  // namespace demix
