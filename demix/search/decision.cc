@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "demix/core/error.h"
+#include "demix/search/average.h"
 
 namespace demix {
 namespace {
@@ -21,6 +21,12 @@ std::vector<double> without_crumbs(std::vector<double> weights,
 
 std::span<const size_t> first(std::span<const size_t> ranking, int64_t count) {
   return ranking.first(std::min(ranking.size(), static_cast<size_t>(count)));
+}
+
+Points rows_of(const Points& points, std::span<const size_t> rows) {
+  Points some(points.columns());
+  for (size_t i : rows) some.add(points.row(i));
+  return some;
 }
 
 }  // namespace
@@ -52,27 +58,44 @@ Decision predicted_optimum(const SearchConfig& config,
           std::move(starts)};
 }
 
-Decision average_of_best(const SearchConfig& config,
-                         const FeasibleSet& feasible,
-                         const Points& candidates,
-                         std::span<const double> values,
-                         std::span<const size_t> ranking) {
+Decision average_decision(const SearchConfig& config,
+                          const FeasibleSet& feasible,
+                          const Surrogates& surrogates,
+                          const Points& candidates,
+                          std::span<const double> values,
+                          std::span<const size_t> ranking) {
   const auto best = first(ranking, config.average_of);
-  std::vector<double> average(candidates.columns());
-  for (size_t i : best) {
-    for (size_t k = 0; k < average.size(); ++k) average[k] += candidates.row(i)[k];
-  }
-  const double sum = std::accumulate(average.begin(), average.end(), 0.0);
-  for (double& weight : average) weight /= sum;
-  // Convex, so the mean of members is a member.
-  DEMIX_CHECK(feasible.violation(average) <= 2 * FeasibleSet::kTolerance);
-  Points starts(candidates.columns());
-  for (size_t i : first(ranking, config.climbs)) starts.add(candidates.row(i));
-  return {std::move(average),
+  Average average =
+      average_of_best(surrogates.goal(), surrogates.terms(), feasible, candidates, best);
+  return {std::move(average.mixture),
           fmt::format(
               "the average of the best {} of {} random mixtures", best.size(), candidates.rows()),
-          std::move(starts),
-          values[best.back()]};
+          rows_of(candidates, first(ranking, config.climbs)),
+          values[best.back()],
+          std::move(average.warning)};
+}
+
+std::optional<Decision> stay_if_flat(const SearchConfig& config,
+                                     const FeasibleSet& feasible,
+                                     const Surrogates& surrogates,
+                                     const Points& candidates,
+                                     std::span<const size_t> ranking) {
+  if (!is_flat(surrogates.terms(), candidates)) return std::nullopt;
+  const auto member = feasible.project(surrogates.base());
+  if (!member) return std::nullopt;
+  Points here(candidates.columns());
+  here.add(*member);
+  if (!std::isfinite(surrogates.goal().values(here)[0])) return std::nullopt;
+  const std::string base =
+      config.current.empty() ? "merge weights by token counts" : "search.current";
+  return Decision{*member,
+                  fmt::format("{}, as no mixture is predicted better than another", base),
+                  rows_of(candidates, first(ranking, config.climbs)),
+                  std::nullopt,
+                  fmt::format("As far as the proxies show, the goal does not depend on the "
+                              "mixture: what is handed over is {}, for want of a reason to leave "
+                              "it.",
+                              base)};
 }
 
 }  // namespace demix

@@ -19,6 +19,7 @@ struct Decision {
   Points starts{1};   // candidates that climbs begin from
   // Of an average: the worst value of what is averaged.
   std::optional<double> worst_averaged = std::nullopt;
+  std::string warning = {};  // a sentence
 };
 
 // `values` are the goal's at the candidates, one of them finite; `ranking` the candidates with
@@ -32,10 +33,19 @@ Decision predicted_optimum(const SearchConfig& config,
                            std::span<const double> values);
 
 // The mean of the best candidates, as the paper does.
-Decision average_of_best(const SearchConfig& config,
-                         const FeasibleSet& feasible,
-                         const Points& candidates,
-                         std::span<const double> values,
-                         std::span<const size_t> ranking);
+Decision average_decision(const SearchConfig& config,
+                          const FeasibleSet& feasible,
+                          const Surrogates& surrogates,
+                          const Points& candidates,
+                          std::span<const double> values,
+                          std::span<const size_t> ranking);
+
+// The mixture that floors are relative to, where no candidate is predicted better than another;
+// none where constraints or floors leave it out.
+std::optional<Decision> stay_if_flat(const SearchConfig& config,
+                                     const FeasibleSet& feasible,
+                                     const Surrogates& surrogates,
+                                     const Points& candidates,
+                                     std::span<const size_t> ranking);
 
 }  // namespace demix

@@ -78,7 +78,6 @@ class Findings {
 
   void measure_tolerance() {
     const Goal& goal = end_.surrogates.goal();
-    if (!std::isfinite(goal.values(here_)[0])) return warn_of_broken_floors();
     result_.goal_error = goal_error();
     result_.tolerance =
         tolerances(goal.values, end_.feasible, end_.decision.merge_weights, result_.goal_error);
@@ -184,31 +183,6 @@ class Findings {
     }
     return measured.size() == domains.size() ? goal_deviation(terms.first(domains.size()), measured)
                                              : expected_goal_deviation(terms, here_);
-  }
-
-  // An average of mixtures that keep floors may break them.
-  void warn_of_broken_floors() {
-    const auto& domains = result_.domains;
-    std::vector<std::string> names = domains;  // of the terms: metrics with floors follow domains
-    for (const auto& [name, most_lost] : end_.config.floors) {
-      if (std::find(domains.begin(), domains.end(), name) == domains.end()) names.push_back(name);
-    }
-    const auto terms = end_.surrogates.terms();
-    DEMIX_CHECK(names.size() == terms.size());
-    for (size_t k = 0; k < terms.size(); ++k) {
-      if (!terms[k].floor) continue;
-      const double predicted = terms[k].sign * terms[k].predictor->predict(here_)[0];
-      const double missed = *terms[k].floor - predicted;
-      if (missed <= 0) continue;
-      warn(
-          "The found mixture is predicted to miss the floor of {} by {:.3g} ({:.6g}, at least "
-          "{:.6g}): it is an average of mixtures that keep it. search.decide: optimum keeps "
-          "floors.",
-          names[k],
-          missed,
-          terms[k].sign * predicted,
-          terms[k].sign * *terms[k].floor);
-    }
   }
 
   // Keeps a target's table and choice.

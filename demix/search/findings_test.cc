@@ -29,7 +29,7 @@ SearchConfig one_round() {
   return config;
 }
 
-TEST(Findings, AnAverageThatBreaksAFloorIsWarnedOf) {
+TEST(Findings, AnAverageThatBreaksAFloorIsMovedAndHasATolerance) {
   // Both corners of math and code are good and keep the floor, what lies between breaks it.
   const auto measure = [](std::span<const Mixture> batch) {
     std::vector<Measurements> results;
@@ -48,10 +48,38 @@ TEST(Findings, AnAverageThatBreaksAFloorIsWarnedOf) {
       config, problem({{"sum", "together", true}, {"spread", "apart", true}}), measure);
   const auto warning =
       std::find_if(found.warnings.begin(), found.warnings.end(), [](const std::string& text) {
-        return text.find("predicted to miss the floor of spread by 0.") != std::string::npos;
+        return text.find("predicted to miss the floor of spread (") != std::string::npos;
       });
   ASSERT_NE(warning, found.warnings.end());
-  EXPECT_NE(warning->find("search.decide: optimum keeps floors."), std::string::npos);
+  EXPECT_NE(warning->find("where the floors hold."), std::string::npos);
+  EXPECT_EQ(found.tolerance.size(), 4u);
+}
+
+TEST(Findings, WithoutAReasonToLeaveItTheMixtureOfTodayIsHandedOver) {
+  const auto constant = [](std::span<const Mixture> batch) {
+    return std::vector<Measurements>(batch.size(), Measurements{{"a", {0.25, 0.01}}});
+  };
+  const std::vector<double> today = {0.2, 0.6, 0.1, 0.1};
+  for (const char* decide : {"optimum", "average"}) {
+    for (const char* objective : {"rank", "deviation"}) {
+      SearchConfig config = one_round();
+      config.decide = decide;
+      config.objective = objective;
+      const auto by_counts = search_mixture(config, problem({{"a", "first", true}}), constant);
+      for (const double weight : by_counts.merge_weights) EXPECT_NEAR(weight, 0.25, 1e-9);
+      EXPECT_EQ(by_counts.decision,
+                "merge weights by token counts, as no mixture is predicted better than another");
+      config.current = {{"web", 0.2}, {"math", 0.6}, {"code", 0.1}, {"poor", 0.1}};
+      const auto found = search_mixture(config, problem({{"a", "first", true}}), constant);
+      for (size_t k = 0; k < today.size(); ++k) EXPECT_NEAR(found.merge_weights[k], today[k], 1e-9);
+      EXPECT_NE(std::find(found.warnings.begin(),
+                          found.warnings.end(),
+                          "As far as the proxies show, the goal does not depend on the mixture: "
+                          "what is handed over is search.current, for want of a reason to leave "
+                          "it."),
+                found.warnings.end());
+    }
+  }
 }
 
 TEST(Findings, ACopyOfADomainAddsNoCertainty) {

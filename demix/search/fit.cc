@@ -10,6 +10,7 @@
 #include "demix/core/parallel_for.h"
 #include "demix/core/ranks.h"
 #include "demix/core/rng.h"
+#include "demix/search/average.h"
 #include "demix/search/fit_directions.h"
 #include "demix/search/optimum.h"
 #include "demix/search/prediction_goal.h"
@@ -419,7 +420,8 @@ class SwarmFit {
     std::vector<GoalTerm> terms;
     for (const Target& target : targets_) {
       if (target.weight == 0 && !target.most_lost) continue;
-      terms.push_back({.predictor = target.predictor.get(),
+      terms.push_back({.name = target.name,
+                       .predictor = target.predictor.get(),
                        .sign = target.sign,
                        .weight = target.weight,
                        .rank = target.rank,
@@ -484,32 +486,13 @@ class SwarmFit {
     return candidates;
   }
 
-  // Whether every metric that counts is predicted the same of all mixtures, to a thousandth of its
-  // deviation over the runs.
-  bool is_flat(const Points& candidates) const {
-    const auto varies = [](std::span<const double> values, double by) {
-      const auto [least, most] = std::minmax_element(values.begin(), values.end());
-      return *most - *least > by;
-    };
-    std::vector<double> distances;
-    for (size_t i = 0; i < candidates.rows(); ++i)
-      distances.push_back(l1_distance(candidates.row(0), candidates.row(i)));
-    if (!varies(distances, 1e-6)) return false;  // constraints left one mixture
+  // Whether there is no reason to prefer one of these mixtures to another.
+  bool knows_no_difference(const Points& candidates) const {
+    if (is_one_mixture(candidates)) return false;
     if (std::none_of(
             sampled_.begin(), sampled_.end(), [](const Range& range) { return range.varies(); }))
       return true;  // whatever a predictor makes of a single mixture
-    Points few(candidates.columns());
-    for (size_t i = 0; i < std::min<size_t>(candidates.rows(), 100); ++i)
-      few.add(candidates.row(i));
-    // A few tell nearly always; all are costly.
-    for (const Points* points : {static_cast<const Points*>(&few), &candidates}) {
-      for (const Target& target : targets_) {
-        if (target.weight > 0 &&
-            varies(target.predictor->predict(*points), 1e-3 * target.deviation))
-          return false;
-      }
-    }
-    return true;
+    return is_flat(terms(), candidates);
   }
 
   void propose(const FeasibleSet& feasible) {
@@ -522,14 +505,7 @@ class SwarmFit {
     const auto values = goal.values(candidates);
 
     if (std::none_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); })) {
-      const BrokenFloor nearest = broken_floor(candidates);
-      throw Error(
-          "no mixture among {} that meet the constraints keeps all floors: the nearest misses that "
-          "of {} ({:.6g}) by {:.3g}",
-          candidates.rows(),
-          nearest.metric,
-          nearest.floor,
-          nearest.missed);
+      throw no_mixture_keeps_floors(terms(), candidates);
     }
     Points starts(candidates.columns());
     for (size_t i :
@@ -567,7 +543,7 @@ class SwarmFit {
 
   // Where no mixture is better than another, an optimum would be an arbitrary one.
   bool take_prior_if_flat(const Goal& goal, const FeasibleSet& feasible, const Points& candidates) {
-    if (!is_flat(candidates)) return false;
+    if (!knows_no_difference(candidates)) return false;
     const auto member = feasible.project(result_.prior);
     if (!member || !std::isfinite(goal_at(goal, *member))) return false;
     const bool moved = l1_distance(*member, result_.prior) > 1e-6;
@@ -639,31 +615,6 @@ class SwarmFit {
                                  config_.threads);
   }
 
-  struct BrokenFloor {
-    std::string metric;
-    double floor = 0, missed = 0;  // in the metric's unit
-  };
-
-  // The floor that is missed most by the candidate that misses least.
-  BrokenFloor broken_floor(const Points& candidates) const {
-    std::vector<double> worst(candidates.rows(), -kInfinity);
-    std::vector<const Target*> by(candidates.rows());
-    for (const Target& target : targets_) {
-      if (!target.most_lost) continue;
-      const auto predicted = target.predictor->predict(candidates);
-      for (size_t i = 0; i < worst.size(); ++i) {
-        const double missed = (target.floor - target.sign * predicted[i]) / target.deviation;
-        if (missed > worst[i]) {
-          worst[i] = missed;
-          by[i] = &target;
-        }
-      }
-    }
-    const auto best = std::min_element(worst.begin(), worst.end());
-    const Target& target = *by[static_cast<size_t>(best - worst.begin())];
-    return {target.name, target.sign * target.floor, *best * target.deviation};
-  }
-
   // The paper's choice.
   void average(const Goal& goal,
                const FeasibleSet& feasible,
@@ -683,37 +634,9 @@ class SwarmFit {
           finite);
     }
     order.resize(std::min(finite, static_cast<size_t>(config_.average_of)));
-    result_.mixture.assign(candidates.columns(), 0);
-    for (size_t i : order) {
-      for (size_t j = 0; j < result_.mixture.size(); ++j) {
-        result_.mixture[j] += candidates.row(i)[j] / static_cast<double>(order.size());
-      }
-    }
-    DEMIX_CHECK(feasible.violation(result_.mixture) <= 2 * FeasibleSet::kTolerance);
-    keep_floors(goal, candidates.row(order[0]));
-  }
-
-  // What is averaged keeps floors, the average may not: moved towards the best until it does.
-  void keep_floors(const Goal& goal, std::span<const double> best) {
-    if (std::isfinite(goal_at(goal, result_.mixture))) return;
-    Points here(best.size());
-    here.add(result_.mixture);
-    const BrokenFloor broken = broken_floor(here);
-    const std::vector<double> from = result_.mixture;
-    constexpr int kSteps = 200;
-    int step = 0;
-    do {
-      const double way = static_cast<double>(++step) / kSteps;
-      for (size_t j = 0; j < best.size(); ++j)
-        result_.mixture[j] = step == kSteps ? best[j] : (1 - way) * from[j] + way * best[j];
-    } while (step < kSteps && !std::isfinite(goal_at(goal, result_.mixture)));
-    warn(
-        "The average of the best mixtures is predicted to miss the floor of {} ({:.6g}) by {:.3g}: "
-        "it was moved {:.3g} of the way to the best of them, where the floors hold.",
-        broken.metric,
-        broken.floor,
-        broken.missed,
-        static_cast<double>(step) / kSteps);
+    Average average = average_of_best(goal, terms(), feasible, candidates, order);
+    result_.mixture = std::move(average.mixture);
+    if (!average.warning.empty()) result_.warnings.push_back(average.warning);
   }
 
   void foretell(const Goal& goal, const Points& prior) {

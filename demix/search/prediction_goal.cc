@@ -66,6 +66,58 @@ std::pair<double, double> RankScale::at(double score) const {
 
 double floor_below(double score, double most_lost) { return score - most_lost * std::abs(score); }
 
+bool is_one_mixture(const Points& mixtures) {
+  for (size_t i = 1; i < mixtures.rows(); ++i)
+    if (l1_distance(mixtures.row(0), mixtures.row(i)) > 1e-6) return false;
+  return true;
+}
+
+bool is_flat(std::span<const GoalTerm> terms, const Points& mixtures) {
+  if (is_one_mixture(mixtures)) return false;
+  Points few(mixtures.columns());
+  for (size_t i = 0; i < std::min<size_t>(mixtures.rows(), 100); ++i) few.add(mixtures.row(i));
+  // A few tell nearly always; all are costly.
+  for (const Points* points : {static_cast<const Points*>(&few), &mixtures}) {
+    for (const GoalTerm& term : terms) {
+      if (term.weight == 0 || !(term.deviation > 0)) continue;
+      const auto predicted = term.predictor->predict(*points);
+      const auto [least, most] = std::minmax_element(predicted.begin(), predicted.end());
+      if (*most - *least > 1e-3 * term.deviation) return false;
+    }
+  }
+  return true;
+}
+
+BrokenFloor nearest_broken_floor(std::span<const GoalTerm> terms, const Points& mixtures) {
+  std::vector<double> worst(mixtures.rows(), -std::numeric_limits<double>::infinity());
+  std::vector<const GoalTerm*> by(mixtures.rows());
+  for (const GoalTerm& term : terms) {
+    if (!term.floor) continue;
+    const auto predicted = term.predictor->predict(mixtures);
+    for (size_t i = 0; i < worst.size(); ++i) {
+      const double missed = (*term.floor - term.sign * predicted[i]) / term.deviation;
+      if (by[i] && missed <= worst[i]) continue;
+      worst[i] = missed;
+      by[i] = &term;
+    }
+  }
+  const auto best = std::min_element(worst.begin(), worst.end());
+  const GoalTerm* term = by[static_cast<size_t>(best - worst.begin())];
+  DEMIX_CHECK(term);
+  return {term->name, term->sign * *term->floor, *best * term->deviation};
+}
+
+Error no_mixture_keeps_floors(std::span<const GoalTerm> terms, const Points& mixtures) {
+  const BrokenFloor nearest = nearest_broken_floor(terms, mixtures);
+  return Error(
+      "no mixture among {} that meet the constraints keeps all floors: the nearest misses that of "
+      "{} ({:.6g}) by {:.3g}",
+      mixtures.rows(),
+      nearest.name,
+      nearest.floor,
+      nearest.missed);
+}
+
 std::vector<GoalForecast> forecast_goal(std::span<const GoalTerm> terms, const Points& mixtures) {
   std::vector<GoalForecast> result(mixtures.rows());
   for (const GoalTerm& term : terms) {

@@ -5,8 +5,10 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "demix/core/error.h"
 #include "demix/search/optimum.h"
 #include "demix/search/predictor.h"
 
@@ -29,6 +31,7 @@ class RankScale {
 
 // One predicted score and its part in the goal.
 struct GoalTerm {
+  std::string name;  // of the metric or domain
   const Predictor* predictor = nullptr;
   double sign = 1;                // -1: lower is better
   double weight = 0;              // of sign · prediction, or of its rank
@@ -44,6 +47,22 @@ double floor_below(double score, double most_lost);
 // predictors' uncertainties, taken as independent. Terms keep pointers to their predictors. Only
 // values feel the caution and trees; slopes are those of the smooth part.
 Goal goal_of(std::vector<GoalTerm> terms, double caution = 0);
+
+// Whether constraints leave nothing to choose.
+bool is_one_mixture(const Points& mixtures);
+// Whether there are several mixtures, and no term that counts is predicted to differ among them by
+// more than a thousandth of its scores' deviation: the best of them would be an arbitrary one.
+bool is_flat(std::span<const GoalTerm> terms, const Points& mixtures);
+
+struct BrokenFloor {
+  std::string name;
+  double floor = 0, missed = 0;  // in the unit of what is predicted
+};
+// Of the mixture that misses floors least, the one that it misses most, both in deviations. At
+// least one term has a floor.
+BrokenFloor nearest_broken_floor(std::span<const GoalTerm> terms, const Points& mixtures);
+// What to throw where none of these mixtures, which meet the constraints, keeps all floors.
+Error no_mixture_keeps_floors(std::span<const GoalTerm> terms, const Points& mixtures);
 
 // Of the goal at each row, by the predictors' uncertainties, taken as independent.
 struct GoalForecast {

@@ -240,12 +240,15 @@ class Search {
     });
     while (!ranking_.empty() && !std::isfinite(values[ranking_.back()])) ranking_.pop_back();
     if (ranking_.empty()) {
-      throw Error("no mixture among {} that meet the constraints keeps all floors",
-                  candidates_.rows());
+      throw no_mixture_keeps_floors(surrogates_.terms(), candidates_);
     }
-    decision_ = config_.to_optimum()
-                    ? predicted_optimum(config_, feasible_, surrogates_, candidates_, values)
-                    : average_of_best(config_, feasible_, candidates_, values, ranking_);
+    if (auto stayed = stay_if_flat(config_, feasible_, surrogates_, candidates_, ranking_)) {
+      decision_ = std::move(*stayed);
+    } else if (config_.to_optimum()) {
+      decision_ = predicted_optimum(config_, feasible_, surrogates_, candidates_, values);
+    } else {
+      decision_ = average_decision(config_, feasible_, surrogates_, candidates_, values, ranking_);
+    }
     foretell_gain(round);
   }
 
@@ -275,6 +278,7 @@ class Search {
     result_.merge_weights = decision_.merge_weights;
     result_.data_shares = problem_.composition.data_shares(decision_.merge_weights);
     result_.decision = decision_.words;
+    if (!decision_.warning.empty()) result_.warnings.push_back(decision_.warning);
     add_findings({config_, problem_, feasible_, observations_, surrogates_, decision_, root_},
                  result_);
     result_.evaluated = observations_.ranked();

@@ -70,7 +70,8 @@ std::vector<GoalTerm> SearchGoal::terms(
     std::span<const std::vector<double>> candidate_scores) const {
   std::vector<GoalTerm> terms;
   for (size_t d = 0; d < domains.size(); ++d) {
-    GoalTerm term{.predictor = domains[d].predictor,
+    GoalTerm term{.name = objective_.domains()[d],
+                  .predictor = domains[d].predictor,
                   .sign = 1,
                   .weight = weights_[d],
                   .rank = std::nullopt,
@@ -83,25 +84,26 @@ std::vector<GoalTerm> SearchGoal::terms(
       term.weight =
           term.deviation > 0 ? weights_[d] / deviation_over(candidate_scores[d], domains[d]) : 0;
     }
-    set_floor(objective_.domains()[d], term);
+    set_floor(term);
     terms.push_back(std::move(term));
   }
   for (size_t k = 0; k < floors.size(); ++k) {
     const Metric& metric = objective_.metrics()[metrics_with_floors_[k]];
-    GoalTerm term{.predictor = floors[k].predictor,
+    GoalTerm term{.name = metric.name,
+                  .predictor = floors[k].predictor,
                   .sign = metric.higher_is_better ? 1.0 : -1.0,
                   .weight = 0,
                   .rank = std::nullopt,
                   .deviation = deviation_of(floors[k].scores),
                   .floor = std::nullopt};
-    set_floor(metric.name, term);
+    set_floor(term);
     terms.push_back(std::move(term));
   }
   return terms;
 }
 
-void SearchGoal::set_floor(const std::string& name, GoalTerm& term) const {
-  const auto floor = config_.floors.find(name);
+void SearchGoal::set_floor(GoalTerm& term) const {
+  const auto floor = config_.floors.find(term.name);
   // Constant scores lose nothing.
   if (floor == config_.floors.end() || !(term.deviation > 0)) return;
   term.floor = floor_below(term.sign * term.predictor->predict(base_)[0], floor->second);

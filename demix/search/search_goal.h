@@ -34,6 +34,8 @@ class SearchGoal {
   bool plain_rank() const { return plain_rank_; }
   // The metrics, by their place, whose predictions have a floor.
   const std::vector<size_t>& metrics_with_floors() const { return metrics_with_floors_; }
+  // Merge weights of the mixture that floors are relative to: the current one, else the prior's.
+  std::span<const double> base() const { return base_.row(0); }
 
   // One term per domain, then one per metric with a floor. `candidate_scores` are the predictions
   // that ranks and deviations are taken over, by domain.
@@ -42,7 +44,7 @@ class SearchGoal {
                               std::span<const std::vector<double>> candidate_scores) const;
 
  private:
-  void set_floor(const std::string& name, GoalTerm& term) const;
+  void set_floor(GoalTerm& term) const;
 
   const SearchConfig& config_;
   const Objective& objective_;

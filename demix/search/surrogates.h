@@ -58,6 +58,8 @@ class Surrogates {
   // By domain, then by mixture.
   std::vector<std::vector<double>> predict(const Points& mixtures) const;
 
+  // Merge weights of the mixture that floors are relative to.
+  std::span<const double> base() const { return search_goal_.base(); }
   // Whether set_goal's values are mean percentile ranks.
   bool ranks_plainly() const { return search_goal_.plain_rank(); }
 

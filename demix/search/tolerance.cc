@@ -12,8 +12,8 @@ namespace {
 constexpr double kStep = 0.005;
 constexpr double kPrecision = 1e-4;
 
-// Component k at `weight`; the others keep their ratios. Where there are no others, they share
-// evenly.
+}  // namespace
+
 std::vector<double> with_weight(std::span<const double> at, size_t k, double weight) {
   std::vector<double> moved(at.begin(), at.end());
   const double others = 1 - at[k];
@@ -25,8 +25,6 @@ std::vector<double> with_weight(std::span<const double> at, size_t k, double wei
   moved[k] = weight;
   return moved;
 }
-
-}  // namespace
 
 std::vector<Tolerance> tolerances(const std::function<std::vector<double>(const Points&)>& goal,
                                   const FeasibleSet& feasible,

@@ -21,6 +21,10 @@ struct Tolerance {
   bool low_floor = false, high_floor = false;
 };
 
+// `at` with component k at `weight`. The others keep their ratios; where there are no others, they
+// share evenly.
+std::vector<double> with_weight(std::span<const double> at, size_t k, double weight);
+
 // One per component. `goal` must be finite at `at`, a member of `feasible`. The range ends where
 // the goal first falls by more than `fall` in steps of 1/200, found to 1e-4.
 std::vector<Tolerance> tolerances(const std::function<std::vector<double>(const Points&)>& goal,
