@@ -203,7 +203,8 @@ struct SearchEnd {
 // A model that was trained or imported: what it consumed and where that led.
 struct TrainedModel {
   std::string name;
-  std::string kind;  // "base", "component" or "reference"
+  std::string kind;        // "base", "component" or "reference"
+  std::string trained_by;  // the run that it was taken from; empty: this one
   int64_t tokens = 0;
   std::vector<double> asked_shares;        // by dataset
   std::vector<int64_t> tokens_by_dataset;  // really consumed

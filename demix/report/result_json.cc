@@ -416,6 +416,7 @@ void read_details(const Json& json, RunResult& result) {
     result.models.push_back(
         {.name = read<std::string>(m, "name"),
          .kind = read<std::string>(m, "kind"),
+         .trained_by = read(m, "trained_by", std::string()),
          .tokens = read<int64_t>(m, "tokens"),
          .asked_shares = read_numbers(member(m, "asked_shares"), names.datasets),
          .tokens_by_dataset = read_counts(member(m, "tokens_by_dataset"), names.datasets),
@@ -538,6 +539,7 @@ Json details_to_json(const RunResult& result) {
   for (const TrainedModel& m : result.models) {
     json["models"].push_back({{"name", m.name},
                               {"kind", m.kind},
+                              {"trained_by", m.trained_by},
                               {"tokens", m.tokens},
                               {"asked_shares", named(names.datasets, m.asked_shares)},
                               {"tokens_by_dataset", named(names.datasets, m.tokens_by_dataset)},

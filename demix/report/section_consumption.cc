@@ -134,7 +134,8 @@ int epochs_shade(double epochs) {
 }
 
 Html model_row(const RunResult& r, const TrainedModel& m) {
-  Html cells;
+  Html cells, from;
+  if (!m.trained_by.empty()) from = html("<small>taken from {}</small>", breakable(m.trained_by));
   for (size_t i = 0; i < r.datasets.size(); ++i) {
     const double epochs = m.epochs_by_dataset.empty() ? kUnknown : m.epochs_by_dataset[i];
     if (m.tokens_by_dataset.empty() || m.tokens_by_dataset[i] == 0) {
@@ -147,10 +148,11 @@ Html model_row(const RunResult& r, const TrainedModel& m) {
                   show(epochs, 2));
   }
   return html(
-      R"(<tr><th scope="row" class="name">{} <span class="tag">{}</span></th><td class="num">{}</td>{}<td class="num">{}</td>)"
+      R"(<tr><th scope="row" class="name">{} <span class="tag">{}</span>{}</th><td class="num">{}</td>{}<td class="num">{}</td>)"
       R"(<td class="num">{}</td><td class="num">{}</td><td class="num">{}</td></tr>)",
       breakable(m.name),
       m.kind,
+      from,
       show_count(count(m.tokens)),
       cells,
       show(largest_deviation(m), 2),

@@ -69,30 +69,6 @@ void wait_for(const std::filesystem::path& file) {
       file.string());
 }
 
-Json result_json(const TrainResult& result) {
-  return {{"steps", result.steps},
-          {"tokens", result.tokens},
-          {"final_loss", result.final_loss},
-          {"datasets", result.datasets},
-          {"consumed_tokens", result.consumed.tokens},
-          {"consumed_epochs", result.consumed.epochs},
-          {"seconds", result.seconds},
-          {"weights_hash", result.weights_hash}};
-}
-
-TrainResult result_from(const Json& json) {
-  TrainResult result;
-  json.at("steps").get_to(result.steps);
-  json.at("tokens").get_to(result.tokens);
-  json.at("final_loss").get_to(result.final_loss);
-  json.at("datasets").get_to(result.datasets);
-  json.at("consumed_tokens").get_to(result.consumed.tokens);
-  json.at("consumed_epochs").get_to(result.consumed.epochs);
-  json.at("seconds").get_to(result.seconds);
-  json.at("weights_hash").get_to(result.weights_hash);
-  return result;
-}
-
 // Throws Error when the folder holds another tokenizer than the run's.
 void check_tokenizer(const std::string& name,
                      const std::filesystem::path& folder,
@@ -152,7 +128,8 @@ void to_json(Json& json, const ModelFacts& facts) {
           {"weights_hash", facts.weights_hash},
           {"data_shares", facts.data_shares},
           {"imported", facts.imported},
-          {"result", result_json(facts.result)}};
+          {"trained_by", facts.trained_by.string()},
+          {"result", facts.result}};
 }
 
 void from_json(const Json& json, ModelFacts& facts) {
@@ -161,7 +138,8 @@ void from_json(const Json& json, ModelFacts& facts) {
   json.at("weights_hash").get_to(facts.weights_hash);
   json.at("data_shares").get_to(facts.data_shares);
   json.at("imported").get_to(facts.imported);
-  facts.result = result_from(json.at("result"));
+  facts.trained_by = json.at("trained_by").get<std::string>();
+  json.at("result").get_to(facts.result);
 }
 
 Architecture run_architecture(const RunConfig& config, int32_t vocabulary_size) {
@@ -253,12 +231,19 @@ std::string Models::key_of(const ModelRequest& request, const std::string& initi
   hasher.field(write_config(training)).field(request.training.tokens);
   hasher.field(static_cast<int64_t>(request.seed.value_or(config.seed)));
   hasher.field(config.components.command);
-  size_t i = 0;
-  for (const std::string& name : config.dataset_names()) {
-    hasher.field(name).field(request.data_shares[i++]);
-    hasher.field(datasets_.at(name).train.hash());
-  }
+  for (const MixedStream::Source& source : sources_of(request))
+    hasher.field(source.name).field(source.weight).field(source.shard.hash());
   return hasher.hex();
+}
+
+std::vector<MixedStream::Source> Models::sources_of(const ModelRequest& request) const {
+  const std::vector<std::string> names = workspace_.config().dataset_names();
+  std::vector<MixedStream::Source> sources;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const double share = request.data_shares[i];
+    if (share > 0) sources.push_back({names[i], datasets_.at(names[i]).train, share});
+  }
+  return sources;
 }
 
 std::optional<ModelFacts> Models::known_model(const std::string& key) const {
@@ -267,6 +252,37 @@ std::optional<ModelFacts> Models::known_model(const std::string& key) const {
   auto facts = found->get<ModelFacts>();
   if (!std::filesystem::exists(facts.folder / "config.json")) return std::nullopt;
   return facts;
+}
+
+std::optional<ModelFacts> Models::model_of_other_run(const std::string& key,
+                                                     const ModelRequest& request) {
+  for (const std::filesystem::path& run : workspace_.config().search.warm_start) {
+    const std::filesystem::path file = run / "journal.sqlite";
+    if (!std::filesystem::exists(file)) continue;  // a resumed run may need it no more
+    const auto found = Journal(file).find("model", key);
+    if (!found) continue;
+    auto facts = found->get<ModelFacts>();
+    const auto is_there = [](const std::filesystem::path& folder) {
+      return std::filesystem::exists(folder / "config.json");
+    };
+    // Where the run's folder was called otherwise, its own models moved with it.
+    if (is_there(run / facts.name)) facts.folder = run / facts.name;
+    if (!is_there(facts.folder)) continue;
+    if (weights_hash(architecture_, load(facts)) != facts.weights_hash) {
+      warn(fmt::format("{} holds other weights than {} trained, so {} is trained here.",
+                       facts.folder.string(),
+                       run.string(),
+                       request.name));
+      continue;
+    }
+    facts.name = request.name;
+    facts.data_shares = request.data_shares;
+    if (facts.trained_by.empty()) facts.trained_by = run;
+    say(fmt::format("train {}: taken from {}", request.name, facts.folder.string()));
+    workspace_.journal().put("model", key, facts.name, facts);
+    return facts;
+  }
+  return std::nullopt;
 }
 
 bool Models::is_trained(const ModelRequest& request) const {
@@ -285,7 +301,9 @@ std::vector<ModelFacts> Models::train(const std::vector<ModelRequest>& requests,
   std::vector<size_t> missing;
   for (size_t i = 0; i < requests.size(); ++i) {
     keys[i] = key_of(requests[i], initial_hash);
-    if (const auto known = known_model(keys[i]))
+    auto known = known_model(keys[i]);
+    if (!known) known = model_of_other_run(keys[i], requests[i]);
+    if (known)
       models[i] = *known;
     else
       missing.push_back(i);
@@ -352,10 +370,7 @@ ModelFacts Models::train_here(const ModelRequest& request,
   job.folder = workspace_.folder() / request.name;
   job.tokenizer = config.tokenizer;
   job.device = config.device;
-  const std::vector<std::string> names = config.dataset_names();
-  for (size_t i = 0; i < names.size(); ++i) {
-    job.sources.push_back({names[i], datasets_.at(names[i]).train, request.data_shares[i]});
-  }
+  job.sources = sources_of(request);
   Progress progress("train " + request.name, job.tokens, "tokens");
   ModelFacts facts;
   facts.name = request.name;

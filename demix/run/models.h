@@ -27,11 +27,12 @@ struct ModelRequest {
 // One model there is.
 struct ModelFacts {
   std::string name;
-  std::filesystem::path folder;     // Hugging Face layout
-  std::string weights_hash;         // of the float32 weights
-  std::vector<double> data_shares;  // asked
-  bool imported = false;            // not trained here: what it consumed is not known
-  TrainResult result;
+  std::filesystem::path folder;      // Hugging Face layout
+  std::string weights_hash;          // of the float32 weights
+  std::vector<double> data_shares;   // asked
+  bool imported = false;             // not trained here: what it consumed is not known
+  std::filesystem::path trained_by;  // the run that it was taken from; empty: this one trained it
+  TrainResult result;                // of datasets with a share
 };
 void to_json(Json& json, const ModelFacts& facts);
 void from_json(const Json& json, ModelFacts& facts);
@@ -59,7 +60,8 @@ class Models {
   const ModelFacts& base();
   const ModelFacts& base_facts() const { return base_; }
   // The models asked for, in that order; those in the journal whose folder is still there are taken
-  // from it, the others are trained, several at a time.
+  // from it, or from that of a run which this one starts from (search.warm_start), the others are
+  // trained, several at a time.
   std::vector<ModelFacts> train(const std::vector<ModelRequest>& requests,
                                 const std::string& label);
   // Whether train() would take it from the journal. After base().
@@ -73,9 +75,14 @@ class Models {
   Weights load(const ModelFacts& facts) const;  // float32, CPU
 
  private:
+  // Of everything that its weights depend on. Datasets without a share are none of it.
   std::string key_of(const ModelRequest& request, const std::string& initial) const;
+  std::vector<MixedStream::Source> sources_of(const ModelRequest& request) const;
   // Of the journal, where its folder is still there.
   std::optional<ModelFacts> known_model(const std::string& key) const;
+  // What another run trained under the same key, to the same weights, where they are still there;
+  // into the journal.
+  std::optional<ModelFacts> model_of_other_run(const std::string& key, const ModelRequest& request);
   void warn_of_slow_products();
   ModelFacts train_here(const ModelRequest& request,
                         const std::string& key,

@@ -484,6 +484,11 @@ Plan make_plan(const RunConfig& config) {
                       epochs));
     }
   }
+  if (!config.search.warm_start.empty()) {
+    plan.warnings.push_back(
+        "Models and proxies that the run takes from those of search.warm_start are counted here as "
+        "if they were still to be trained and scored.");
+  }
   if (config.search.total_proxies() < 3 * (datasets + 1)) {
     plan.warnings.push_back(
         fmt::format("{} proxies are few for {} datasets; at least {} are advised.",

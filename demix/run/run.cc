@@ -200,7 +200,7 @@ std::vector<int64_t> Loop::dataset_tokens() const {
 
 void Loop::train() {
   models_ = std::make_unique<Models>(workspace_, datasets_, tokenizer_.vocabulary_size());
-  result_.models.push_back(facts_of_model(models_->base(), "base"));
+  result_.models.push_back(facts_of_model(models_->base(), "base", names_));
 
   // Imports go first: what does not fit is said before the others are trained.
   std::vector<ModelRequest> requests;
@@ -225,7 +225,7 @@ void Loop::train() {
   proxies_ = std::make_unique<Proxies>(workspace_, *models_, datasets_, tasks_, tokenizer_);
   proxies_->load_components(*models_, components_, config_.merge);
   for (size_t i = 0; i < components_.size(); ++i) {
-    TrainedModel model = facts_of_model(components_[i], "component");
+    TrainedModel model = facts_of_model(components_[i], "component", names_);
     model.drift = proxies_->components().drifts()[i];
     result_.models.push_back(model);
     for (size_t d = 0; d < model.epochs_by_dataset.size(); ++d) {
@@ -575,7 +575,7 @@ void Loop::train_references() {
     Progress progress("score references", static_cast<int64_t>(trained.size()), "models");
     for (size_t i = 0; i < trained.size(); ++i) {
       score_reference(trained[i], references_[first + i]);
-      result_.models.push_back(facts_of_model(trained[i], "reference"));
+      result_.models.push_back(facts_of_model(trained[i], "reference", names_));
       progress.add(1);
     }
     if (end < to_train_ && is_narrow_enough()) {
@@ -661,7 +661,7 @@ void Loop::refine() {
     const ModelFacts model =
         models_->train({reference_request(facts, static_cast<uint64_t>(step))}, "references")
             .front();
-    result_.models.push_back(facts_of_model(model, "reference"));
+    result_.models.push_back(facts_of_model(model, "reference", names_));
     score_reference(model, facts);
     placed.emplace(facts.name, std::move(next));
     references_.push_back(std::move(facts));
@@ -725,7 +725,8 @@ bool Loop::is_narrow_enough() const {
 
 RunResult Loop::report(const std::string& unfinished) {
   result_.unfinished = unfinished;
-  for (const TrainedModel& model : result_.models) result_.cost.tokens_trained += model.tokens;
+  for (const TrainedModel& model : result_.models)
+    if (model.trained_by.empty()) result_.cost.tokens_trained += model.tokens;
   if (proxies_) {
     result_.cost.proxies = proxies_->proxies_scored();
     result_.cost.items_scored = proxies_->items_scored();

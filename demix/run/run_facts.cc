@@ -1,5 +1,6 @@
 #include "demix/run/run_facts.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -69,14 +70,26 @@ DatasetFacts facts_of_dataset(const Workspace& workspace,
   return facts;
 }
 
-TrainedModel facts_of_model(const ModelFacts& facts, const std::string& kind) {
+TrainedModel facts_of_model(const ModelFacts& facts,
+                            const std::string& kind,
+                            const std::vector<std::string>& datasets) {
   TrainedModel model;
   model.name = facts.name;
   model.kind = kind;
   model.tokens = facts.result.tokens;
   model.asked_shares = facts.data_shares;
-  model.tokens_by_dataset = facts.result.consumed.tokens;
-  model.epochs_by_dataset = facts.result.consumed.epochs;
+  model.trained_by = facts.trained_by.string();
+  if (!facts.result.datasets.empty()) {
+    model.tokens_by_dataset.assign(datasets.size(), 0);
+    model.epochs_by_dataset.assign(datasets.size(), 0);
+  }
+  for (size_t i = 0; i < facts.result.datasets.size(); ++i) {
+    const auto at = std::find(datasets.begin(), datasets.end(), facts.result.datasets[i]);
+    DEMIX_CHECK(at != datasets.end());
+    const auto place = static_cast<size_t>(at - datasets.begin());
+    model.tokens_by_dataset[place] = facts.result.consumed.tokens[i];
+    model.epochs_by_dataset[place] = facts.result.consumed.epochs[i];
+  }
   if (!facts.imported) {
     model.final_loss = facts.result.final_loss;
     model.seconds = facts.result.seconds;

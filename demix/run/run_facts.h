@@ -20,7 +20,9 @@ DatasetFacts facts_of_dataset(const Workspace& workspace,
                               const DatasetSummary& summary);
 
 // `kind`: "base", "component" or "reference".
-TrainedModel facts_of_model(const ModelFacts& facts, const std::string& kind);
+TrainedModel facts_of_model(const ModelFacts& facts,
+                            const std::string& kind,
+                            const std::vector<std::string>& datasets);
 
 // The mixture that is handed over: shares, weights, what is predicted of it, tolerance.
 void record_mixture(const SearchResult& found, RunResult& result);

@@ -537,16 +537,18 @@ TEST_F(Run, APlanCountsTheAnswersThatAModelWillGenerate) {
 
 TEST_F(Run, AWarmStartTakesWhatTheSameComponentsScoredInOtherRuns) {
   const RunResult first = run_stages(config(), out("a"), Stage::kSearch);
-  // A run with the same models under other names, and one dataset more.
+  // One dataset more.
   write_random_words(folder_.path(), "more", "ABCDEFGH", 4);
   RunConfig warm = config();
   warm.datasets["capitals"].paths = {folder_ / "more.jsonl"};
-  warm.base = {};
-  warm.base.import = out("a") / "base";
-  for (const char* name : {"letters", "digits", "signs"})
-    warm.components.import[name] = out("a") / "components" / name;
   warm.search.warm_start = {out("a")};
   const RunResult second = run_stages(warm, out("b"), Stage::kSearch);
+  for (const TrainedModel& model : second.models) {
+    const bool is_new = model.name == "components/capitals";
+    EXPECT_EQ(model.trained_by, is_new ? "" : out("a").string()) << model.name;
+    EXPECT_EQ(model.tokens_by_dataset.size(), 4u);
+  }
+  EXPECT_EQ(second.cost.tokens_trained, config().components.tokens);
   // 6 proxies of the search, the found mixture and the baselines.
   const auto known = static_cast<size_t>(
       std::count_if(second.search.begin(), second.search.end(), [](const SearchedProxy& proxy) {
@@ -578,11 +580,59 @@ TEST_F(Run, AWarmStartTakesWhatTheSameComponentsScoredInOtherRuns) {
   RunConfig fewer = warm;
   fewer.datasets.erase("capitals");
   fewer.search.warm_start = {out("c")};
-  const RunResult third = run_stages(fewer, out("d"), Stage::kSearch);
-  EXPECT_GE(std::count_if(third.search.begin(),
-                          third.search.end(),
-                          [](const SearchedProxy& proxy) { return proxy.round < 0; }),
-            6);
+  const auto known_in = [](const RunResult& result) {
+    return std::count_if(result.search.begin(),
+                         result.search.end(),
+                         [](const SearchedProxy& proxy) { return proxy.round < 0; });
+  };
+  EXPECT_GE(known_in(run_stages(fewer, out("d"), Stage::kSearch)), 6);
+
+  // Kept beside others, such as its parts, but not to be used: all proxies count.
+  RunConfig unused = warm;
+  unused.search.warm_start = {out("b")};
+  unused.search.constraints.max_share["capitals"] = 0;
+  const RunResult fifth = run_stages(unused, out("e"), Stage::kSearch);
+  EXPECT_GE(known_in(fifth), std::ssize(second.search));
+  EXPECT_EQ(fifth.merge_weights[0], 0);
+}
+
+TEST_F(Run, AWarmStartTakesTheModelsThatWouldBeTrainedToTheSameWeights) {
+  run_stages(config(), out("a"), Stage::kTrain);
+  const auto weights = [&](const fs::path& model) {
+    return read_file(model / "model.safetensors");
+  };
+  write_random_words(folder_.path(), "more", "ABCDEFGH", 4);
+  RunConfig more = config();
+  more.datasets["capitals"].paths = {folder_ / "more.jsonl"};
+  run_stages(more, out("b"), Stage::kTrain);
+  for (const char* name : {"base", "components/letters", "components/digits", "components/signs"})
+    EXPECT_EQ(weights(out("a") / name), weights(out("b") / name)) << name;
+
+  // Also where the other run has moved, and through a third one. Not what has been changed since.
+  fs::rename(out("a"), out("moved"));
+  fs::copy_file(out("b") / "components" / "signs" / "model.safetensors",
+                out("moved") / "components" / "digits" / "model.safetensors",
+                fs::copy_options::overwrite_existing);
+  more.search.warm_start = {out("moved")};
+  const auto trained_by = [](const RunResult& result, const std::string& name) {
+    for (const TrainedModel& model : result.models)
+      if (model.name == name) return model.trained_by;
+    return std::string("no such model");
+  };
+  const RunResult third = run_stages(more, out("c"), Stage::kTrain);
+  EXPECT_EQ(trained_by(third, "components/letters"), out("moved").string());
+  EXPECT_EQ(trained_by(third, "components/digits"), "");
+  EXPECT_EQ(weights(out("c") / "components" / "digits"), weights(out("b") / "components/digits"));
+  EXPECT_EQ(trained_by(third, "components/capitals"), "");
+  more.search.warm_start = {out("c")};
+  const RunResult fourth = run_stages(more, out("d"), Stage::kTrain);
+  EXPECT_EQ(trained_by(fourth, "components/letters"), out("moved").string());
+  EXPECT_EQ(trained_by(fourth, "components/capitals"), out("c").string());
+  EXPECT_EQ(fourth.cost.tokens_trained, 0);
+
+  // Other settings are another model.
+  more.train.learning_rate *= 2;
+  EXPECT_EQ(trained_by(run_stages(more, out("e"), Stage::kTrain), "components/letters"), "");
 }
 
 TEST_F(Run, AWarmStartFromWhatDoesNotFitSaysWhy) {

@@ -12,10 +12,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// The journal's kind for what was taken from other runs: Known by folder and setup.
+constexpr const char* kKnown = "known proxies";
+
 // A proxy of another run in terms of this one.
 struct Adopted {
   std::vector<double> merge_weights;
   Scores scores;
+};
+
+// All that was taken from one folder.
+struct Known {
+  ProxySetup setup;  // this run's
+  std::vector<Adopted> proxies;
 };
 
 void to_json(Json& json, const Adopted& proxy) {
@@ -25,6 +34,15 @@ void to_json(Json& json, const Adopted& proxy) {
 void from_json(const Json& json, Adopted& proxy) {
   json.at("merge_weights").get_to(proxy.merge_weights);
   json.at("scores").get_to(proxy.scores);
+}
+
+void to_json(Json& json, const Known& known) {
+  json = {{"setup", known.setup}, {"proxies", known.proxies}};
+}
+
+void from_json(const Json& json, Known& known) {
+  json.at("setup").get_to(known.setup);
+  json.at("proxies").get_to(known.proxies);
 }
 
 fs::path journal_in(const fs::path& folder) {
@@ -52,10 +70,20 @@ class OtherRun {
 
   std::vector<Adopted> adopt() {
     std::vector<Adopted> adopted;
+    const auto consider = [&](const std::optional<ProxySetup>& theirs, const Adopted& proxy) {
+      ++count_;
+      if (auto placed = adopt(theirs, proxy)) adopted.push_back(std::move(*placed));
+    };
     for (const JournalEntry& entry : journal_.all("score")) {
       if (!entry.value.contains("setup")) continue;  // models, references
-      ++count_;
-      if (auto proxy = adopt(entry)) adopted.push_back(std::move(*proxy));
+      const auto setup = journal_.find("setup", entry.value.at("setup").get<std::string>());
+      consider(setup ? std::optional(setup->get<ProxySetup>()) : std::nullopt,
+               entry.value.get<Adopted>());
+    }
+    // What it knew from others itself.
+    for (const JournalEntry& entry : journal_.all(kKnown)) {
+      const auto known = entry.value.get<Known>();
+      for (const Adopted& proxy : known.proxies) consider(known.setup, proxy);
     }
     if (count_ == 0)
       throw Error(
@@ -78,11 +106,9 @@ class OtherRun {
   }
 
  private:
-  std::optional<Adopted> adopt(const JournalEntry& entry) {
-    const auto found = journal_.find("setup", entry.value.at("setup").get<std::string>());
-    if (!found) return refuse("the journal does not say how they were merged");
-    const auto theirs = found->get<ProxySetup>();
-    const ProxySetup& ours = setup_;
+  std::optional<Adopted> adopt(const std::optional<ProxySetup>& setup, const Adopted& proxy) {
+    if (!setup) return refuse("the journal does not say how they were merged");
+    const ProxySetup &theirs = *setup, &ours = setup_;
     if (theirs.base != ours.base) return refuse("their base is another model");
     if (theirs.merge != ours.merge)
       return refuse("theirs is '{}', here it is '{}'", theirs.merge, ours.merge);
@@ -98,11 +124,9 @@ class OtherRun {
             "(search.select_on_half, search.item_share)",
             metric.task);
     }
-    Adopted proxy;
-    const auto weights = entry.value.at("merge_weights").get<std::vector<double>>();
-    if (!place(theirs, weights, proxy.merge_weights)) return std::nullopt;
-    entry.value.at("scores").get_to(proxy.scores);
-    return proxy;
+    Adopted placed{{}, proxy.scores};
+    if (!place(theirs, proxy.merge_weights, placed.merge_weights)) return std::nullopt;
+    return placed;
   }
 
   template <typename... Args>
@@ -159,7 +183,7 @@ class OtherRun {
 
 void check_warm_start(Workspace& workspace) {
   std::set<std::string> read;
-  for (const JournalEntry& entry : workspace.journal().all("warm start")) read.insert(entry.name);
+  for (const JournalEntry& entry : workspace.journal().all(kKnown)) read.insert(entry.name);
   for (const fs::path& folder : workspace.config().search.warm_start)
     if (!read.contains(folder.string())) journal_in(folder);
 }
@@ -178,14 +202,14 @@ std::vector<KnownProxy> warm_start(Workspace& workspace,
       throw Error("search.warm_start: {} is this run's own folder", folder.string());
     const std::string key =
         Hasher().field(folder.string()).field(Json(proxies.setup(kind)).dump()).hex();
-    std::vector<Adopted> adopted;
-    if (const auto kept = workspace.journal().find("warm start", key)) {
-      adopted = kept->get<std::vector<Adopted>>();
+    Known taken;
+    if (const auto kept = workspace.journal().find(kKnown, key)) {
+      kept->get_to(taken);
     } else {
-      adopted = OtherRun(folder, proxies, kind, metrics).adopt();
-      workspace.journal().put("warm start", key, folder.string(), adopted);
+      taken = {proxies.setup(kind), OtherRun(folder, proxies, kind, metrics).adopt()};
+      workspace.journal().put(kKnown, key, folder.string(), taken);
     }
-    for (Adopted& proxy : adopted) {
+    for (Adopted& proxy : taken.proxies) {
       if (!seen.insert(proxy.merge_weights).second) continue;
       auto measured = measurements_of(proxy.scores, metrics, "a proxy of " + folder.string());
       known.push_back({std::move(proxy.merge_weights), std::move(measured)});
