@@ -365,7 +365,7 @@ void run(const Options& options) {
       errors[seed] = outcome.error;
       regrets[seed] = outcome.regret;
     });
-    const Interval error = bootstrap(errors), regret = bootstrap(regrets);
+    const MeanInterval error = bootstrap(errors), regret = bootstrap(regrets);
     fmt::print("| {} | {} | {:.1f} | {:.3f} [{:.3f}, {:.3f}] | {:.3f} [{:.3f}, {:.3f}] |\n",
                with_slopes ? "with derivatives" : "scores alone",
                rows,

@@ -116,4 +116,37 @@ Landscape smooth_landscape(size_t datasets, uint64_t seed) {
   return landscape;
 }
 
+SearchProblem problem_on(const std::vector<std::string>& datasets, size_t metrics, uint64_t seed) {
+  SearchProblem problem{.composition = Composition::anchored(datasets, datasets.front(), 0),
+                        .metrics = {},
+                        .prior = std::vector<double>(datasets.size(), 1),
+                        .dataset_tokens = {},
+                        .target_tokens = 0,
+                        .seed = seed};
+  for (size_t d = 0; d < metrics; ++d)
+    problem.metrics.push_back({fmt::format("m{}", d), fmt::format("m{}", d), true});
+  return problem;
+}
+
+SearchResult search_landscape(const Landscape& truth,
+                              const SearchConfig& config,
+                              uint64_t seed,
+                              double noise) {
+  Rng rng = Rng(seed).stream("noise");
+  const SearchProblem problem = problem_on(truth.datasets, truth.deviations.size(), seed);
+  return search_mixture(config, problem, [&](std::span<const Mixture> batch) {
+    Points points(truth.datasets.size());
+    for (const Mixture& mixture : batch) points.add(mixture.weights);
+    const auto scores = truth.scores(points);
+    std::vector<Measurements> measured(batch.size());
+    for (size_t i = 0; i < batch.size(); ++i) {
+      for (size_t d = 0; d < scores.size(); ++d) {
+        const double error = noise * truth.deviations[d];
+        measured[i][problem.metrics[d].name] = {scores[d][i] + error * rng.normal(), error};
+      }
+    }
+    return measured;
+  });
+}
+
 }  // namespace demix

@@ -9,6 +9,7 @@
 
 #include "demix/search/optimum.h"
 #include "demix/search/prediction_goal.h"
+#include "demix/search/search.h"
 #include "demix/search/swarm_csv.h"
 
 namespace demix {
@@ -43,5 +44,15 @@ Landscape fitted_landscape(const Swarm& swarm, const std::string& predictor, int
 // Four domains whose score falls with a power of what helps it: -(0.1 + Σ_j h_dj p_j^0.7)^-0.3,
 // with most of a domain's help in a few datasets.
 Landscape smooth_landscape(size_t datasets, uint64_t seed);
+
+// Any mixture of the datasets; metrics m0, m1, …, each a domain of its own, higher is better.
+SearchProblem problem_on(const std::vector<std::string>& datasets, size_t metrics, uint64_t seed);
+
+// A search whose proxies score what is true with noise of `noise` standard deviations of each
+// domain over random mixtures.
+SearchResult search_landscape(const Landscape& truth,
+                              const SearchConfig& config,
+                              uint64_t seed,
+                              double noise);
 
 }  // namespace demix

@@ -14,12 +14,12 @@
 
 namespace demix {
 
-struct Interval {
+struct MeanInterval {
   double mean, low, high;
 };
 
 // Mean and 95 % interval by 2,000 bootstrap resamples.
-inline Interval bootstrap(const std::vector<double>& values) {
+inline MeanInterval bootstrap(const std::vector<double>& values) {
   Rng rng(7);
   std::vector<double> means;
   for (int b = 0; b < 2000; ++b) {
@@ -31,7 +31,8 @@ inline Interval bootstrap(const std::vector<double>& values) {
   return {mean(values), means[50], means[1949]};
 }
 
-inline Interval paired(const std::vector<double>& values, const std::vector<double>& reference) {
+inline MeanInterval paired(const std::vector<double>& values,
+                           const std::vector<double>& reference) {
   std::vector<double> differences;
   for (size_t i = 0; i < values.size(); ++i) differences.push_back(values[i] - reference[i]);
   return bootstrap(differences);

@@ -228,7 +228,7 @@ struct Study {
       Rng rng = Rng(seed + 1).stream("race");
       regrets[seed] = regret_by(rng);
     });
-    const Interval interval = bootstrap(regrets);
+    const MeanInterval interval = bootstrap(regrets);
     fmt::print("| {} | {:.2f} | {:.3f} [{:.3f}, {:.3f}] |\n",
                what,
                cost,
@@ -291,37 +291,14 @@ struct Study {
                           share,
                           informed ? " by information" : ""),
               static_cast<double>(rows) * share,
-              [&](Rng& rng) { return learned(rows, share, informed, rng); });
+              [&](Rng& rng) { return learned(rows, share, informed, 0, rng); });
       }
     }
-    for (double share : {0.5, 0.25, 0.125}) {
+    for (double share : {0.8, 0.65, 0.5, 0.25, 0.125}) {
       print(fmt::format("{} proxies on {:g} of the items", budget, share),
             static_cast<double>(budget) * share,
-            [&](Rng& rng) { return learned(budget, share, false, rng); });
+            [&](Rng& rng) { return learned(budget, share, false, 0, rng); });
     }
-  }
-
-  double learned(size_t rows, double share, bool informed, Rng& rng) const {
-    auto order = shuffled(rng);
-    const std::vector<size_t> known(order.begin(), order.begin() + 8);
-    const auto scores = domain_scores(
-        table, informed ? by_information(table, known) : at_random(table, rng), share);
-    std::vector<double> values(table.proxies());
-    Points seen(table.mixtures.columns());
-    for (size_t i = 0; i < rows; ++i) seen.add(table.mixtures.row(order[i]));
-    for (const auto& domain : scores) {
-      std::vector<double> learned_from;
-      for (size_t i = 0; i < rows; ++i) learned_from.push_back(domain[order[i]]);
-      PredictorConfig config;
-      config.gaussian_process.threads = 1;
-      const auto predictor = make_predictor("gaussian_process", config);
-      predictor->fit(seen, learned_from);
-      const auto predicted = predictor->predict(table.mixtures);
-      for (size_t i = 0; i < values.size(); ++i)
-        values[i] += predicted[i] / standard_deviation(learned_from);
-    }
-    // Any proxy may be chosen, measured or not: what is chosen is a mixture.
-    return regret_of(goal, best_of(values, order));
   }
 
   void finishing(size_t budget) const {
@@ -332,13 +309,17 @@ struct Study {
       print(fmt::format(
                 "{} proxies on {:g} of the items, then the best {} on all", rows, share, finished),
             static_cast<double>(rows) * share + static_cast<double>(finished) * (1 - share),
-            [&](Rng& rng) { return learned_twice(rows, share, finished, rng); });
+            [&](Rng& rng) { return learned(rows, share, false, finished, rng); });
     }
   }
 
-  double learned_twice(size_t rows, double share, size_t finished, Rng& rng) const {
+  // Learns from `rows` proxies on a share of the items and, where some are to be finished, again
+  // with the rest of the items of those predicted best. Any proxy may be chosen, measured or not:
+  // what is chosen is a mixture.
+  double learned(size_t rows, double share, bool informed, size_t finished, Rng& rng) const {
     auto order = shuffled(rng);
-    const Order items = at_random(table, rng);
+    const std::vector<size_t> known(order.begin(), order.begin() + 8);
+    const Order items = informed ? by_information(table, known) : at_random(table, rng);
     const auto coarse = domain_scores(table, items, share), fine = domain_scores(table, items, 1);
     std::vector<size_t> learned_from(order.begin(),
                                      order.begin() + static_cast<std::ptrdiff_t>(rows));
@@ -372,6 +353,7 @@ struct Study {
       return values;
     };
     const std::vector<double> first = predict();
+    if (finished == 0) return regret_of(goal, best_of(first, order));
     std::vector<size_t> best = learned_from;
     std::stable_sort(
         best.begin(), best.end(), [&](size_t a, size_t b) { return first[a] > first[b]; });

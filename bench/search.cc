@@ -154,40 +154,6 @@ SearchConfig settings(const Strategy& strategy, int proxies, const std::string& 
   return config;
 }
 
-SearchProblem problem_on(const std::vector<std::string>& datasets, size_t metrics, uint64_t seed) {
-  SearchProblem problem{.composition = Composition::anchored(datasets, datasets.front(), 0),
-                        .metrics = {},
-                        .prior = std::vector<double>(datasets.size(), 1),
-                        .dataset_tokens = {},
-                        .target_tokens = 0,
-                        .seed = seed};
-  for (size_t d = 0; d < metrics; ++d)
-    problem.metrics.push_back({fmt::format("m{}", d), fmt::format("m{}", d), true});
-  return problem;
-}
-
-double regret_on_landscape(const Landscape& truth,
-                           const SearchConfig& config,
-                           uint64_t seed,
-                           double noise) {
-  Rng rng = Rng(seed).stream("noise");
-  const SearchProblem problem = problem_on(truth.datasets, truth.deviations.size(), seed);
-  const auto found = search_mixture(config, problem, [&](std::span<const Mixture> batch) {
-    Points points(truth.datasets.size());
-    for (const Mixture& mixture : batch) points.add(mixture.weights);
-    const auto scores = truth.scores(points);
-    std::vector<Measurements> measured(batch.size());
-    for (size_t i = 0; i < batch.size(); ++i) {
-      for (size_t d = 0; d < scores.size(); ++d) {
-        const double error = noise * truth.deviations[d];
-        measured[i][problem.metrics[d].name] = {scores[d][i] + error * rng.normal(), error};
-      }
-    }
-    return measured;
-  });
-  return truth.regret(found.merge_weights);
-}
-
 // Measured runs, and surrogates of them.
 struct Pool {
   Swarm swarm;
@@ -291,7 +257,7 @@ void print_row(const std::string& name,
       ours.push_back(regrets[i][kind]);
       theirs.push_back(reference[i][kind]);
     }
-    const Interval own = bootstrap(ours), less = paired(ours, theirs);
+    const MeanInterval own = bootstrap(ours), less = paired(ours, theirs);
     line += fmt::format(" {:.3f} [{:.3f}, {:.3f}] | {:+.3f} [{:+.3f}, {:+.3f}] |",
                         own.mean,
                         own.low,
@@ -329,7 +295,7 @@ void run(const Options& options) {
     if (pool) return pool->regrets(config, seed);
     const size_t place = seed - static_cast<size_t>(options.first_seed);
     const Landscape& truth = landscapes[landscapes.size() == 1 ? 0 : place];
-    return {regret_on_landscape(truth, config, seed, options.noise)};
+    return {truth.regret(search_landscape(truth, config, seed, options.noise).merge_weights)};
   };
   const size_t domains = pool ? pool->swarm.metrics.size() : landscapes[0].centres.size();
   const std::string name = fmt::format(
