@@ -140,6 +140,11 @@ void StudySection::check() const {
 
 void StudyConfig::check() const {
   RunConfig::check();
+  try {
+    study.check();  // which the reader leaves out where the file has no such section
+  } catch (const Error& error) {
+    throw Error("study.{}", error.what());
+  }
   if (!components.import.empty() || !components.command.empty())
     throw Error("components: a study trains its components itself, several of each");
   for (const auto& [name, arm] : study.arms) {

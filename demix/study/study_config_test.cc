@@ -50,6 +50,13 @@ TEST(StudyConfig, ReadsWhatItWrites) {
   EXPECT_EQ(write_config(again), text);
 }
 
+TEST(StudyConfig, WithoutASectionThereIsNothingToStudy) {
+  std::string text = with("");
+  text.erase(text.find("study:"));
+  EXPECT_EQ(message_of([&] { read_config<StudyConfig>(ConfigNode::parse(text, "run.yaml")); }),
+            "run.yaml: study.arms: name at least one, such as 'full: {}'");
+}
+
 TEST(StudyConfig, BadValuesAreRefusedBeforeAnyWork) {
   EXPECT_MENTIONS(message("  references: 8\n"), "arms: name at least one");
   EXPECT_MENTIONS(message("  references: 3\n  arms: {a: {}}\n"), "references is 3");
