@@ -378,7 +378,17 @@ class GaussianProcess : public Predictor {
                  std::span<const double> scores,
                  std::span<const double> standard_errors) {
     posterior_.emplace(parameters, mixtures, scores, standard_errors);
+    constexpr double kMostNoise = 1e6;  // of standardised scores
     while (!posterior_->valid()) {
+      if (!(parameters.noise < kMostNoise)) {
+        const auto [least, most] = std::minmax_element(scores.begin(), scores.end());
+        throw Error(
+            "the Gaussian process cannot learn from {} scores from {} to {}, expected finite ones "
+            "whose squares are finite; look for a model whose score is no measurement",
+            scores.size(),
+            *least,
+            *most);
+      }
       parameters.noise *= 2;  // rounding: repeated rows and almost no noise
       posterior_.emplace(parameters, mixtures, scores, standard_errors);
     }

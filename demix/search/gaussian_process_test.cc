@@ -9,6 +9,7 @@
 #include "demix/core/ranks.h"
 #include "demix/core/rng.h"
 #include "demix/search/matern.h"
+#include "tests/message_of.h"
 
 namespace demix {
 namespace {
@@ -207,6 +208,14 @@ TEST(GaussianProcess, FewEqualAndRepeatedRowsAreNoTrouble) {
   process->fit(repeated, y, {});
   const auto predicted = process->predict(repeated);
   for (int i = 0; i < 40; ++i) EXPECT_NEAR(predicted[i], y[i], 0.02);
+}
+
+TEST(GaussianProcess, ScoresWhoseSquaresOverflowAreRefused) {
+  EXPECT_MENTIONS(message_of([] {
+                    make_gaussian_process({})->fit(
+                        random_points(3, 4, 8), std::vector<double>{1, 2, 1e200}, {});
+                  }),
+                  "cannot learn from 3 scores from 1 to 1e+200");
 }
 
 TEST(GaussianProcess, FromManyRowsItLearnsFromAnEvenSelection) {

@@ -137,8 +137,7 @@ std::string advice(std::string_view text, const std::string& column) {
   std::replace(with_point.begin(), with_point.end(), ',', '.');
   if (finite_number(with_point)) return "; write the decimal sign as a point, not as a comma";
   if (is_infinite(text)) return "; a run that diverged has no place in a fit: delete its row";
-  return fmt::format("; if the column is no data, leave it out with --ignore {}",
-                     printable(column));
+  return "; if the column is no data, " + how_to_leave_out(column);
 }
 
 bool same_name(std::string_view a, std::string_view b) {
@@ -197,6 +196,10 @@ std::string words_for_column(const SwarmTable& table, size_t column) {
   const std::string& name = table.header[column];
   return name.empty() ? fmt::format("the unnamed column {}", column + 1)
                       : fmt::format("column '{}'", printable(name));
+}
+
+std::string how_to_leave_out(std::string_view column) {
+  return fmt::format("delete it (or give demix fit --ignore {})", printable(column));
 }
 
 bool is_label(std::string_view column) {

@@ -46,6 +46,9 @@ bool is_ignored(std::string_view column, std::span<const std::string> ignored);
 // Of a column of standard errors, by its name, the metric: "acc_stderr,none" has "acc,none".
 std::optional<std::string> metric_of_errors(const std::string& column);
 
+// What may be done about a column that is no data, by a run and by demix fit.
+std::string how_to_leave_out(std::string_view column);
+
 // The columns that name the runs, chosen for both files together.
 struct RunColumns {
   size_t mixtures = 0, scores = 0;

@@ -15,6 +15,8 @@ namespace {
 
 using Row = SwarmTable::Row;
 
+constexpr double kLargestScore = 1e100;  // so that squares of scores are finite
+
 // The row of each run.
 std::map<std::string, const Row*> rows_by_run(const SwarmTable& table, size_t run_column) {
   std::map<std::string, const Row*> rows;
@@ -112,10 +114,10 @@ class Gaps {
     if (runs_ == 0) return;
     for (size_t m = 0; m < columns_.size(); ++m) {
       if (missing_[m] < rows_) continue;
-      throw Error("{}: {} has no score of any run; leave it out with --ignore {}",
+      throw Error("{}: {} has no score of any run; {}",
                   scores_.file,
                   words_for_column(scores_, columns_[m]),
-                  printable(scores_.header[columns_[m]]));
+                  how_to_leave_out(scores_.header[columns_[m]]));
     }
     if (swarm.runs.empty()) {
       throw Error("{}: every run has a score missing, the first in {}", scores_.file, first_);
@@ -135,13 +137,26 @@ class Gaps {
   std::string first_;
 };
 
+double score_in(const SwarmTable& scores, const Row& row, size_t column) {
+  const double score = number_in(scores, row, column);
+  if (std::abs(score) <= kLargestScore) return score;
+  throw Error(
+      "{}:{}: {}: {} is no score, expected at most {} in magnitude; a run that diverged has "
+      "no place here: delete its row",
+      scores.file,
+      row.line,
+      words_for_column(scores, column),
+      printable(row.fields[column]),
+      kLargestScore);
+}
+
 void add_standard_error(const SwarmTable& scores,
                         const Row& row,
                         size_t column,
                         std::vector<double>& errors) {
   // One that is not known leaves those of the metric unknown, see forget_incomplete_errors.
   if (is_missing(row.fields[column])) return;
-  const double error = number_in(scores, row, column);
+  const double error = score_in(scores, row, column);
   if (error < 0) {
     throw Error("{}:{}: {}: the standard error is {}, expected 0 or more",
                 scores.file,
@@ -211,7 +226,8 @@ void warn_of_join(Swarm& swarm,
   if (!unmatched && ours == theirs && !by.passed_over) return;
   std::string more;
   if (by.larger)
-    more = fmt::format("; {} would join more: --ignore {} takes it instead", *by.larger, ours);
+    more = fmt::format(
+        "; {} would join more: to take it instead, {}", *by.larger, how_to_leave_out(ours));
   if (by.passed_over)
     more += fmt::format("; {} has other names in each of the files", *by.passed_over);
   swarm.warnings.push_back(
@@ -304,7 +320,7 @@ Swarm parse_swarm(std::string_view mixtures_text,
     swarm.runs.push_back(run);
     swarm.mixtures.add(mixtures.rows()[i]);
     for (size_t m = 0; m < columns.size(); ++m) {
-      swarm.scores[m].push_back(number_in(scores, row, columns[m].value));
+      swarm.scores[m].push_back(score_in(scores, row, columns[m].value));
       if (columns[m].error)
         add_standard_error(scores, row, *columns[m].error, swarm.standard_errors[m]);
     }

@@ -72,10 +72,10 @@ TEST(SwarmCsv, RowsThatDoNotSumToOneAreNamedWithWhatMayBeWrong) {
             "names in both files");
   EXPECT_EQ(message_of("index,a,b,cost\n1,0.5,0.499,1000\n", kScores),
             "m.csv:2: the shares sum to 1001, expected 1 (within 0.01); column 'cost' is 1000: if "
-            "it is no dataset's share, leave it out with --ignore cost");
+            "it is no dataset's share, delete it (or give demix fit --ignore cost)");
   EXPECT_EQ(message_of("index,a,b,cost\n1,0.5,0.5,0.7\n", kScores),
             "m.csv:2: the shares sum to 1.7, expected 1 (within 0.01); without column 'cost' they "
-            "do: if it is no dataset, leave it out with --ignore cost");
+            "do: if it is no dataset, delete it (or give demix fit --ignore cost)");
   EXPECT_EQ(message_of("index,a,b\n1,0.5,0.5101\n", kScores),
             "m.csv:2: the shares sum to 1.0101, expected 1 (within 0.01); if no dataset is "
             "missing, divide each share by the sum of its row");
@@ -186,8 +186,8 @@ TEST(SwarmCsv, RunsInOneFileOnlyAreLeftOutWithAWarning) {
 
 TEST(SwarmCsv, ProblemsAreNamedByFileLineAndColumn) {
   EXPECT_EQ(message_of("index,a,b\n1,0.5,x\n", kScores),
-            "m.csv:2: column 'b': 'x', expected a finite number; if the column is no data, leave "
-            "it out with --ignore b");
+            "m.csv:2: column 'b': 'x', expected a finite number; if the column is no data, delete "
+            "it (or give demix fit --ignore b)");
   EXPECT_EQ(message_of("index,a,b\n1,1,\n", kScores),
             "m.csv:2: column 'b': no value, expected a number; write 0 for a dataset without a "
             "part");
@@ -212,6 +212,14 @@ TEST(SwarmCsv, ProblemsAreNamedByFileLineAndColumn) {
   EXPECT_EQ(message_of("index,\"a\n1,1\n", kScores), "m.csv:1: a quoted field is never closed");
   EXPECT_EQ(message_of("index,\"a\"b\n1,1\n", kScores),
             "m.csv:1: text after the closing quote of a field");
+}
+
+TEST(SwarmCsv, ScoresWhoseSquaresOverflowAreNone) {
+  EXPECT_EQ(message_of(kMixtures, "index,s\n1,2\n2,-1e155\n"),
+            "s.csv:3: column 's': -1e155 is no score, expected at most 1e+100 in magnitude; a run "
+            "that diverged has no place here: delete its row");
+  EXPECT_NE(message_of(kMixtures, "index,s,s_stderr\n1,2,1e200\n2,1,1\n").find("'s_stderr': 1e200"),
+            std::string::npos);
 }
 
 TEST(SwarmCsv, StandardErrorsStandBesideTheirMetric) {
@@ -248,7 +256,7 @@ TEST(SwarmCsv, ARunWithAScoreMissingIsLeftOut) {
             "s.csv: 1 of 2 runs have a score missing and were left out, the first in line 2, "
             "column 't'.");
   EXPECT_EQ(message_of(kMixtures, "index,s,t\n1,2,\n2,3,NA\n"),
-            "s.csv: column 't' has no score of any run; leave it out with --ignore t");
+            "s.csv: column 't' has no score of any run; delete it (or give demix fit --ignore t)");
 }
 
 // Runs 1 to 4, of which run i has the score 10 i.
@@ -286,8 +294,8 @@ TEST(SwarmCsv, ColumnsThatJoinAreNamedWhereTheyDifferOrLeaveRunsOut) {
                                   "s.csv");
   EXPECT_EQ(names.scores[0], (std::vector<double>{20, 30}));
   EXPECT_EQ(names.warnings.back(),
-            "Runs were joined by column 'run'; column 'index' would join more: --ignore run takes "
-            "it instead.");
+            "Runs were joined by column 'run'; column 'index' would join more: to take it instead, "
+            "delete it (or give demix fit --ignore run).");
   const Swarm numbers = parse_swarm(
       "run,index,a,b\nu,0,1,0\nv,1,0,1\n", "m.csv", "run,index,s\nx,0,40\nw,1,30\n", "s.csv");
   EXPECT_EQ(numbers.scores[0], (std::vector<double>{40, 30}));

@@ -127,16 +127,12 @@ std::string SwarmShares::remedy(size_t row, double sum) const {
   const auto& shares = rows_[row];
   for (size_t k = 0; k < shares.size(); ++k) {
     const std::string words = words_for_column(table_, columns_[k]),
-                      name = printable(table_.header[columns_[k]]);
+                      remedy = how_to_leave_out(table_.header[columns_[k]]);
     if (shares[k] != 0 && std::abs(sum - shares[k] - 1) <= kExact)
-      return fmt::format(
-          "; without {} they do: if it is no dataset, leave it out with --ignore {}", words, name);
+      return fmt::format("; without {} they do: if it is no dataset, {}", words, remedy);
     if (shares[k] > 1 + kSumTolerance)
       return fmt::format(
-          "; {} is {:.6g}: if it is no dataset's share, leave it out with --ignore {}",
-          words,
-          shares[k],
-          name);
+          "; {} is {:.6g}: if it is no dataset's share, {}", words, shares[k], remedy);
   }
   return "; if no dataset is missing, divide each share by the sum of its row";
 }
