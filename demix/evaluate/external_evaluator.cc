@@ -15,6 +15,7 @@ namespace demix {
 namespace {
 
 constexpr uint64_t kMostBytes = uint64_t{1} << 28;
+constexpr double kLargestScore = 1e100;  // so that squares of scores are finite
 
 std::vector<std::pair<std::string, std::string>> placeholders(const ExternalEvaluation& evaluation,
                                                               const std::string& name,
@@ -26,13 +27,22 @@ std::vector<std::pair<std::string, std::string>> placeholders(const ExternalEval
           {"seed", fmt::format("{}", evaluation.seed)}};
 }
 
+double checked(double number, const char* key, const std::string& where) {
+  if (std::abs(number) <= kLargestScore) return number;
+  throw Error("{}: {}: {} is no score, expected at most {} in magnitude; leave out what diverged",
+              where,
+              key,
+              number,
+              kLargestScore);
+}
+
 // A number of a score; NaN where it is missing or null.
 double number_of(const Json& score, const char* key, const std::string& where) {
   const auto found = score.find(key);
   if (found == score.end() || found->is_null()) return std::numeric_limits<double>::quiet_NaN();
   if (!found->is_number())
     throw Error("{}: {}: expected a number, found {}", where, key, printable(found->dump()));
-  return found->get<double>();
+  return checked(found->get<double>(), key, where);
 }
 
 std::string text_of(const Json& score, const char* key, const std::string& where) {
@@ -65,7 +75,7 @@ ItemTerms terms_of(const Json& items, const MetricValue& value, const std::strin
   for (const Json& item : items) {
     if (!item.is_number())
       throw Error("{}: items: expected numbers, found {}", where, printable(item.dump()));
-    terms.x.push_back(item.get<double>());
+    terms.x.push_back(checked(item.get<double>(), "items", where));
   }
   if (terms.x.empty()) throw Error("{}: items: expected a list of numbers", where);
   terms.y.assign(terms.x.size(), 1);
@@ -73,6 +83,30 @@ ItemTerms terms_of(const Json& items, const MetricValue& value, const std::strin
   if (!(std::abs(mean - value.value) <= 1e-6 * std::max(1.0, std::abs(value.value))))
     throw Error("{}: the mean of 'items' is {}, but 'value' is {}", where, mean, value.value);
   return terms;
+}
+
+// Throws Error where a wanted score has other items than that of the first model.
+void compare_items(const ExternalEvaluation& evaluation,
+                   const std::string& name,
+                   const TermsByMetric& terms) {
+  FirstItems& first = *evaluation.first_items;
+  const std::lock_guard lock(first.mutex);
+  for (const auto& [task, metric] : evaluation.wanted) {
+    const auto of_task = terms.find(task);
+    if (of_task == terms.end() || !of_task->second.contains(metric)) continue;
+    const size_t items = of_task->second.at(metric).x.size();
+    const auto& [model, count] = first.of.try_emplace({task, metric}, name, items).first->second;
+    if (items == count) continue;
+    throw Error(
+        "{}:{} has {} items of {}, but {} of {}: expected the same items of every model in the "
+        "same order, since gains are compared item by item; leave 'items' out where they differ",
+        task,
+        metric,
+        items,
+        name,
+        count,
+        model);
+  }
 }
 
 }  // namespace
@@ -159,7 +193,9 @@ ExternalScores score_externally(const ExternalEvaluation& evaluation,
                 command,
                 log_end(log));
   try {
-    return read_external_scores(output, evaluation);
+    ExternalScores scores = read_external_scores(output, evaluation);
+    compare_items(evaluation, name, scores.terms);
+    return scores;
   } catch (const Error&) {
     std::throw_with_nested(
         Error("{}: the scores of the evaluation command cannot be used: {}", name, command));

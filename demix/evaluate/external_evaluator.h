@@ -12,6 +12,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +23,13 @@
 
 namespace demix {
 
+// Of each score with items the model that was scored first, and how many it had: all models must
+// have the same.
+struct FirstItems {
+  std::mutex mutex;
+  std::map<std::pair<std::string, std::string>, std::pair<std::string, size_t>> of;
+};
+
 struct ExternalEvaluation {
   // For /bin/sh, with placeholders: {model} the model's folder in Hugging Face layout, {output} the
   // file to write, {name}, {seed}. Values are quoted for the shell; {{ and }} stand for braces.
@@ -27,6 +37,7 @@ struct ExternalEvaluation {
   double seconds = 3600;  // then it is killed, with all that it started
   uint64_t seed = 1;
   std::vector<std::pair<std::string, std::string>> wanted;  // task, metric
+  std::shared_ptr<FirstItems> first_items = std::make_shared<FirstItems>();
 };
 
 struct ExternalScores {
@@ -39,7 +50,8 @@ void check_evaluation_command(const std::string& command);
 
 // Runs the command and waits; what it prints replaces `log`. It cannot outlive this process. Throws
 // Error naming the model, with the log's last lines, when it fails, takes too long, or leaves no
-// file or a file that is not as above, without a wanted score, or with a value that is no number.
+// file or a file that is not as above, without a wanted score, with a value that is no number, or
+// with other items than the model that was scored first.
 ExternalScores score_externally(const ExternalEvaluation& evaluation,
                                 const std::string& name,
                                 const std::filesystem::path& model,

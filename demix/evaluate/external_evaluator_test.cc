@@ -115,6 +115,31 @@ TEST_F(ExternalEvaluator, ScoresThatAreNoneAreRefused) {
                    "score 2 (quiz:acc): is there twice");
 }
 
+TEST_F(ExternalEvaluator, NumbersWhoseSquaresOverflowAreNoScores) {
+  expect_complaint(R"([{"task": "quiz", "metric": "acc", "value": -1e155}])",
+                   "score 1 (quiz:acc): value: -1e+155 is no score, expected at most 1e+100 in");
+  expect_complaint(R"([{"task": "quiz", "metric": "acc", "value": 1, "stderr": 1e200}])",
+                   "stderr: 1e+200 is no score");
+  expect_complaint(R"([{"task": "quiz", "metric": "acc", "value": 0, "items": [1e200, -1e200]}])",
+                   "items: 1e+200 is no score");
+}
+
+TEST_F(ExternalEvaluator, AllModelsHaveTheSameItems) {
+  const ExternalEvaluation evaluation{
+      "echo '[{{\"task\": \"quiz\", \"metric\": \"acc\", \"value\": 1, \"items\": '{name}'}}]' > "
+      "{output}; : {model}",
+      20,
+      7,
+      {{"quiz", "acc"}}};
+  const auto score = [&](const std::string& items) {
+    score_externally(evaluation, items, folder_ / "m", folder_ / "scores.json", folder_ / "log");
+  };
+  score("[0, 2]");
+  score("[1, 1]");
+  EXPECT_MENTIONS(message_of([&] { score("[1]"); }),
+                  "quiz:acc has 1 items of [1], but 2 of [0, 2]: expected the same items");
+}
+
 TEST(EvaluationCommand, NeedsTheModelAndTheOutput) {
   check_evaluation_command("run {model} {name} {seed} > {output}");
   EXPECT_EQ(message_of([] { check_evaluation_command("run {model}"); }),

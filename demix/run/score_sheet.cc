@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "demix/core/error.h"
+
 namespace demix {
 namespace {
 
@@ -42,6 +44,14 @@ ModelScores ScoreSheet::gain(const Itemised& a, const Itemised& b) const {
     const auto *from = terms_of(a.terms, metrics_[i]), *to = terms_of(b.terms, metrics_[i]);
     Measurement& gain = gains[metrics_[i].metric.name];
     if (from && to) {
+      if (metrics_[i].external && from->x.size() != to->x.size())
+        throw Error(
+            "evaluate.command: gave {} with {} items of one model and with {} of another, expected "
+            "the same items of every model, since gains are compared item by item; leave 'items' "
+            "out where they differ, change the command's text and use a new run folder",
+            metrics_[i].metric.name,
+            from->x.size(),
+            to->x.size());
       const MetricValue paired = paired_difference(*from, *to);
       gain = {paired.value, paired.stderr_};
     } else {

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "tests/message_of.h"
+
 namespace demix {
 namespace {
 
@@ -34,6 +36,16 @@ TEST(ScoreSheet, AnErrorThatIsNotKnownIsNotZero) {
   EXPECT_NEAR(gain.domains[0].standard_error, 0.05, 1e-12);
   EXPECT_NEAR(gain.domains[1].value, 0.2, 1e-12);
   EXPECT_TRUE(std::isnan(gain.domains[1].standard_error));  // no evidence of a difference
+}
+
+TEST(ScoreSheet, OtherItemsOfAnotherModelAreNamedWithTheirScore) {
+  const ScoreSheet sheet({metric("a", "quiz")});
+  const TermsByMetric six = {{"quiz", {{"acc", {{0, 1, 0, 1, 0, 1}, {1, 1, 1, 1, 1, 1}}}}}},
+                      four = {{"quiz", {{"acc", {{0, 1, 0, 1}, {1, 1, 1, 1}}}}}};
+  const ModelScores half = sheet.of(scores(0.5, 0.1, 0), "half");
+  EXPECT_MENTIONS(
+      message_of([&] { sheet.gain({six, half}, {four, half}); }),
+      "evaluate.command: gave quiz:acc with 6 items of one model and with 4 of another");
 }
 
 }  // namespace
