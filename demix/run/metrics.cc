@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "demix/core/error.h"
+#include "demix/core/progress.h"
+#include "demix/search/fit_directions.h"
 
 namespace demix {
 namespace {
@@ -44,6 +46,12 @@ ScoredMetric parse(const std::string& domain,
       const bool named = std::find(lower.begin(), lower.end(), scored.measure) != lower.end();
       scored.metric.higher_is_better =
           !named && (!is_metric(scored.measure) || higher_is_better(scored.measure));
+      if (scored.metric.higher_is_better && !direction_by_name(scored.measure).higher_is_better)
+        warn(
+            fmt::format("More of {} is taken to be better, though its name says the opposite: list "
+                        "{} under evaluate.lower_is_better if less is.",
+                        text,
+                        scored.measure));
       scored.external = true;
       return scored;
     }
@@ -116,9 +124,14 @@ std::vector<ScoredMetric> metrics_of(const EvaluateConfig& config,
   std::vector<ScoredMetric> metrics;
   for (const auto& [domain, entries] : domains) {
     if (entries.empty()) throw Error("evaluate.domains.{}: has no scores", domain);
-    for (const std::string& entry : entries)
+    for (const std::string& entry : entries) {
+      if (std::any_of(metrics.begin(), metrics.end(), [&](const ScoredMetric& scored) {
+            return scored.metric.name == entry;
+          }))
+        throw Error("evaluate.domains.{}: '{}' is named twice", domain, entry);
       metrics.push_back(
           parse(domain, entry, tasks, datasets, config.command.empty() ? nullptr : &config));
+    }
   }
   for (const std::string& name : config.lower_is_better)
     if (std::none_of(metrics.begin(), metrics.end(), [&](const ScoredMetric& scored) {

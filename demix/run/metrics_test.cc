@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "demix/core/error.h"
+#include "demix/core/progress.h"
 
 namespace demix {
 namespace {
@@ -59,6 +62,23 @@ TEST(ExternalMetrics, AreThoseOfTasksThatAreNotOurs) {
   config.domains = {{"all", {"arc_easy:acc"}}};
   config.lower_is_better = {};
   EXPECT_THROW(metrics_of(config, tasks(), {}), Error);
+}
+
+TEST(ExternalMetrics, ANameThatSaysThatLessIsBetterIsWarnedOfWhereMoreIs) {
+  const auto said = [](const std::string& entry) {
+    const std::vector<std::string> all = warnings();
+    return std::any_of(all.begin(), all.end(), [&](const std::string& warning) {
+      return warning.starts_with("More of " + entry + " is taken to be better");
+    });
+  };
+  EvaluateConfig config;
+  config.command = "run {model} {output}";
+  config.domains = {{"all", {"chat:nll", "chat:bpt", "chat:reward"}}};
+  config.lower_is_better = {"bpt"};
+  metrics_of(config, tasks(), {});
+  EXPECT_TRUE(said("chat:nll"));
+  EXPECT_FALSE(said("chat:bpt"));
+  EXPECT_FALSE(said("chat:reward"));
 }
 
 TEST(Metrics, WithoutDomainsEveryTaskStandsUnderItsOwn) {
@@ -138,6 +158,8 @@ TEST(Metrics, WhatIsNotThereIsRefusedByName) {
       message({{"g", {"held_out/code_hihg"}}}),
       "evaluate.domains.g: 'held_out/code_hihg': there is no dataset 'code_hihg'; did you mean "
       "'code_high'?");
+  EXPECT_EQ(message({{"f", {"arc_easy"}}, {"g", {"arc_easy"}}}),
+            "evaluate.domains.g: 'arc_easy' is named twice");
   EXPECT_EQ(message({{"g", {}}}), "evaluate.domains.g: has no scores");
 }
 
