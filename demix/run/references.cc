@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "demix/core/error.h"
+#include "demix/core/progress.h"
 #include "demix/search/swarm_csv.h"
 #include "demix/validate/statistics.h"
 
@@ -154,6 +155,19 @@ std::vector<MixtureFacts> choose_references(const ValidateConfig& config,
 
 namespace {
 
+// Says which of what stands under `key` cannot be compared with any proxy.
+void warn_of_outside(const std::vector<MixtureFacts>& references, std::string_view key) {
+  const auto outside = [](const MixtureFacts& facts) { return !facts.in_correlations; };
+  const auto first = std::find_if(references.begin(), references.end(), outside);
+  if (first == references.end()) return;
+  warn(fmt::format("Of the {} references of {} {} are outside the statistics, the first is {}: {}.",
+                   references.size(),
+                   key,
+                   std::count_if(references.begin(), references.end(), outside),
+                   first->name,
+                   first->note));
+}
+
 // A reference of these data shares that others trained.
 MixtureFacts trained_elsewhere(const std::string& name,
                                std::vector<double> shares,
@@ -188,6 +202,7 @@ std::vector<MixtureFacts> imported_references(const std::map<std::string, Refere
     for (double& share : shares) share /= sum;
     references.push_back(trained_elsewhere(name, std::move(shares), composition));
   }
+  warn_of_outside(references, "validate.import");
   return references;
 }
 
@@ -196,6 +211,7 @@ std::vector<MixtureFacts> scored_references(const ValidateConfig& validate,
                                             const std::vector<ScoredMetric>& metrics) {
   const ReferenceScores& files = *validate.scores;
   const Swarm swarm = read_swarm(files.mixtures, files.scores);
+  for (const std::string& warning : swarm.warnings) warn(warning);
   const auto place = [](const std::vector<std::string>& names, const std::string& name) {
     return static_cast<size_t>(std::find(names.begin(), names.end(), name) - names.begin());
   };
@@ -226,6 +242,17 @@ std::vector<MixtureFacts> scored_references(const ValidateConfig& validate,
         fmt::join(missing, ", "));
 
   const Objective objective = objective_of(metrics);
+  std::vector<std::string> unused;
+  for (const std::string& name : swarm.metrics)
+    if (std::none_of(metrics.begin(), metrics.end(), [&](const ScoredMetric& scored) {
+          return scored.metric.name == name;
+        }))
+      unused.push_back(fmt::format("'{}'", printable(name)));
+  if (!unused.empty())
+    warn(fmt::format("{}: left out as no scores of this run (evaluate.domains): column{} {}.",
+                     files.scores.string(),
+                     unused.size() > 1 ? "s" : "",
+                     fmt::join(unused, ", ")));
   std::vector<MixtureFacts> references;
   for (size_t run = 0; run < swarm.runs.size(); ++run) {
     std::vector<double> shares;
@@ -249,6 +276,7 @@ std::vector<MixtureFacts> scored_references(const ValidateConfig& validate,
       facts.trained.domains.push_back({values[d], errors[d] > 0 ? errors[d] : kUnknown});
     references.push_back(std::move(facts));
   }
+  warn_of_outside(references, "validate.scores");
   return references;
 }
 
@@ -261,6 +289,10 @@ void note_repetitions(std::vector<MixtureFacts>& references) {
       references[i].in_correlations = false;
       references[i].note = fmt::format("the same mixture as {}, which alone is in the statistics",
                                        references[j].name);
+      if (!is_own_reference(references[i].name) || !is_own_reference(references[j].name))
+        warn(fmt::format("The reference {} is outside the statistics: {}.",
+                         references[i].name,
+                         references[i].note));
     }
   }
 }

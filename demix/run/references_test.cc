@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+
+#include "demix/core/progress.h"
+#include "tests/temporary_folder.h"
 
 namespace demix {
 namespace {
@@ -77,6 +81,44 @@ TEST(References, OwnShareSumsTheDatasetsOfADomainAndIsUnknownWithoutAny) {
       own_shares(std::vector<double>{0.2, 0.3, 0.5}, datasets, {{"math", ""}, {"code", ""}});
   EXPECT_DOUBLE_EQ(shares[0].value, 0.7);
   EXPECT_TRUE(std::isnan(shares[1].value));
+}
+
+bool was_said(const std::string& text) {
+  const std::vector<std::string> all = warnings();
+  return std::find(all.begin(), all.end(), text) != all.end();
+}
+
+TEST(References, ThoseFromElsewhereThatLeaveTheStatisticsAreWarnedOfWithTheReason) {
+  auto references = imported_references(
+      {{"far", {"/far", {{"b", 1}}, {}}}, {"near", {"/near", {{"a", 1}}, {}}}}, kComposition);
+  EXPECT_FALSE(references[0].in_correlations);
+  EXPECT_TRUE(references[1].in_correlations);
+  EXPECT_TRUE(
+      was_said("Of the 2 references of validate.import 1 are outside the statistics, the first is "
+               "far: no weighted merge of the components has this data; the nearest differs in "
+               "50.0 % of it."));
+  references.push_back(references[1]);
+  references.back().name = "near_again";
+  note_repetitions(references);
+  EXPECT_FALSE(references.back().in_correlations);
+  EXPECT_TRUE(
+      was_said("The reference near_again is outside the statistics: the same mixture as "
+               "near, which alone is in the statistics."));
+}
+
+TEST(References, WhatTheScoresOfOthersLeaveOutIsWarnedOf) {
+  const TemporaryFolder folder;
+  ValidateConfig config;
+  config.scores = {folder.write("m.csv", "run,a,b,c\nx,.6,.2,.2\ny,.5,.25,.25\n"),
+                   folder.write("s.csv", "run,quiz:acc,other\nx,0.5,1\ny,0.6,\n")};
+  const ScoredMetric quiz = {{"quiz:acc", "all", true}, "quiz", "acc", true};
+  const auto references = scored_references(config, kComposition, {quiz});
+  ASSERT_EQ(references.size(), 1u);
+  const std::string file = config.scores->scores.string();
+  EXPECT_TRUE(was_said(file + ": 1 of 2 runs have a score missing and were left out, the first in "
+                              "line 3, column 'other'."));
+  EXPECT_TRUE(
+      was_said(file + ": left out as no scores of this run (evaluate.domains): column 'other'."));
 }
 
 // Five references whose proxies rank them perfectly, whose interpolation ranks them backwards.
