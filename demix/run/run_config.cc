@@ -26,6 +26,19 @@ void require_one_of(std::string_view key,
       "{}: '{}' is not known; {}", key, value, suggestion(value, allowed, "expected one of"));
 }
 
+// A name that becomes that of a folder, with a word before it.
+bool is_folder_name(const std::string& name) {
+  constexpr size_t kMostBytes = 200;
+  return !name.empty() && name.size() <= kMostBytes &&
+         name.find_first_of("/\\\n,\"") == std::string::npos && name != "." && name != "..";
+}
+
+void refuse_repetitions(std::string_view key, std::vector<std::string> names) {
+  std::sort(names.begin(), names.end());
+  const auto twice = std::adjacent_find(names.begin(), names.end());
+  if (twice != names.end()) throw Error("{}: '{}' is named twice", key, *twice);
+}
+
 constexpr int kMostThreads = 1024, kMostReferences = 10000;
 
 }  // namespace
@@ -76,6 +89,9 @@ void EvaluateConfig::check() const {
     if (!(command_seconds > 0))
       throw Error("command_seconds is {}, expected above 0", command_seconds);
   }
+  refuse_repetitions("tasks", tasks);
+  refuse_repetitions("held_out", held_out);
+  require(!domains.contains(""), "domains: one has no name; give it one");
   require(tasks.empty() || !data.empty(), "data: name the folder that holds the tasks' data files");
 }
 
@@ -109,9 +125,10 @@ void ValidateConfig::check() const {
                       kFewestToCalibrate,
                       known));
   for (const auto& [name, reference] : import) {
-    require(
-        name.find_first_of("/\\\n,\"") == std::string::npos && !name.empty() && name[0] != '.',
-        fmt::format("import.{}: cannot be a folder name; use letters, digits, '_' and '-'", name));
+    require(is_folder_name(name) && name[0] != '.',
+            fmt::format("import.{}: cannot be a folder name; use letters, digits, '_' and '-', at "
+                        "most 200 of them",
+                        name));
     require(!is_own_reference(name),
             fmt::format("import.{}: is the name of a reference of the run's own", name));
   }
@@ -126,10 +143,10 @@ void RunConfig::check() const {
     throw Error("datasets: found {}, a mixture needs at least 2", datasets.size());
   std::vector<std::string> names = dataset_names();
   for (const std::string& name : names) {
-    require(
-        name.find_first_of("/\\\n,\"") == std::string::npos && name != "." && name != "..",
-        fmt::format("datasets.{}: cannot be a folder name; use letters, digits, '_', '-' and '.'",
-                    name));
+    require(is_folder_name(name),
+            fmt::format("datasets.{}: cannot be a folder name; use letters, digits, '_', '-' and "
+                        "'.', at most 200 of them",
+                        name));
   }
   const auto known = [&](const std::string& key, const std::string& name) {
     if (datasets.contains(name)) return;
@@ -141,6 +158,8 @@ void RunConfig::check() const {
   if (!anchor.empty()) known("anchor", anchor);
   require(base.import.empty() || base.mixture.empty(),
           "base: give either import or mixture, not both");
+  require(base.import.empty() || base.tokens == 0,
+          "base: give either import or tokens, not both: an imported base is not trained further");
   if (base.import.empty() && base.tokens < 1)
     throw Error("base.tokens is {}, expected at least 1, or a base.import", base.tokens);
   const auto check_mixture = [&](const std::string& key,
@@ -167,7 +186,18 @@ void RunConfig::check() const {
     check_mixture("validate.import." + name + ".mixture", reference.mixture);
   if (components.import.size() < datasets.size() && components.tokens < 1)
     throw Error("components.tokens is {}, expected at least 1", components.tokens);
+  require(
+      components.tokens >= 1 || validate.tokens || validate.references + validate.refine == 0,
+      "validate.tokens: needed where all components are imported and components.tokens does not "
+      "say how long references are trained; or set validate.references: 0");
   for (const auto& [name, share] : search.current) known("search.current." + name, name);
+  require(search.weights.empty() || std::any_of(search.weights.begin(),
+                                                search.weights.end(),
+                                                [](const auto& one) { return one.second > 0; }),
+          "search.weights: no domain has a weight above 0: nothing to optimise");
+  require(!search.budget.items || (!evaluate.tasks.empty() && proxies != "ensemble"),
+          "search.budget.items: counts the items of evaluate.tasks that merged proxies answer, of "
+          "which there are none here; give search.budget.proxies or seconds instead");
   const ConstraintConfig& constraints = search.constraints;
   for (const auto& [key, shares] : {std::pair("min_share", &constraints.min_share),
                                     std::pair("max_share", &constraints.max_share),
@@ -246,16 +276,34 @@ void resolve_paths(RunConfig& config, const fs::path& path) {
   for (fs::path& run : config.search.warm_start) resolve_path(run, folder);
 }
 
+namespace {
+
+// Whether `message` begins with keys that stand within one another in `node`.
+bool begins_with_keys(const ConfigNode& node, std::string_view message, std::string_view ends) {
+  if (!node.is_map()) return false;
+  for (const auto& [key, value] : node.entries()) {
+    if (!message.starts_with(key) || message.size() == key.size()) continue;
+    const std::string_view rest = message.substr(key.size());
+    if (ends.find(rest[0]) != std::string_view::npos) return true;
+    if (rest[0] == '.' && begins_with_keys(value, rest.substr(1), ": ,[")) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 void with_places(const fs::path& path, const std::function<void()>& work) {
   try {
     work();
   } catch (const Error& error) {
     const std::string message = error_chain(error);
-    const std::string key = message.substr(0, message.find_first_of(".: "));
     std::string place;
     try {
       const ConfigNode root = ConfigNode::parse_file(path);
-      if (message.substr(key.size(), 1) != " " && root.find(key)) place = root.where_of(message);
+      RunConfig known;  // a key may be wrong by its absence
+      if (begins_with_keys(root, message, ":") ||
+          begins_with_keys(ConfigNode::parse(write_config(known), ""), message, ":"))
+        place = root.where_of(message);
     } catch (const Error&) {
       // Whatever is wrong with the file by now, `error` matters more.
     }

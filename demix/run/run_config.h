@@ -249,8 +249,8 @@ struct RunConfig {
 extern template std::string write_config(RunConfig&);
 extern template RunConfig read_config(const ConfigNode&);
 
-// Calls `work` and gives an Error of it that begins with a key of this configuration file, such as
-// "base.import: …", the file and the key's line.
+// Calls `work` and gives an Error of it that begins with a key of this configuration file or of all
+// configurations, such as "base.import: …", the file and the key's line as far as it is there.
 void with_places(const std::filesystem::path& path, const std::function<void()>& work);
 
 // Reads, checks, and resolves paths that are relative to the working directory or, failing that, to

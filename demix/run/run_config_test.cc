@@ -196,6 +196,9 @@ TEST(RunConfig, LaterErrorsGetTheirPlaceByTheKeyThatTheyBeginWith) {
   EXPECT_EQ(placed("tokenizer: no file"), file.string() + ":2: tokenizer: no file");
   EXPECT_EQ(placed("base and components take 5 GB"), "base and components take 5 GB");
   EXPECT_EQ(placed("runs/a: is in use"), "runs/a: is in use");
+  EXPECT_EQ(placed("base.v2: cannot be created"), "base.v2: cannot be created");
+  EXPECT_EQ(placed("search.rounds: too many"), file.string() + ": search.rounds: too many");
+  EXPECT_EQ(placed("evaluate: nothing to score"), file.string() + ": evaluate: nothing to score");
 }
 
 TEST(RunConfig, ATrainingCommandIsCheckedBeforeAnyWork) {
@@ -247,6 +250,36 @@ TEST(RunConfig, BadValuesAreRefusedBeforeAnyWork) {
   EXPECT_NE(message(std::string(kGood) + "validate: {references: 5, refine: 2}\n")
                 .find("refine needs at least 6 references to learn from, there are 5"),
             std::string::npos);
+}
+
+TEST(RunConfig, NamesThatAreNoneOrTooLongOrTwiceAreRefused) {
+  EXPECT_MENTIONS(message(with("  code:", "  '':")), "run.yaml:3: datasets.: cannot be a folder");
+  EXPECT_MENTIONS(message(with("  code:", "  " + std::string(201, 'x') + ":")),
+                  "run.yaml:5: datasets.xxx");
+  const std::string good = kGood;
+  EXPECT_MENTIONS(message(good + "evaluate:\n  domains: {'': [held_out/wiki]}\n"),
+                  "run.yaml:10: evaluate: domains: one has no name");
+  EXPECT_MENTIONS(message(good + "evaluate:\n  data: /d\n  tasks: [piqa, sciq, piqa]\n"),
+                  "run.yaml:11: evaluate: tasks: 'piqa' is named twice");
+  EXPECT_MENTIONS(message(good + "evaluate:\n  held_out: [wiki, wiki]\n"),
+                  "held_out: 'wiki' is named twice");
+}
+
+TEST(RunConfig, WhatWouldFailOrBeIgnoredLaterIsRefusedAtOnce) {
+  const std::string good = kGood;
+  EXPECT_MENTIONS(message(with("base: {tokens: 1000}", "base: {import: /b, tokens: 1000}")),
+                  "run.yaml:7: base: give either import or tokens");
+  EXPECT_MENTIONS(message(good + "search:\n  weights: {general: 0, code: 0}\n"),
+                  "run.yaml:10: search.weights: no domain has a weight above 0");
+  EXPECT_MENTIONS(message(good + "search:\n  budget:\n    items: 100\n"),
+                  "run.yaml:11: search.budget.items: counts the items of evaluate.tasks");
+  EXPECT_EQ(message(good + "search: {budget: {items: 9}}\nevaluate: {tasks: [piqa], data: /d}\n"),
+            "no error");
+  const std::string imported =
+      with("components: {tokens: 1000}", "components: {import: {wiki: /w, code: /c}}");
+  EXPECT_MENTIONS(message(imported), "run.yaml: validate.tokens: needed where all components are");
+  EXPECT_EQ(message(imported + "validate: {tokens: 1000}\n"), "no error");
+  EXPECT_EQ(message(imported + "validate: {references: 0}\n"), "no error");
 }
 
 TEST(RunConfig, MergeMethodsThatASearchCannotUseAreRefusedByName) {
