@@ -13,6 +13,7 @@
 #include "demix/report/page.h"
 #include "demix/report/result_json.h"
 #include "demix/report/sample_result.h"
+#include "tests/message_of.h"
 
 namespace demix {
 namespace {
@@ -106,7 +107,7 @@ TEST(ResultJson, UnknownNumbersAreNullAndNeverNaN) {
   const Json json = result_to_json(result);
   EXPECT_TRUE(json["mixture"]["code_python"].is_null());
   EXPECT_TRUE(json["baselines"]["found"]["trained"]["general"].is_null());
-  EXPECT_TRUE(std::isnan(result_from_json(json, Json::object()).mixture[0]));
+  EXPECT_TRUE(std::isnan(result_from_json(json, details_to_json(result)).mixture[0]));
 }
 
 TEST(ResultJson, NothingKnownIsReadable) {
@@ -139,6 +140,27 @@ TEST(ResultJson, EditedFilesAreRefusedWithTheReason) {
   bad = good;
   bad["version"] = 2;
   EXPECT_NE(message(bad, details).find("version 2"), std::string::npos);
+  for (const Json& other : {Json::object(), Json::array()}) {
+    EXPECT_NE(message(other, details).find("result.json is not what demix writes"),
+              std::string::npos);
+    EXPECT_NE(message(good, other).find("details.json is not what demix writes"),
+              std::string::npos);
+  }
+}
+
+TEST(ResultJson, FilesOfDifferentRunsAreRefused) {
+  RunResult other = sample_result();
+  other.config_yaml = "seed: 8\n";
+  const auto message = [&](const Json& result, const RunResult& details) {
+    return message_of([&] { result_from_json(result, details_to_json(details)); });
+  };
+  Json good = result_to_json(sample_result());
+  EXPECT_EQ(message(good, sample_result()), "no error");
+  EXPECT_MENTIONS(message(good, other), "are of different runs");
+  good.erase("config_sha256");  // as older versions wrote it
+  EXPECT_EQ(message(good, other), "no error");
+  other.references.clear();
+  EXPECT_MENTIONS(message(good, other), "are of different runs");
 }
 
 TEST(MixtureCsv, GivesSharesTokensAndEpochsAndQuotesNames) {

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "demix/core/error.h"
+#include "demix/core/hash.h"
 
 namespace demix {
 namespace {
@@ -299,6 +301,17 @@ MixtureFacts read_mixture(const Json& json, std::string name, const Names& names
           .note = read<std::string>(json, "note")};
 }
 
+// What a program that knows no more than this could not do without.
+void check_keys(const Json& json, std::initializer_list<const char*> keys, const char* file) {
+  for (const char* key : keys)
+    if (!json.contains(key))
+      throw Error(
+          "{} is not what demix writes: it has no '{}'; was it edited? Running the run again "
+          "writes it anew",
+          file,
+          key);
+}
+
 void read_facts(const Json& json, RunResult& result) {
   for (const Json& d : member(json, "datasets")) {
     result.datasets.push_back({.name = read<std::string>(d, "name"),
@@ -439,6 +452,7 @@ void read_details(const Json& json, RunResult& result) {
 Json result_to_json(const RunResult& result) {
   const Names names(result);
   Json json = {{"version", 1},
+               {"config_sha256", sha256(result.config_yaml)},
                {"name", result.name},
                {"unfinished", result.unfinished},
                {"mixture", named(names.datasets, result.mixture)},
@@ -555,6 +569,13 @@ Json details_to_json(const RunResult& result) {
 RunResult result_from_json(const Json& result_json, const Json& details_json) {
   RunResult result;
   const char* file = "result.json";
+  check_keys(
+      result_json,
+      {"version", "datasets", "domains", "tasks", "mixture", "fidelity", "baselines", "cost"},
+      "result.json");
+  check_keys(details_json,
+             {"version", "references", "search", "models", "seed", "config_yaml"},
+             "details.json");
   try {
     if (const int64_t version = read<int64_t>(result_json, "version"); version != 1) {
       throw Error("result.json has version {}; this program reads version 1", version);
@@ -563,6 +584,13 @@ RunResult result_from_json(const Json& result_json, const Json& details_json) {
     read_outcome(result_json, result);
     file = "details.json";
     read_details(details_json, result);
+    // Older results have no hash.
+    const std::string hash = sha256(result.config_yaml);
+    if (read(result_json, "config_sha256", hash) != hash ||
+        result.fidelity.references > static_cast<int64_t>(result.references.size()))
+      throw Error(
+          "result.json and details.json are of different runs: expected those of one; copy both "
+          "again from the run's folder, or run it again, which writes them anew");
   } catch (const Json::exception& error) {
     throw Error(
         "{} is not what demix writes: {}; was it edited? Running the run again writes it anew",

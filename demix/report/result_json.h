@@ -16,8 +16,9 @@ Json result_to_json(const RunResult& result);
 Json details_to_json(const RunResult& result);
 
 // The inverse of both. Keys that are missing leave their fields unknown or empty, so older and
-// partly finished runs can be read. Throws Error when a value has the wrong type or names a
-// dataset, domain or task that the result does not list, or when the version is not 1.
+// partly finished runs can be read. Throws Error when a key is missing that all have, when a value
+// has the wrong type or names a dataset, domain or task that the result does not list, when the two
+// are of different runs, or when the version is not 1.
 RunResult result_from_json(const Json& result, const Json& details);
 
 }  // namespace demix
