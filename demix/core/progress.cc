@@ -131,11 +131,12 @@ class Display {
     piece.resumed += done;
   }
 
-  void keep_warning(std::string_view text) {
+  // Whether it is new.
+  bool keep_warning(std::string_view text) {
     const std::lock_guard lock(mutex_);
-    if (std::find(warnings_.begin(), warnings_.end(), text) == warnings_.end()) {
-      warnings_.emplace_back(text);
-    }
+    if (std::find(warnings_.begin(), warnings_.end(), text) != warnings_.end()) return false;
+    warnings_.emplace_back(text);
+    return true;
   }
 
   std::vector<std::string> warnings() {
@@ -272,8 +273,8 @@ void Progress::note(std::string remark) { Display::instance().note(*piece_, std:
 void say(std::string_view line) { Display::instance().line(line); }
 
 void warn(std::string_view line) {
-  Display::instance().line(fmt::format("warning: {}", line));
-  Display::instance().keep_warning(line);
+  Display& display = Display::instance();
+  if (display.keep_warning(line)) display.line(fmt::format("warning: {}", line));
 }
 
 std::vector<std::string> warnings() { return Display::instance().warnings(); }

@@ -27,15 +27,21 @@ Verdict agreement_verdict(const RunResult& result) {
         "No reference has been trained yet, so nothing says how far they can be trusted.";
     return verdict;
   }
+  const std::string references =
+      n == 1 ? "one really trained reference" : fmt::format("{} really trained references", n);
   if (!is_known(rho)) {
-    verdict.answer = fmt::format("{} references are too few for an interval.", n);
+    verdict.answer = fmt::format(
+        "There is no interval with {}: they are too few, or too many scores among them are equal.",
+        references);
     return verdict;
   }
-  const std::string measured =
-      fmt::format("Spearman {} on average over the domains, with {} really trained references",
-                  show_estimate(rho),
-                  n);
-  if (rho.low > 0) {
+  const std::string measured = fmt::format(
+      "Spearman {} on average over the domains, with {}", show_estimate(rho), references);
+  if (n < kFewestForVerdict) {
+    verdict.kind = Kind::kNoEvidence;
+    verdict.answer =
+        fmt::format("{}: too few to say; at least {} are needed.", measured, kFewestForVerdict);
+  } else if (rho.low > 0) {
     verdict.kind = Kind::kYes;
     verdict.answer = measured + ".";
   } else if (rho.high < 0) {

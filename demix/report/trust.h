@@ -1,12 +1,17 @@
 // How far a result can be trusted, in plain words.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "demix/report/result.h"
 
 namespace demix {
+
+// With fewer references nothing is said of the proxies: a resample of four that stand in order
+// stands in order too, so that its interval is a point.
+constexpr int64_t kFewestForVerdict = 6;
 
 // An answer to one question that a reader must ask of a found mixture.
 struct Verdict {

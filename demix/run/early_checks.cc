@@ -5,6 +5,8 @@
 #include <optional>
 
 #include "demix/corpus/tokenizer.h"
+#include "demix/evaluate/scorer.h"
+#include "demix/model/decoder.h"
 #include "demix/run/models.h"
 #include "demix/search/constraints.h"
 #include "demix/search/search.h"
@@ -57,6 +59,14 @@ void check_before_work(const RunConfig& config,
   const std::vector<double> prior(components, 1.0 / static_cast<double>(components));
   under("search.constraints",
         [&] { FeasibleSet(composition, share_constraints(alone, composition, prior, {}, 0)); });
+}
+
+void check_items(const RunConfig& config,
+                 const Tokenizer& tokenizer,
+                 const std::vector<Task>& tasks) {
+  if (tasks.empty()) return;
+  const Decoder decoder(run_architecture(config, tokenizer.vocabulary_size()), at::kCPU);
+  Scorer(tasks, {}, tokenizer, decoder, {});
 }
 
 void check_constraints(const RunConfig& config, std::span<const int64_t> dataset_tokens) {

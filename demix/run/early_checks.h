@@ -23,6 +23,11 @@ void check_before_work(const RunConfig& config,
                        const Tokenizer& tokenizer,
                        const std::vector<ScoredMetric>& metrics);
 
+// Throws Error when an item of the tasks does not fit the model. Takes the time of tokenising them.
+void check_items(const RunConfig& config,
+                 const Tokenizer& tokenizer,
+                 const std::vector<Task>& tasks);
+
 // All constraints, once the datasets' tokens are known (in their order). Throws Error when no
 // mixture meets them.
 void check_constraints(const RunConfig& config, std::span<const int64_t> dataset_tokens);

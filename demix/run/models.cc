@@ -27,7 +27,7 @@ namespace demix {
 namespace {
 
 // Raised whenever training would give other weights from the same inputs.
-constexpr std::string_view kTrainingVersion = "training 2";
+constexpr std::string_view kTrainingVersion = "training 3";
 
 // Below this size one core per model beats several cores on one model's small products.
 constexpr int64_t kSmallModel = 20'000'000;
@@ -182,7 +182,7 @@ void check_fits(const std::string& name,
                 folder.string(),
                 fmt::join(differing, "; "));
   }
-  Checkpoint::open(folder);  // all of its files are there and whole
+  check_tensors(Checkpoint::open(folder), architecture);  // all files are there and whole
 }
 
 int parallel_models(const RunConfig& config, const Architecture& architecture) {
@@ -246,12 +246,11 @@ std::vector<MixedStream::Source> Models::sources_of(const ModelRequest& request)
   return sources;
 }
 
-std::optional<ModelFacts> Models::known_model(const std::string& key) const {
+std::optional<ModelFacts> Models::known_model(const std::string& key,
+                                              const ModelRequest& request) const {
   const auto found = workspace_.journal().find("model", key);
   if (!found) return std::nullopt;
-  auto facts = found->get<ModelFacts>();
-  if (!std::filesystem::exists(facts.folder / "config.json")) return std::nullopt;
-  return facts;
+  return model_in(workspace_.folder(), found->get<ModelFacts>(), request);
 }
 
 std::optional<ModelFacts> Models::model_of_other_run(const std::string& key,
@@ -261,32 +260,45 @@ std::optional<ModelFacts> Models::model_of_other_run(const std::string& key,
     if (!std::filesystem::exists(file)) continue;  // a resumed run may need it no more
     const auto found = Journal(file).find("model", key);
     if (!found) continue;
-    auto facts = found->get<ModelFacts>();
-    const auto is_there = [](const std::filesystem::path& folder) {
-      return std::filesystem::exists(folder / "config.json");
-    };
-    // Where the run's folder was called otherwise, its own models moved with it.
-    if (is_there(run / facts.name)) facts.folder = run / facts.name;
-    if (!is_there(facts.folder)) continue;
-    if (weights_hash(architecture_, load(facts)) != facts.weights_hash) {
-      warn(fmt::format("{} holds other weights than {} trained, so {} is trained here.",
-                       facts.folder.string(),
-                       run.string(),
-                       request.name));
-      continue;
-    }
-    facts.name = request.name;
-    facts.data_shares = request.data_shares;
-    if (facts.trained_by.empty()) facts.trained_by = run;
-    say(fmt::format("train {}: taken from {}", request.name, facts.folder.string()));
-    workspace_.journal().put("model", key, facts.name, facts);
+    auto facts = model_in(run, found->get<ModelFacts>(), request);
+    if (!facts) continue;
+    if (facts->trained_by.empty()) facts->trained_by = run;
+    say(fmt::format("train {}: taken from {}", request.name, facts->folder.string()));
+    workspace_.journal().put("model", key, facts->name, *facts);
     return facts;
   }
   return std::nullopt;
 }
 
+std::optional<ModelFacts> Models::model_in(const std::filesystem::path& run,
+                                           ModelFacts facts,
+                                           const ModelRequest& request) const {
+  const auto is_there = [](const std::filesystem::path& folder) {
+    return std::filesystem::exists(folder / "config.json");
+  };
+  // A run's folder may have been moved or copied: its own models went along.
+  if (facts.trained_by.empty() && is_there(run / facts.name)) facts.folder = run / facts.name;
+  if (!is_there(facts.folder)) return std::nullopt;
+  const auto damage = [&]() -> std::string {
+    try {
+      return weights_hash(architecture_, load(facts)) == facts.weights_hash
+                 ? ""
+                 : "holds other weights than were trained";
+    } catch (const Error& error) {
+      return fmt::format("cannot be read ({})", error_chain(error));
+    }
+  }();
+  if (!damage.empty()) {
+    warn(fmt::format("{} {}: {} is trained anew.", facts.folder.string(), damage, request.name));
+    return std::nullopt;
+  }
+  facts.name = request.name;
+  facts.data_shares = request.data_shares;
+  return facts;
+}
+
 bool Models::is_trained(const ModelRequest& request) const {
-  return known_model(key_of(request, base_.weights_hash)).has_value();
+  return known_model(key_of(request, base_.weights_hash), request).has_value();
 }
 
 std::vector<ModelFacts> Models::train(const std::vector<ModelRequest>& requests,
@@ -301,7 +313,7 @@ std::vector<ModelFacts> Models::train(const std::vector<ModelRequest>& requests,
   std::vector<size_t> missing;
   for (size_t i = 0; i < requests.size(); ++i) {
     keys[i] = key_of(requests[i], initial_hash);
-    auto known = known_model(keys[i]);
+    auto known = known_model(keys[i], requests[i]);
     if (!known) known = model_of_other_run(keys[i], requests[i]);
     if (known)
       models[i] = *known;

@@ -78,11 +78,15 @@ class Models {
   // Of everything that its weights depend on. Datasets without a share are none of it.
   std::string key_of(const ModelRequest& request, const std::string& initial) const;
   std::vector<MixedStream::Source> sources_of(const ModelRequest& request) const;
-  // Of the journal, where its folder is still there.
-  std::optional<ModelFacts> known_model(const std::string& key) const;
-  // What another run trained under the same key, to the same weights, where they are still there;
-  // into the journal.
+  // Of the journal, where its weights are still there.
+  std::optional<ModelFacts> known_model(const std::string& key, const ModelRequest& request) const;
+  // What another run trained under the same key; into the journal.
   std::optional<ModelFacts> model_of_other_run(const std::string& key, const ModelRequest& request);
+  // As it lies in a run's folder, under the request's name, unless its weights are not those that
+  // were trained, which is warned of.
+  std::optional<ModelFacts> model_in(const std::filesystem::path& run,
+                                     ModelFacts facts,
+                                     const ModelRequest& request) const;
   void warn_of_slow_products();
   ModelFacts train_here(const ModelRequest& request,
                         const std::string& key,

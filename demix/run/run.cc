@@ -17,6 +17,7 @@
 #include "demix/merge/components.h"
 #include "demix/model/weights.h"
 #include "demix/report/report.h"
+#include "demix/report/trust.h"
 #include "demix/run/coordinator.h"
 #include "demix/run/datasets.h"
 #include "demix/run/device.h"
@@ -62,6 +63,7 @@ class Loop {
         sheet_(metrics_of(config_.evaluate, tasks_, held_out_datasets(config_))),
         composition_(composition_of(config_)) {
     check_before_work(config_, tokenizer_, sheet_.metrics());
+    check_items(config_, tokenizer_, tasks_);
     check_warm_start(workspace_);
     // What is wrong with files from elsewhere is said before hours of work.
     elsewhere_ = imported_references(config_.validate.import, composition_);
@@ -88,8 +90,9 @@ class Loop {
   void train();
   void search();
   void validate();
-  // Writes the files that the run hands over; `unfinished` says what is still to come.
-  RunResult report(const std::string& unfinished);
+  // Writes the files that the run hands over after `stage`; `unfinished` says what is still to
+  // come. What a later stage left stays.
+  RunResult report(Stage stage, const std::string& unfinished);
 
  private:
   ProxyKind kind() const {
@@ -97,6 +100,8 @@ class Loop {
   }
   std::vector<int64_t> dataset_tokens() const;
 
+  // Of components among which the search could not choose.
+  void warn_of_equal_components() const;
   // The components' own scores, which all estimates start from.
   void score_components(StageClock& clock);
   SearchProblem problem() const;
@@ -224,6 +229,7 @@ void Loop::train() {
 
   proxies_ = std::make_unique<Proxies>(workspace_, *models_, datasets_, tasks_, tokenizer_);
   proxies_->load_components(*models_, components_, config_.merge);
+  warn_of_equal_components();
   for (size_t i = 0; i < components_.size(); ++i) {
     TrainedModel model = facts_of_model(components_[i], "component", names_);
     model.drift = proxies_->components().drifts()[i];
@@ -239,6 +245,34 @@ void Loop::train() {
                         model.epochs_by_dataset[d]));
       }
     }
+  }
+}
+
+void Loop::warn_of_equal_components() const {
+  constexpr double kUntrained = 1e-6;  // what rounding of weights makes of no training
+  for (size_t i = 0; i < components_.size(); ++i) {
+    if (proxies_->components().drifts()[i] < kUntrained) {
+      warn(
+          fmt::format("The component of {} is the base (its drift is {:.1g}): nothing was learned "
+                      "from the dataset, and no share of it changes a score.",
+                      names_[i],
+                      proxies_->components().drifts()[i]));
+    }
+    for (size_t k = 0; k < i; ++k) {
+      if (components_[k].weights_hash != components_[i].weights_hash) continue;
+      warn(
+          fmt::format("The components of {} and {} have the same weights: how the data is divided "
+                      "between the two changes no score.",
+                      names_[k],
+                      names_[i]));
+    }
+  }
+  for (size_t i = 0; i < names_.size(); ++i) {
+    if (composition_.at(i, i) > 0) continue;
+    warn(
+        fmt::format("The component of {} was trained on none of it (components.mixture): its merge "
+                    "weight says nothing of that dataset.",
+                    names_[i]));
   }
 }
 
@@ -710,10 +744,10 @@ Fidelity Loop::fidelity_of_measured() const {
 }
 
 bool Loop::is_narrow_enough() const {
-  constexpr int64_t kFewest = 6;
   const Fidelity fidelity = fidelity_of_measured();
   const Estimate& rho = fidelity.proxy.macro.spearman;
-  if (fidelity.references < kFewest || !(rho.high - rho.low <= config_.validate.stop_width))
+  if (fidelity.references < kFewestForVerdict ||
+      !(rho.high - rho.low <= config_.validate.stop_width))
     return false;
   say(fmt::format("validate: stops after {} references, macro Spearman {:.2f} [{:.2f}, {:.2f}]",
                   fidelity.references,
@@ -723,7 +757,15 @@ bool Loop::is_narrow_enough() const {
   return true;
 }
 
-RunResult Loop::report(const std::string& unfinished) {
+RunResult Loop::report(Stage stage, const std::string& unfinished) {
+  constexpr const char* kReached = "reached stage";
+  Journal& journal = workspace_.journal();
+  const auto reached = journal.find(kReached, "");
+  if (reached && reached->get<int>() > static_cast<int>(stage) &&
+      std::filesystem::exists(workspace_.folder() / "result.json")) {
+    say("the run is further than that: its result stays as it is");
+    return read_result(workspace_.folder());
+  }
   result_.unfinished = unfinished;
   for (const TrainedModel& model : result_.models)
     if (model.trained_by.empty()) result_.cost.tokens_trained += model.tokens;
@@ -742,6 +784,7 @@ RunResult Loop::report(const std::string& unfinished) {
   }
   result_.warnings = warnings();
   write_report(workspace_.folder(), result_);
+  journal.put(kReached, "", "", static_cast<int>(stage));
   return result_;
 }
 
@@ -753,13 +796,13 @@ RunResult run_stages(RunConfig config,
                      const std::optional<Address>& listen) {
   Loop loop(std::move(config), out, listen);
   loop.corpus();
-  if (last == Stage::kCorpus) return loop.report("base and components are to be trained");
+  if (last == Stage::kCorpus) return loop.report(last, "base and components are to be trained");
   loop.train();
-  if (last == Stage::kTrain) return loop.report("the mixture is still to be searched for");
+  if (last == Stage::kTrain) return loop.report(last, "the mixture is still to be searched for");
   loop.search();
-  if (last == Stage::kSearch) return loop.report("the references are still to be trained");
+  if (last == Stage::kSearch) return loop.report(last, "the references are still to be trained");
   loop.validate();
-  return loop.report("");
+  return loop.report(Stage::kValidate, "");
 }
 
 }  // namespace demix

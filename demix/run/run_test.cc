@@ -306,7 +306,11 @@ TEST_F(Run, ProxiesOfTheSearchAreScoredOnAShareOfTheItems) {
   EXPECT_EQ(fewer.natural.proxy.domains[0].value, on_half.natural.proxy.domains[0].value);
 
   quarter.search.warm_start = {out("a")};
-  EXPECT_MENTIONS(error_of(quarter, "c"), "search.item_share");
+  const RunResult alone = run_stages(quarter, out("c"), Stage::kSearch);
+  EXPECT_EQ(alone.search.size(), fewer.search.size());
+  EXPECT_TRUE(std::any_of(alone.warnings.begin(), alone.warnings.end(), [](const auto& warning) {
+    return warning.find("search.item_share") != std::string::npos;
+  }));
 }
 
 TEST_F(Run, ABudgetOfTimeEndsTheSearchTheSameWayWhenResumed) {
@@ -642,26 +646,68 @@ TEST_F(Run, AWarmStartFromWhatDoesNotFitSaysWhy) {
   EXPECT_MENTIONS(error_of(warm, "b"), "holds no journal.sqlite");
   warm.search.warm_start = {out("c")};
   EXPECT_MENTIONS(error_of(warm, "c"), "own folder");
+  // The run goes on without.
+  const auto expect_warning = [&](const RunConfig& config, const char* name, const char* reason) {
+    const RunResult result = run_stages(config, out(name), Stage::kSearch);
+    EXPECT_EQ(result.search.size(), 6u) << name;
+    const auto says = [&](const std::string& warning) {
+      return warning.find(config.search.warm_start[0].string()) != std::string::npos &&
+             warning.find(reason) != std::string::npos;
+    };
+    EXPECT_EQ(std::count_if(result.warnings.begin(), result.warnings.end(), says), 1) << name;
+  };
   run_stages(config(), out("trained"), Stage::kTrain);
   warm.search.warm_start = {out("trained")};
-  EXPECT_MENTIONS(error_of(warm, "d"), "has scored no proxy yet");
+  expect_warning(warm, "d", "has scored no proxy yet");
 
   warm.search.warm_start = {out("a")};
   RunConfig other = warm;
   other.seed = 8;
-  EXPECT_MENTIONS(error_of(other, "e"), "their base is another model");
+  expect_warning(other, "e", "their base is another model");
   other = warm;
   other.merge.parameters = {{"lambda", "0.5"}};
-  EXPECT_MENTIONS(error_of(other, "f"), "theirs is 'merge by linear");
+  expect_warning(other, "f", "theirs is 'merge by linear");
   other = warm;
   other.evaluate.dtype = "bfloat16";
-  EXPECT_MENTIONS(error_of(other, "g"), "here evaluate.dtype is bfloat16");
+  expect_warning(other, "g", "here evaluate.dtype is bfloat16");
   other = warm;
   other.evaluate.held_out_tokens = 500;
-  EXPECT_MENTIONS(error_of(other, "h"), "their held_out/");
+  expect_warning(other, "h", "their held_out/");
   other = warm;
   other.components.tokens = 2048;
-  EXPECT_MENTIONS(error_of(other, "i"), "whose weights are no component here");
+  expect_warning(other, "i", "whose weights are no component here");
+}
+
+TEST_F(Run, ACopiedFolderGoesOnWithItsOwnModelsAndADamagedOneIsTrainedAnew) {
+  RunConfig short_run = config();
+  run_stages(short_run, out("a"), Stage::kTrain);
+  fs::copy(out("a"), out("copy"), fs::copy_options::recursive);
+  const std::string digits = read_file(out("a") / "components" / "digits" / "model.safetensors");
+  fs::remove_all(out("a"));
+  short_run.seed = 8;
+  run_stages(short_run, out("a"), Stage::kTrain);  // another run under the old name
+  const fs::path copied = out("copy") / "components";
+  fs::copy_file(copied / "signs" / "model.safetensors",
+                copied / "digits" / "model.safetensors",
+                fs::copy_options::overwrite_existing);
+  run_stages(config(), out("copy"), Stage::kValidate);
+  EXPECT_TRUE(read_file(copied / "digits" / "model.safetensors") == digits);
+  run_stages(config(), out("anew"), Stage::kValidate);
+  Json once = result_of("anew"), again = result_of("copy");
+  once.erase("warnings");
+  again.erase("warnings");
+  for (Json* result : {&once, &again}) result->at("cost").erase("tokens_trained");
+  EXPECT_TRUE(again == once);
+}
+
+TEST_F(Run, AnEarlierStageLeavesTheResultOfALaterOne) {
+  run_stages(config(), out("a"), Stage::kSearch);
+  const Json searched = result_of("a");
+  EXPECT_NE(run_stages(config(), out("a"), Stage::kTrain).unfinished, "");
+  EXPECT_EQ(result_of("a"), searched);
+  const RunResult corpus = run_stages(config(), out("a"), Stage::kCorpus);
+  EXPECT_EQ(corpus.search.size(), 6u);
+  EXPECT_EQ(result_of("a"), searched);
 }
 
 TEST_F(Run, ModelsThatDoNotBelongTogetherAreRefused) {

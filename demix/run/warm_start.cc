@@ -85,16 +85,17 @@ class OtherRun {
       const auto known = entry.value.get<Known>();
       for (const Adopted& proxy : known.proxies) consider(known.setup, proxy);
     }
-    if (count_ == 0)
-      throw Error(
-          "search.warm_start: {} has scored no proxy yet, or did so before journals held merge "
-          "weights",
-          folder_.string());
+    if (count_ == 0) {
+      warn(fmt::format("{} (search.warm_start) has scored no proxy yet that could be used here.",
+                       folder_.string()));
+      return adopted;
+    }
     if (adopted.empty()) {
-      throw Error("search.warm_start: none of the {} proxies in {} can be used here: {}",
-                  count_,
-                  folder_.string(),
-                  reasons());
+      warn(fmt::format("None of the {} proxies in {} (search.warm_start) can be used here: {}.",
+                       count_,
+                       folder_.string(),
+                       reasons()));
+      return adopted;
     }
     const std::string left_out = reasons();
     say(fmt::format("search: {} of {} proxies came from {}{}",

@@ -100,6 +100,7 @@ class Findings {
 
   void warn_of_weak_evidence() {
     const size_t n = end_.observations.size();
+    if (n == 1) return warn("One proxy says nothing of how mixtures differ.");
     for (size_t d = 0; d < result_.domains.size(); ++d) {
       const auto scores = end_.observations.domain_scores(d);
       if (std::all_of(scores.begin(), scores.end(), [&](double s) { return s == scores[0]; })) {

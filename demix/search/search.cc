@@ -197,11 +197,10 @@ class Search {
                 const Points& proposals,
                 const EvaluateProxies& evaluate) {
     if (proposals.rows() < static_cast<size_t>(count)) {
-      warn(
-          "Round {} has {} proxies instead of {}: the constraints leave no more distinct mixtures.",
-          round + 1,
-          proposals.rows(),
-          count);
+      warn("Round {} has {} instead of {}: the constraints leave no more distinct mixtures.",
+           round + 1,
+           proposals.rows() == 1 ? "one proxy" : fmt::format("{} proxies", proposals.rows()),
+           count);
     }
     if (proposals.rows() == 0) return;
     std::vector<Mixture> batch;
@@ -249,7 +248,7 @@ class Search {
     } else {
       decision_ = average_decision(config_, feasible_, surrogates_, candidates_, values, ranking_);
     }
-    foretell_gain(round);
+    foretell_gain(round, values);
   }
 
   // Measures what is decided. Where it falls far behind the best proxy, the predictors were wrong
@@ -335,8 +334,9 @@ class Search {
   }
 
   // What one more proxy would buy: the largest expected improvement on what is decided, in standard
-  // deviations of the goal as the proxies measured it.
-  void foretell_gain(int round) {
+  // deviations of the goal as the proxies measured it. `values` are the candidates' goals: nothing
+  // is less known of a mixture than of a random one.
+  void foretell_gain(int round, std::span<const double> values) {
     Points here(decision_.merge_weights.size());
     here.add(decision_.merge_weights);
     best_forecast_ = forecast_goal(surrogates_.terms(), here)[0].mean;
@@ -348,11 +348,16 @@ class Search {
     Rng rng = root_.stream("next gain", round);
     const auto around = surrogates_.forecast(
         acquisition_candidates(config_, prior_, feasible_, decision_.merge_weights, rng));
+    std::vector<double> random;
+    for (const size_t i : ranking_) random.push_back(values[i]);
+    const double least_known = standard_deviation(random);
     double most = 0;
     for (const auto& forecast : around) {
       if (!std::isfinite(forecast.mean)) continue;
       most =
-          std::max(most, expected_improvement(forecast.mean, forecast.uncertainty, best_forecast_));
+          std::max(most,
+                   expected_improvement(
+                       forecast.mean, std::min(forecast.uncertainty, least_known), best_forecast_));
     }
     result_.next_gain = most / deviation;
   }

@@ -44,13 +44,18 @@ std::vector<std::string> names_of(const std::vector<MixedStream::Source>& source
   return names;
 }
 
-// The result of a folder that an earlier call finished for the same key.
+// The result of a folder that an earlier call finished for the same key, if its weights are still
+// those.
 std::optional<TrainResult> finished_result(const TrainJob& job) {
   const auto path = job.folder / "result.json";
   if (!std::filesystem::exists(path)) return std::nullopt;
   try {
     const Json json = Json::parse(read_file(path));
-    if (json.at("key") == job.key) return json.at("result").get<TrainResult>();
+    if (json.at("key") != job.key) return std::nullopt;
+    auto result = json.at("result").get<TrainResult>();
+    const Weights weights =
+        load_weights(job.folder, job.architecture, at::kFloat, at::Device(at::kCPU));
+    if (weights_hash(job.architecture, weights) == result.weights_hash) return result;
   } catch (const std::exception& error) {
     warn(fmt::format("{} is no training result, so the model is trained again: {}.",
                      path.string(),
