@@ -4,11 +4,14 @@
     .venv/bin/python tools/fidelity_figures.py docs/fidelity/schedule quarter_constant quarter_cosine
     .venv/bin/python tools/fidelity_figures.py docs/fidelity/fifteen quarter:ensemble references:trained_quarter
     .venv/bin/python tools/fidelity_figures.py docs/fidelity docs/fidelity/schedule docs/fidelity/four
+    .venv/bin/python tools/fidelity_figures.py docs/fidelity:tenth:quarter docs/fidelity/fifteen:tenth:quarter
 
 Decisions with their standard errors over trainings, their differences on the same training seeds, the best
 reference, the gauge of every experiment beside what its proxies reached, the same for ensembles, and what the gauge
 correlates with. With two arms instead: how much better the first one's estimates rank, on the same references and
 seeds of components; with two choosers of arms, the same of these, over the seeds of each. With several folders: the correlations over all their experiments.
+With a folder and two arms of other lengths, or several such: how well the estimates of both agree, before any reference, and how well that foretells
+how the shorter one ranks them.
 """
 
 import collections
@@ -101,6 +104,24 @@ def compare_choosers(leads: Leads, choosers: list[str]) -> None:
     print(f"{named}: {leads.lead(*tables)}")
 
 
+def compare_lengths(pairs: list[str]) -> None:
+    found = collections.defaultdict(list)
+    for folder, short, long in (pair.split(":") for pair in pairs):
+        leads = Leads(rows(pathlib.Path(folder) / "references.csv"), rows(pathlib.Path(folder) / "estimates.csv"))
+        everything = numpy.arange(len(leads.names))
+        for chooser in ("ensemble", "merge"):
+            for a, b in zip(leads.tables(short, chooser), leads.tables(long, chooser)):
+                reached = [leads.agreement([table], everything) for table in (a, b)]
+                found[chooser].append((macro_spearman(a, b), *reached))
+                print(f"{chooser:9} {folder} {short} {long}: agree {found[chooser][-1][0]:.2f}, reach", end=" ")
+                print(", ".join(f"{value:.2f}" for value in reached))
+    for chooser, values in found.items():
+        agree, of_short, of_long = zip(*values)
+        print(f"{chooser}, {len(values)} pairs: Pearson (Spearman) of that with what is reached by the shorter", end=" ")
+        both = [(scipy.stats.pearsonr(agree, x)[0], scipy.stats.spearmanr(agree, x)[0]) for x in (of_short, of_long)]
+        print(", by the longer ".join(f"{pearson:.2f} ({spearman:.2f})" for pearson, spearman in both))
+
+
 def domain_gauges(proxies: numpy.ndarray, interpolation: numpy.ndarray, merges: bool) -> list[float]:
     """As demix/validate/gauge.h has them, without noise, of [reference, domain] tables."""
     below = interpolation.mean(axis=0) - proxies.mean(axis=0)
@@ -155,6 +176,8 @@ def correlate_gauges(experiments: list[dict]) -> None:
 
 
 def main() -> None:
+    if all(text.count(":") == 2 for text in sys.argv[1:]) and len(sys.argv) > 1:
+        return compare_lengths(sys.argv[1:])
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "docs/fidelity")
     if len(sys.argv) > 2 and all(pathlib.Path(name).is_dir() for name in sys.argv[1:]):
         return correlate_gauges([e for name in sys.argv[1:] for e in read_experiments(pathlib.Path(name))])
