@@ -32,11 +32,38 @@ namespace {
 
 constexpr double kNinety = 1.6449;  // standard deviations on either side
 
+// The truth in the unit that is claimed in: deviations, or ranks, over the mixtures that they were
+// taken over.
+Landscape in_units_of(const Landscape& truth, const Points& over) {
+  Landscape units = truth;
+  units.centres.clear();
+  units.deviations.clear();
+  units.ranks.clear();
+  units.measure(over);
+  return units;
+}
+
+// As a search and a fit draw their candidates around a prior of equal parts.
+Points candidates(const Landscape& truth) {
+  Rng rng(98);
+  const std::vector<double> prior(truth.datasets.size(), 1);
+  return sample_mixtures(SamplerConfig(), prior, truth.set(), 4000, rng);
+}
+
+// As the runs of a fit are drawn.
+Points flat_draws(const Landscape& truth, size_t count, Rng rng) {
+  Points draws(truth.datasets.size());
+  for (size_t i = 0; i < count; ++i)
+    draws.add(rng.dirichlet(std::vector<double>(truth.datasets.size(), 1)));
+  return draws;
+}
+
 struct Claims {
   std::vector<double> mixture;
   std::vector<Tolerance> tolerance;
   double goal_error = 0;
   std::vector<double> scores, deviations;  // predicted, by domain
+  Points unit;                             // mixtures that the goal's unit is taken over
 };
 
 struct Check {
@@ -49,10 +76,11 @@ struct Check {
 Check check(const Landscape& truth, const Claims& claims, double noise, Rng rng) {
   Check result;
   result.regret = truth.regret(claims.mixture);
+  const Landscape judge = in_units_of(truth, claims.unit);
   const auto goal_at = [&](std::span<const double> mixture) {
     Points point(mixture.size());
     point.add(mixture);
-    return truth.goal(point)[0];
+    return judge.goal(point)[0];
   };
   const double here = goal_at(claims.mixture);
   for (size_t k = 0; k < claims.tolerance.size(); ++k) {
@@ -94,18 +122,16 @@ Claims of_search(const Landscape& truth, int proxies, uint64_t seed, double nois
           found.tolerance,
           found.goal_error,
           found.predicted_domain_scores,
-          found.predicted_domain_errors};
+          found.predicted_domain_errors,
+          candidates(truth)};
 }
 
 Claims of_fit(const Landscape& truth, int runs, uint64_t seed, double noise) {
   Rng rng = Rng(seed).stream("runs");
   Swarm swarm;
   swarm.datasets = truth.datasets;
-  swarm.mixtures = Points(truth.datasets.size());
-  for (int i = 0; i < runs; ++i) {
-    swarm.runs.push_back(fmt::format("{}", i));
-    swarm.mixtures.add(rng.dirichlet(std::vector<double>(truth.datasets.size(), 1)));
-  }
+  swarm.mixtures = flat_draws(truth, static_cast<size_t>(runs), rng.stream("mixtures"));
+  for (int i = 0; i < runs; ++i) swarm.runs.push_back(fmt::format("{}", i));
   swarm.scores = truth.scores(swarm.mixtures);
   swarm.standard_errors.resize(swarm.scores.size());
   for (size_t d = 0; d < swarm.scores.size(); ++d) {
@@ -119,7 +145,12 @@ Claims of_fit(const Landscape& truth, int runs, uint64_t seed, double noise) {
   config.units = truth.by_rank ? "rank" : "deviation";
   config.predictors.gaussian_process.threads = config.predictors.lightgbm.threads = 1;
   const FitResult found = fit_swarm(config, swarm);
-  Claims claims{found.mixture, found.tolerance, found.goal_error, {}, {}};
+  Claims claims{found.mixture,
+                found.tolerance,
+                found.goal_error,
+                {},
+                {},
+                truth.by_rank ? candidates(truth) : flat_draws(truth, 4000, rng.stream("unit"))};
   for (const auto& predicted : found.predicted) {
     claims.scores.push_back(predicted.value);
     claims.deviations.push_back((predicted.high - predicted.low) / (2 * kNinety));

@@ -2,14 +2,15 @@
 //
 //     cmake --build --preset release --target bench_race
 //     build/release/bench_race TABLE.items.jsonl|accuracies_7|accuracies_15 [--seeds 20] [--budget
-//     28] [--items 1000]
+//     28] [--items 1000] [--only ROWS_WITH_THIS_TEXT]
 //
 // TABLE is of bench_proxies: what each item of each metric adds for many real proxies. Goal of a
 // proxy: mean over domains of the standardised domain score on all items; regret: how far the
 // chosen proxy's goal lies below the best, in deviations of the goal over all proxies. Each seed
 // draws the proxies and the items. accuracies_N: answers of made-up proxies of N datasets, right or
-// wrong, to --items items for each of four domains (simulated_accuracies below); the goal is what
-// infinitely many items would give. Four questions:
+// wrong, to --items items for each of four domains (simulated_accuracies below), other proxies,
+// items and landscapes for each seed; the goal is what infinitely many items would give. Four
+// questions:
 //
 // 1. Choosing the best of all proxies by their scores on a share of the items: at random, or those
 //    with the most signal over noise across 8 proxies that stand for components.
@@ -123,46 +124,6 @@ std::vector<double> standardised_mean(const std::vector<std::vector<double>>& do
   return goal;
 }
 
-// Proxies whose ability in a domain is a smooth landscape's score. An item is answered rightly
-// where
-//     spread · ability + Σ_j w_j effect_j > difficulty
-// with a normal difficulty and, of each item, a normal effect of each dataset: accuracies differ by
-// two points between typical mixtures, and one item in eight flips.
-struct Simulated {
-  Table table;
-  std::vector<double> goal;
-};
-
-Simulated simulated_accuracies(size_t datasets, size_t proxies, size_t items) {
-  constexpr double kSpread = 0.05;
-  Simulated simulated{.table = {.mixtures = Points(datasets)}, .goal = {}};
-  Table& table = simulated.table;
-  Rng rng = Rng(7).stream("accuracies");
-  for (size_t i = 0; i < proxies; ++i)
-    table.mixtures.add(rng.dirichlet(std::vector<double>(datasets, i % 2 == 0 ? 1.0 : 0.4)));
-  auto abilities = smooth_landscape(datasets, 1).scores(table.mixtures);
-  simulated.goal = standardised_mean(abilities);
-  for (size_t d = 0; d < abilities.size(); ++d) {
-    const std::string domain = fmt::format("domain_{}", d);
-    table.domains.push_back(domain);
-    MetricItems& metric = table.metrics.emplace_back(
-        MetricItems{domain, 1, {}, std::vector<std::vector<double>>(proxies)});
-    const double centre = mean(abilities[d]), spread = standard_deviation(abilities[d]);
-    for (size_t item = 0; item < items; ++item) {
-      const double difficulty = rng.normal();
-      std::vector<double> effects(datasets);
-      for (double& effect : effects) effect = rng.normal();
-      for (size_t i = 0; i < proxies; ++i) {
-        const double latent =
-            kSpread * (abilities[d][i] - centre) / spread +
-            std::inner_product(effects.begin(), effects.end(), table.mixtures.row(i).begin(), 0.0);
-        metric.x[i].push_back(latent > difficulty);
-      }
-    }
-  }
-  return simulated;
-}
-
 Order at_random(const Table& table, Rng& rng) {
   Order order;
   for (const MetricItems& metric : table.metrics) {
@@ -215,28 +176,10 @@ size_t best_of(const std::vector<double>& values, const std::vector<size_t>& amo
       among.begin(), among.end(), [&](size_t a, size_t b) { return values[a] < values[b]; });
 }
 
-struct Study {
+// Proxies with the answers to all items, and the truth.
+struct World {
   Table table;
   std::vector<double> goal;  // by proxy
-  int seeds = 20, threads = 0;
-
-  void print(const std::string& what,
-             double cost,
-             const std::function<double(Rng&)>& regret_by) const {
-    std::vector<double> regrets(static_cast<size_t>(seeds));
-    parallel_for(regrets.size(), threads, [&](size_t seed) {
-      Rng rng = Rng(seed + 1).stream("race");
-      regrets[seed] = regret_by(rng);
-    });
-    const MeanInterval interval = bootstrap(regrets);
-    fmt::print("| {} | {:.2f} | {:.3f} [{:.3f}, {:.3f}] |\n",
-               what,
-               cost,
-               interval.mean,
-               interval.low,
-               interval.high);
-    std::fflush(stdout);
-  }
 
   std::vector<size_t> shuffled(Rng& rng) const {
     std::vector<size_t> all(table.proxies());
@@ -245,72 +188,28 @@ struct Study {
     return all;
   }
 
-  void subsets() const {
-    for (double share : {0.06, 0.125, 0.25, 0.5}) {
-      print(fmt::format("{:g} of the items, random", share), share, [&](Rng& rng) {
-        return regret_of(
-            goal,
-            best_of(standardised_mean(domain_scores(table, at_random(table, rng), share)),
-                    shuffled(rng)));
-      });
-      print(fmt::format("{:g} of the items, by information", share), share, [&](Rng& rng) {
-        auto known = shuffled(rng);
-        known.resize(8);
-        const auto order = by_information(table, known);
-        return regret_of(
-            goal, best_of(standardised_mean(domain_scores(table, order, share)), shuffled(rng)));
-      });
-    }
+  // At random, or by what the first eight of `proxies` answer.
+  Order items_in_order(const std::vector<size_t>& proxies, bool informed, Rng& rng) const {
+    return informed ? by_information(table, {proxies.begin(), proxies.begin() + 8})
+                    : at_random(table, rng);
   }
 
-  void halving() const {
-    double cost = 0, left = 1;
-    for (double share = 0.125, before = 0; share <= 1; before = share, share *= 2, left /= 2)
-      cost += left * (share - before);
-    print("successive halving from an eighth of the items", cost, [&](Rng& rng) {
-      const Order order = at_random(table, rng);
-      auto alive = shuffled(rng);
-      for (double share = 0.125; share <= 1; share *= 2) {
-        const auto values = standardised_mean(domain_scores(table, order, share));
-        std::stable_sort(
-            alive.begin(), alive.end(), [&](size_t a, size_t b) { return values[a] > values[b]; });
-        if (share < 1) alive.resize((alive.size() + 1) / 2);
-      }
-      return regret_of(goal, alive[0]);
-    });
+  double best_of_all(double share, bool informed, Rng& rng) const {
+    const auto proxies = shuffled(rng);
+    const Order order = items_in_order(proxies, informed, rng);
+    return regret_of(goal, best_of(standardised_mean(domain_scores(table, order, share)), proxies));
   }
 
-  void predictors(size_t budget) const {
-    for (double share : {1.0, 0.5, 0.25, 0.125}) {
-      const auto rows = static_cast<size_t>(static_cast<double>(budget) / share);
-      if (rows > table.proxies()) continue;
-      for (const bool informed : {false, true}) {
-        if (informed && share == 1) continue;
-        print(fmt::format("{} proxies on {:g} of the items{}",
-                          rows,
-                          share,
-                          informed ? " by information" : ""),
-              static_cast<double>(rows) * share,
-              [&](Rng& rng) { return learned(rows, share, informed, 0, rng); });
-      }
+  double halved(Rng& rng) const {
+    const Order order = at_random(table, rng);
+    auto alive = shuffled(rng);
+    for (double share = 0.125; share <= 1; share *= 2) {
+      const auto values = standardised_mean(domain_scores(table, order, share));
+      std::stable_sort(
+          alive.begin(), alive.end(), [&](size_t a, size_t b) { return values[a] > values[b]; });
+      if (share < 1) alive.resize((alive.size() + 1) / 2);
     }
-    for (double share : {0.8, 0.65, 0.5, 0.25, 0.125}) {
-      print(fmt::format("{} proxies on {:g} of the items", budget, share),
-            static_cast<double>(budget) * share,
-            [&](Rng& rng) { return learned(budget, share, false, 0, rng); });
-    }
-  }
-
-  void finishing(size_t budget) const {
-    for (double share : {0.5, 0.25, 0.125}) {
-      const auto rows = static_cast<size_t>(0.75 * static_cast<double>(budget) / share);
-      const auto finished = static_cast<size_t>(0.25 * static_cast<double>(budget) / (1 - share));
-      if (rows + finished > table.proxies()) continue;
-      print(fmt::format(
-                "{} proxies on {:g} of the items, then the best {} on all", rows, share, finished),
-            static_cast<double>(rows) * share + static_cast<double>(finished) * (1 - share),
-            [&](Rng& rng) { return learned(rows, share, false, finished, rng); });
-    }
+    return regret_of(goal, alive[0]);
   }
 
   // Learns from `rows` proxies on a share of the items and, where some are to be finished, again
@@ -318,8 +217,7 @@ struct Study {
   // what is chosen is a mixture.
   double learned(size_t rows, double share, bool informed, size_t finished, Rng& rng) const {
     auto order = shuffled(rng);
-    const std::vector<size_t> known(order.begin(), order.begin() + 8);
-    const Order items = informed ? by_information(table, known) : at_random(table, rng);
+    const Order items = items_in_order(order, informed, rng);
     const auto coarse = domain_scores(table, items, share), fine = domain_scores(table, items, 1);
     std::vector<size_t> learned_from(order.begin(),
                                      order.begin() + static_cast<std::ptrdiff_t>(rows));
@@ -362,6 +260,134 @@ struct Study {
   }
 };
 
+// Proxies whose ability in a domain is a smooth landscape's score. An item is answered rightly
+// where
+//     spread · ability + Σ_j w_j effect_j > difficulty
+// with a normal difficulty and, of each item, a normal effect of each dataset: accuracies differ by
+// two points between typical mixtures, and one item in eight flips.
+World simulated_accuracies(size_t datasets, size_t proxies, size_t items, uint64_t seed) {
+  constexpr double kSpread = 0.05;
+  World world;
+  Table& table = world.table;
+  table.mixtures = Points(datasets);
+  Rng rng = Rng(seed).stream("accuracies");
+  for (size_t i = 0; i < proxies; ++i)
+    table.mixtures.add(rng.dirichlet(std::vector<double>(datasets, i % 2 == 0 ? 1.0 : 0.4)));
+  auto abilities = smooth_landscape(datasets, seed).scores(table.mixtures);
+  world.goal = standardised_mean(abilities);
+  for (size_t d = 0; d < abilities.size(); ++d) {
+    const std::string domain = fmt::format("domain_{}", d);
+    table.domains.push_back(domain);
+    MetricItems& metric = table.metrics.emplace_back(
+        MetricItems{domain, 1, {}, std::vector<std::vector<double>>(proxies)});
+    const double centre = mean(abilities[d]), spread = standard_deviation(abilities[d]);
+    for (size_t item = 0; item < items; ++item) {
+      const double difficulty = rng.normal();
+      std::vector<double> effects(datasets);
+      for (double& effect : effects) effect = rng.normal();
+      for (size_t i = 0; i < proxies; ++i) {
+        const double latent =
+            kSpread * (abilities[d][i] - centre) / spread +
+            std::inner_product(effects.begin(), effects.end(), table.mixtures.row(i).begin(), 0.0);
+        metric.x[i].push_back(latent > difficulty);
+      }
+    }
+  }
+  return world;
+}
+
+struct Study {
+  std::vector<World> worlds;  // one for all seeds, or one for each
+  int seeds = 20, threads = 0;
+  std::string only;                // rows that contain it
+  std::vector<double> first = {};  // regrets of the first row of a predictor
+
+  void print(const std::string& what,
+             double cost,
+             bool learns,
+             const std::function<double(const World&, Rng&)>& regret_by) {
+    if (what.find(only) == std::string::npos) return;
+    std::vector<double> regrets(static_cast<size_t>(seeds));
+    parallel_for(regrets.size(), threads, [&](size_t seed) {
+      Rng rng = Rng(seed + 1).stream("race");
+      regrets[seed] = regret_by(worlds[worlds.size() == 1 ? 0 : seed], rng);
+    });
+    const MeanInterval own = bootstrap(regrets);
+    std::string less;
+    if (learns && first.empty()) first = regrets;
+    if (learns) {
+      const MeanInterval difference = paired(regrets, first);
+      less = fmt::format(
+          " {:+.3f} [{:+.3f}, {:+.3f}] |", difference.mean, difference.low, difference.high);
+    }
+    fmt::print("| {} | {:.2f} | {:.3f} [{:.3f}, {:.3f}] |{}\n",
+               what,
+               cost,
+               own.mean,
+               own.low,
+               own.high,
+               less);
+    std::fflush(stdout);
+  }
+
+  void subsets() {
+    for (double share : {0.06, 0.125, 0.25, 0.5}) {
+      for (const bool informed : {false, true}) {
+        print(
+            fmt::format("{:g} of the items, {}", share, informed ? "by information" : "random"),
+            share,
+            false,
+            [=](const World& world, Rng& rng) { return world.best_of_all(share, informed, rng); });
+      }
+    }
+  }
+
+  void halving() {
+    double cost = 0, left = 1;
+    for (double share = 0.125, before = 0; share <= 1; before = share, share *= 2, left /= 2)
+      cost += left * (share - before);
+    print("successive halving from an eighth of the items",
+          cost,
+          false,
+          [](const World& world, Rng& rng) { return world.halved(rng); });
+  }
+
+  void predictors(size_t budget) {
+    const auto row = [&](size_t rows, double share, bool informed) {
+      if (rows > worlds[0].table.proxies()) return;
+      print(
+          fmt::format(
+              "{} proxies on {:g} of the items{}", rows, share, informed ? " by information" : ""),
+          static_cast<double>(rows) * share,
+          true,
+          [=](const World& world, Rng& rng) {
+            return world.learned(rows, share, informed, 0, rng);
+          });
+    };
+    row(budget, 1, false);
+    for (double share : {0.5, 0.25, 0.125}) {
+      const auto rows = static_cast<size_t>(static_cast<double>(budget) / share);
+      for (const bool informed : {false, true}) row(rows, share, informed);
+    }
+    for (double share : {0.8, 0.65, 0.5, 0.25, 0.125}) row(budget, share, false);
+  }
+
+  void finishing(size_t budget) {
+    for (double share : {0.5, 0.25, 0.125}) {
+      const auto rows = static_cast<size_t>(0.75 * static_cast<double>(budget) / share);
+      const auto finished = static_cast<size_t>(0.25 * static_cast<double>(budget) / (1 - share));
+      if (rows + finished > worlds[0].table.proxies()) continue;
+      print(fmt::format(
+                "{} proxies on {:g} of the items, then the best {} on all", rows, share, finished),
+            static_cast<double>(rows) * share + static_cast<double>(finished) * (1 - share),
+            true,
+            [=](const World& world, Rng& rng) {
+              return world.learned(rows, share, false, finished, rng);
+            });
+    }
+  }
+};
+
 }  // namespace
 }  // namespace demix
 
@@ -378,6 +404,8 @@ int main(int argc, char** argv) {
         study.seeds = std::stoi(arguments[i + 1]);
       } else if (arguments[i] == "--threads") {
         study.threads = std::stoi(arguments[i + 1]);
+      } else if (arguments[i] == "--only") {
+        study.only = arguments[i + 1];
       } else if (arguments[i] == "--budget") {
         budget = std::stoul(arguments[i + 1]);
       } else if (arguments[i] == "--items") {
@@ -387,21 +415,23 @@ int main(int argc, char** argv) {
       }
     }
     if (arguments[0].starts_with("accuracies_")) {
-      demix::Simulated simulated =
-          demix::simulated_accuracies(std::stoul(arguments[0].substr(11)), 400, items);
-      study.table = std::move(simulated.table);
-      study.goal = std::move(simulated.goal);
+      const size_t datasets = std::stoul(arguments[0].substr(11));
+      study.worlds.resize(static_cast<size_t>(study.seeds));
+      demix::parallel_for(study.worlds.size(), study.threads, [&](size_t i) {
+        study.worlds[i] = demix::simulated_accuracies(datasets, 400, items, i + 1);
+      });
     } else {
-      study.table = demix::read_table(arguments[0]);
+      demix::World& world = study.worlds.emplace_back();
+      world.table = demix::read_table(arguments[0]);
       demix::Rng rng(1);
-      study.goal = demix::standardised_mean(
-          demix::domain_scores(study.table, demix::at_random(study.table, rng), 1));
+      world.goal = demix::standardised_mean(
+          demix::domain_scores(world.table, demix::at_random(world.table, rng), 1));
     }
     fmt::print(
         "{} proxies, {} metrics: what, cost in proxies with all items (per proxy above), "
-        "regret [95 %]\n",
-        study.table.proxies(),
-        study.table.metrics.size());
+        "regret [95 %], and less that of the first predictor's\n",
+        study.worlds[0].table.proxies(),
+        study.worlds[0].table.metrics.size());
     study.subsets();
     study.halving();
     study.predictors(budget);
