@@ -3,7 +3,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -13,6 +12,7 @@
 
 #include "cli/commands.h"
 #include "cli/evaluation_journal.h"
+#include "cli/program.h"
 #include "cli/torch_commands.h"
 #include "demix/core/error.h"
 #include "demix/core/files.h"
@@ -171,7 +171,7 @@ void evaluate(const Options& options) {
   } else {
     print_table(tasks, scores);
   }
-  std::fflush(stdout);
+  finish_output();  // or the journal stays
   if (journal) journal->finish();
 }
 

@@ -2,9 +2,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "demix/core/error.h"
@@ -38,7 +40,20 @@ std::string unknown_argument(const CLI::App& app, int argc, char** argv, const s
   return plain;
 }
 
+// Of a write that failed the libraries do not say where to.
+std::string message_of(const std::exception& error) {
+  const auto* unwritten = dynamic_cast<const std::system_error*>(&error);
+  if (unwritten && std::ferror(stdout) != 0)
+    return fmt::format("standard output: cannot be written: {}", unwritten->code().message());
+  return error_chain(error);
+}
+
 }  // namespace
+
+void finish_output() {
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+    throw std::system_error(errno, std::generic_category());
+}
 
 void describe_program(CLI::App& app) {
   app.description(
@@ -54,15 +69,17 @@ int run_program(CLI::App& app, int argc, char** argv) {
   // A write beyond the limit on file sizes gives an error that says so, instead of the end.
   std::signal(SIGXFSZ, SIG_IGN);
   try {
-    refuse_unknown_command(app, argc, argv);
-    app.parse(argc, argv);
-  } catch (const CLI::ExtrasError& error) {
-    std::fprintf(stderr, "demix: %s\n", unknown_argument(app, argc, argv, error.what()).c_str());
-    return 1;
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 1;
+    try {
+      refuse_unknown_command(app, argc, argv);
+      app.parse(argc, argv);
+    } catch (const CLI::ExtrasError& error) {
+      throw Error("{}", unknown_argument(app, argc, argv, error.what()));
+    } catch (const CLI::ParseError& error) {
+      if (app.exit(error) != 0) return 1;
+    }
+    finish_output();
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "demix: %s\n", error_chain(error).c_str());
+    std::fprintf(stderr, "demix: %s\n", message_of(error).c_str());
     return 1;
   }
   return 0;

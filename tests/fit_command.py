@@ -32,6 +32,11 @@ def main() -> None:
         low, high = (found["tolerance"]["web"][end] for end in ("low", "high"))
         assert low < found["mixture"]["web"] < high, found["tolerance"]
 
+        with open("/dev/full", "w") as full:
+            command = [sys.argv[1], "fit", "--mixtures", mixtures, "--scores", scores, "--predictor", "ridge"]
+            lost = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+        assert lost.returncode == 1 and "standard output: cannot be written: No space" in lost.stderr, lost
+
         tables = fit("--units", "rank", "--kl", "0.1").stdout
         for heading in ("Predictors, cross-validated", "Proposed mixture", "Predicted scores", "climbs by gradients"):
             assert heading in tables, tables
