@@ -17,11 +17,13 @@
 #include "demix/core/error.h"
 #include "demix/core/files.h"
 #include "demix/core/hash.h"
+#include "demix/core/progress.h"
 #include "demix/corpus/tokenizer.h"
 #include "demix/evaluate/end_tokens.h"
 #include "demix/evaluate/item_list.h"
 #include "demix/evaluate/samples.h"
 #include "demix/evaluate/scorer.h"
+#include "demix/evaluate/task_file.h"
 #include "demix/model/decoder.h"
 #include "demix/model/weights.h"
 #include "demix/run/device.h"
@@ -109,6 +111,17 @@ void add_members(const std::vector<Task>& tasks,
   }
 }
 
+// As lm-evaluation-harness does it, a file of its that says num_fewshot: 0 keeps to that.
+bool keeps_no_examples(const std::filesystem::path& tasks_folder, const std::string& task) {
+  const std::filesystem::path path = tasks_folder / (task + ".yaml");
+  if (!std::filesystem::exists(path)) return false;  // a member of a group, or none
+  const TaskFile file(path);
+  if (!file.harness() || !file.harness()->keeps_no_examples) return false;
+  warn(fmt::format("{} is 0, which --fewshot does not change; without that line it would.",
+                   file.where("fewshot.number")));
+  return true;
+}
+
 void evaluate(const Options& options) {
   const std::filesystem::path tasks_folder =
       options.tasks_folder.empty() ? default_tasks_folder() : options.tasks_folder;
@@ -119,6 +132,9 @@ void evaluate(const Options& options) {
   task_options.generate = !options.no_generation;
   for (const std::string& name : options.tasks) {
     task_options.items = items[name];
+    task_options.fewshot = options.task.fewshot;
+    if (options.task.fewshot.value_or(0) > 0 && keeps_no_examples(tasks_folder, name))
+      task_options.fewshot.reset();
     tasks.push_back(load_task(name, tasks_folder, options.data, task_options));
   }
   const bool generates = std::any_of(
@@ -224,7 +240,9 @@ void add_evaluate(CLI::App& app) {
       "--top-k", options->task.top_k, "only so many of the likeliest tokens; 0: all");
   command->add_option(
       "--top-p", options->task.top_p, "only the likeliest tokens that together have this share");
-  command->add_option("--seed", options->scorer.seed, "of drawn answers")->capture_default_str();
+  command->add_option("--seed", options->scorer.seed, "of drawn answers")
+      ->check(at_least(0))
+      ->capture_default_str();
   CLI::Option* journal = command->add_option(
       "--journal",
       options->journal,

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <sstream>
 
 #include "demix/core/config.h"
@@ -44,11 +45,16 @@ bool contains(const Range& range, std::string_view word) {
 }
 
 [[noreturn]] void refuse_key(const ConfigNode& node, std::string_view key) {
+  std::string_view near;
+  for (const auto& known : {std::span<const std::string_view>(kRead), {kPassedOver}})
+    for (const std::string_view word : known)
+      if (edit_distance(key, word) <= 2) near = word;
   throw Error(
-      "{}: '{}' of lm-evaluation-harness is not read here; write a task file of demix instead "
+      "{}: '{}' of lm-evaluation-harness is not read here; {}write a task file of demix instead "
       "(docs/adding.md)",
       node.where(),
-      printable(key, kShown));
+      printable(key, kShown),
+      near.empty() ? "" : fmt::format("did you mean '{}'? Otherwise ", near));
 }
 
 // Of a text in quotes that ends in empty lines yaml-cpp keeps one line break, where YAML has one
@@ -94,6 +100,11 @@ class Document {
   void add(const ConfigNode& node) {
     files_.push_back(node);
     if (files_.size() > kMaxFiles) throw Error("{}: includes more than ten files", node.where());
+    if (node.find("group") && node.find("task") && node.find("task")->is_sequence())
+      throw Error(
+          "{}: group files of lm-evaluation-harness are not read; name its tasks, or write a task "
+          "file of demix with 'members' (docs/adding.md)",
+          node.find("group")->where());
     for (const std::string& key : node.keys())
       if (!contains(kRead, key) && !contains(kPassedOver, key) && !node.find(key)->is_null())
         refuse_key(*node.find(key), key);
@@ -209,7 +220,10 @@ void read_fewshot(const Document& document, HarnessTask& task, TaskConfig& confi
     if (!is_tested) std::erase(fewshot.data, document.text("task"));
   }
   fewshot.leave_out_item = own == test;
-  if (const auto number = document.find("num_fewshot")) fewshot.number = number->as_int();
+  if (const auto number = document.find("num_fewshot")) {
+    fewshot.number = number->as_int();
+    task.keeps_no_examples = fewshot.number == 0;
+  }
 }
 
 // What the harness aggregates a metric with unless told otherwise.
@@ -334,7 +348,7 @@ Json harness_value(const ConfigNode& node) {
 
 bool is_harness_task(const ConfigNode& node) {
   return node.is_map() && (node.find("dataset_path") || node.find("doc_to_text") ||
-                           (node.find("include") && node.find("task")));
+                           (node.find("task") && (node.find("include") || node.find("group"))));
 }
 
 HarnessTask read_harness_task(const fs::path& path, TaskConfig& config) {
@@ -364,6 +378,11 @@ HarnessTask read_harness_task(const fs::path& path, TaskConfig& config) {
   if (chooses && !task.prompts.choices)
     throw Error("{}: expected the choices", document.where("doc_to_choice"));
   task.rolls = kind == "loglikelihood_rolling";
+  if (kind == "loglikelihood" && task.prompts.choices)
+    throw Error(
+        "{}: output_type: loglikelihood scores the target alone, and a number would not stand for "
+        "one of the choices; leave them out, or write output_type: multiple_choice",
+        document.where("doc_to_choice"));
   if (kind == "loglikelihood" || task.rolls) {
     // The harness scores such an answer right behind its context; a rolled text has none.
     config.delimiter = "";

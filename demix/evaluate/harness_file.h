@@ -37,6 +37,8 @@ struct HarnessTask {
   std::map<std::string, std::string> places;  // our key -> where the harness's stands
   bool generates = false;
   bool rolls = false;  // the answer is a text that is scored whole (Task::rolls)
+  // num_fewshot: 0, which the harness keeps to whatever --fewshot says.
+  bool keeps_no_examples = false;
 
   // Whether likelihoods of choices are compared. (Generated answers may have choices, for the gold
   // one.)

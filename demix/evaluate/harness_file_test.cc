@@ -143,6 +143,28 @@ TEST_F(HarnessFileTest, ATargetIsANumberOrTheChoiceItselfAsInTheHarness) {
             "doc_to_target), found '2'");
 }
 
+TEST_F(HarnessFileTest, ANumberThatIsTextAndAWordThatIsNoFieldAreExplained) {
+  folder_.write("t.jsonl", R"({"q": "why", "key": "5"})");
+  EXPECT_EQ(message(with("\"{{key}}\"", "key")),
+            "t.jsonl: row 1: expected the right answer as a number from 0 to 1 (t.yaml:7: "
+            "doc_to_target), found '5', which is text in the row; a template reads it as a number: "
+            "{{FIELD}} instead of FIELD");
+  EXPECT_EQ(
+      message(with("\"{{q}}\"", "so")),
+      "t.jsonl: row 1: no field 'so'; there are: q, key (t.yaml:5: doc_to_text); a word alone is "
+      "a field's name, and {{'so'}} is the text");
+}
+
+TEST_F(HarnessFileTest, OnlyAFileThatSaysZeroKeepsNoExamples) {
+  const auto keeps = [&](const std::string& number) {
+    folder_.write("t.yaml", with("metric_list:", number + "\nmetric_list:"));
+    return TaskFile(folder_ / "t.yaml").harness()->keeps_no_examples;
+  };
+  EXPECT_TRUE(keeps("num_fewshot: 0"));
+  EXPECT_FALSE(keeps("num_fewshot: 3"));
+  EXPECT_FALSE(keeps(""));
+}
+
 TEST_F(HarnessFileTest, MetricsAndNamesFollowTheFile) {
   folder_.write("t.jsonl", R"({"q": "why", "key": 0})");
   const Task task = load(kFile);
@@ -184,6 +206,18 @@ TEST_F(HarnessFileTest, WhatIsNotReadIsRefusedByNameWithItsLine) {
   EXPECT_EQ(message(with("metric_list:", "process_docs: !function utils.f\nmetric_list:")),
             "t.yaml:8: process_docs: 'process_docs' of lm-evaluation-harness is not read here; "
             "write a task file of demix instead (docs/adding.md)");
+  EXPECT_EQ(message(with("doc_to_choice:", "doc_to_choise:")),
+            "t.yaml:6: doc_to_choise: 'doc_to_choise' of lm-evaluation-harness is not read here; "
+            "did you mean 'doc_to_choice'? Otherwise write a task file of demix instead "
+            "(docs/adding.md)");
+  EXPECT_EQ(
+      message("group: g\ntask:\n  - one\n  - two\n"),
+      "t.yaml:1: group: group files of lm-evaluation-harness are not read; name its tasks, or "
+      "write a task file of demix with 'members' (docs/adding.md)");
+  EXPECT_EQ(message(with("multiple_choice", "loglikelihood")),
+            "t.yaml:6: doc_to_choice: output_type: loglikelihood scores the target alone, and a "
+            "number would not stand for one of the choices; leave them out, or write output_type: "
+            "multiple_choice");
   EXPECT_EQ(message(with("\"{{q}}\"", "!function utils.doc_to_text")),
             "t.yaml:5: doc_to_text: the Python function utils.doc_to_text cannot be run here; "
             "write a task file of demix instead (docs/adding.md)");

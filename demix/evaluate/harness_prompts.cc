@@ -60,11 +60,14 @@ int64_t gold_of(const Json& target,
     const auto found = std::find(choices.begin(), choices.end(), text);
     if (found != choices.end()) return found - choices.begin();
     if (are_digits(text))
-      throw Error("{}: expected the right answer as a number from 0 to {} ({}), found '{}'",
-                  place,
-                  choices.size() - 1,
-                  where,
-                  printable(text));
+      throw Error(
+          "{}: expected the right answer as a number from 0 to {} ({}), found '{}', which is text "
+          "in "
+          "the row; a template reads it as a number: {{{{FIELD}}}} instead of FIELD",
+          place,
+          choices.size() - 1,
+          where,
+          printable(text));
     throw Error("{}: the right answer is '{}' ({}), but the choices are {}",
                 place,
                 printable(text),
@@ -113,8 +116,16 @@ HarnessText::HarnessText(const std::string& text, const std::string& where)
 
 Json HarnessText::value(const Json& row, const std::string& place) const {
   if (const Json* field = field_of(row, text_)) return *field;
-  // A word alone is meant as a field.
-  if (is_name(text_)) return JinjaTemplate::parse("{{" + text_ + "}}", where_).value(row, place);
+  if (is_name(text_)) {
+    // A word alone is meant as a field.
+    try {
+      return JinjaTemplate::parse("{{" + text_ + "}}", where_).value(row, place);
+    } catch (const Error& error) {
+      throw Error("{}; a word alone is a field's name, and {{{{'{}'}}}} is the text",
+                  error.what(),
+                  printable(text_));
+    }
+  }
   return template_.value(row, place);
 }
 
