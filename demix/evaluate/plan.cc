@@ -18,6 +18,7 @@ void cut_left(Sequence& sequence, int64_t max_length) {
   if (surplus <= 0) return;
   sequence.ids.erase(sequence.ids.begin(), sequence.ids.begin() + surplus);
   sequence.first_target -= surplus;
+  sequence.is_cut = true;
 }
 
 class TreeBuilder {

@@ -22,6 +22,7 @@ struct Sequence {
   std::vector<int32_t> ids;
   int64_t first_target;  // at least 1
   int64_t slot;
+  bool is_cut = false;  // from the left, to what the model reads
 };
 
 // What stands for an empty context, as in lm-evaluation-harness: the tokenizer's BOS, else its EOS.

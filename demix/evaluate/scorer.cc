@@ -78,6 +78,18 @@ int64_t rows_of(std::span<const TokenTree> trees) {
   });
 }
 
+// Once for each task, although a search scores its items and some of them, and a plan fewer again.
+void warn_of_cut_prompts(const std::string& task, int64_t max_length, int64_t cut, size_t items) {
+  const std::string begin = fmt::format(
+      "Task {}: prompts are cut from the left, so that they fit with their answers into the {} "
+      "tokens that the model reads: those of ",
+      task,
+      max_length);
+  for (const std::string& warning : warnings())
+    if (warning.starts_with(begin)) return;
+  warn(fmt::format("{}{} of {} items.", begin, cut, items));
+}
+
 }  // namespace
 
 struct Scorer::Plan {
@@ -161,6 +173,7 @@ void Scorer::Plan::count_rows() {
 
 void Scorer::Plan::add_task(Task task) {
   std::vector<Slots> task_items;
+  int64_t cut = 0;  // items with a prompt that is
   for (const Item& item : task.items) {
     const std::string place = fmt::format("task {}, item {}", task.name, item.id);
     std::vector<Sequence> sequences;
@@ -180,8 +193,11 @@ void Scorer::Plan::add_task(Task task) {
           tokenize_pair(tokenizer, context, item.continuations[i], max_length, place));
       sequences.back().slot = slots++;
     }
+    if (std::any_of(sequences.begin(), sequences.end(), [](const auto& one) { return one.is_cut; }))
+      ++cut;
     add_tree(sequences, place);
   }
+  if (cut > 0) warn_of_cut_prompts(task.name, max_length, cut, task.items.size());
   if (task.generation) answers.add(task, tokenizer, max_length);
   tasks.push_back(std::move(task));
   items.push_back(std::move(task_items));

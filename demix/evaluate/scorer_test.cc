@@ -12,6 +12,7 @@
 #include "demix/core/error.h"
 #include "demix/core/files.h"
 #include "demix/core/journal.h"
+#include "demix/core/progress.h"
 #include "demix/corpus/tokenizer.h"
 #include "demix/evaluate/experts.h"
 #include "demix/evaluate/sandbox.h"
@@ -474,6 +475,27 @@ TEST(Scorer, AContinuationLongerThanTheModelReadsIsRefused) {
       }),
       "task arc_easy, item own_2: a continuation of 13 tokens is longer than the 8 that the "
       "model reads");
+}
+
+TEST(Scorer, PromptsThatAreCutAreWarnedOfOnceForEachTask) {
+  const Model model("llama");
+  std::vector<Task> tasks = all_tasks();
+  std::erase_if(tasks, [](const Task& task) { return task.name != "arc_easy"; });
+  const auto said = [] {
+    const std::vector<std::string> all = warnings();
+    return std::count_if(all.begin(), all.end(), [](const std::string& warning) {
+      return warning.starts_with("Task arc_easy: prompts are cut from the left") &&
+             warning.find("into the 40 tokens") != warning.npos;
+    });
+  };
+  const auto plan = [&] {
+    Scorer(tasks, {}, model.tokenizer, Decoder(model.architecture, at::kCPU), {4096, 40});
+  };
+  plan();
+  EXPECT_EQ(said(), 1);
+  tasks[0].items.pop_back();
+  plan();
+  EXPECT_EQ(said(), 1);
 }
 
 TEST(Scorer, ATokenizerLargerThanTheModelIsRefused) {
