@@ -1,12 +1,16 @@
 #include "demix/core/config.h"
 
 #include <simdjson.h>
+#include <yaml-cpp/anchor.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <optional>
 #include <set>
+#include <sstream>
 
 #include "demix/core/files.h"
 
@@ -41,14 +45,57 @@ void count_values(const YAML::Node& node, const std::string& file, int depth, in
   if (depth > kMaxDepth) refuse("more than 100 lists and maps within one another");
   if (++values > kMaxValues) refuse("more than 100,000 values, aliases (*name) filled in");
   for (const auto& entry : node) {
+    if (node.IsMap() && entry.first.IsScalar() && entry.first.Scalar() == "<<" &&
+        entry.first.Tag() == "?")
+      throw Error("{}:{}: '<<' (YAML's merge key) is not read; write the keys themselves",
+                  file,
+                  entry.first.Mark().line + 1);
     if (node.IsMap()) count_values(entry.first, file, depth + 1, values);
     count_values(node.IsMap() ? entry.second : entry, file, depth + 1, values);
   }
 }
 
+// Of a document all that is kept is where it begins.
+struct DocumentStart : YAML::EventHandler {
+  std::optional<int> line;
+  void OnDocumentStart(const YAML::Mark& mark) override { line = mark.line; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&,
+                const std::string&,
+                YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&,
+                       const std::string&,
+                       YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&,
+                  const std::string&,
+                  YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+};
+
+// The line, from 0, of a second document in a text whose first one can be read. YAML::LoadAll does
+// not end on some damaged texts.
+std::optional<int> second_document(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  DocumentStart first, second;
+  if (!parser.HandleNextDocument(first) || !parser.HandleNextDocument(second)) return std::nullopt;
+  return second.line;
+}
+
 YAML::Node loaded(const std::string& text, const std::string& file) {
   try {
     YAML::Node node = YAML::Load(text);
+    if (const auto line = second_document(text))
+      throw Error(
+          "{}:{}: a second YAML document begins behind '---' or the end of the first; expected one",
+          file,
+          *line + 1);
     int64_t values = 0;
     count_values(node, file, 0, values);
     return node;

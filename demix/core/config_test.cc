@@ -148,6 +148,16 @@ TEST(Config, AliasesThatStandForTooMuchOrForThemselvesAreRefused) {
   EXPECT_EQ(message("datasets: {a: &a {share: 0.5}, b: *a}"), "no error");
 }
 
+TEST(Config, ASecondDocumentAndMergeKeysAreRefusedWithTheirLine) {
+  EXPECT_EQ(message("---\nrounds: 2\n...\n"), "no error");
+  EXPECT_EQ(message("# nothing else\n"), "no error");
+  EXPECT_EQ(message("rounds: 2\n---\nrounds: 3\n"),
+            "test.yaml:2: a second YAML document begins behind '---' or the end of the first; "
+            "expected one");
+  EXPECT_EQ(message("datasets:\n  a: &a {share: 1}\n  b:\n    <<: *a\n"),
+            "test.yaml:4: '<<' (YAML's merge key) is not read; write the keys themselves");
+}
+
 TEST(Config, MessagesAreShortAndPlainWhateverTheFileHolds) {
   const std::string longest(5000, 'a');
   const std::vector<std::string> texts{longest + ": 1",
