@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/commands.h"
 #include "demix/core/error.h"
@@ -23,7 +24,8 @@ struct Options {
   std::filesystem::path base, out, tokenizer;
   std::vector<std::string> components, weights, parameters;
   std::string method = "linear", dtype, max_shard_size = "5GB", memory;
-  double scale = 1, max_drift = 0;
+  std::optional<double> scale;
+  double max_drift = 0;
   bool raw = false, sync = false, no_tokenizer = false, json = false, list = false;
   int threads = 0;
   uint64_t seed = 0;
@@ -103,6 +105,16 @@ std::unique_ptr<ParameterPlan> read_parameters(const Options& options,
                                                const std::vector<MergeSource>& models) {
   const MergeMethod& method = find_merge_method(options.method);
   auto plan = std::make_unique<ParameterPlan>(method, models.size());
+  std::map<std::string, std::string> given;  // by the flag
+  const auto once = [&](const std::string& parameter, const std::string& option) {
+    const auto [first, is_new] = given.emplace(parameter, option);
+    if (is_new) return;
+    throw Error("{}: '{}' is given twice{}; expected it once",
+                option,
+                parameter,
+                first->second == option ? "" : ", by " + first->second + " before");
+  };
+  if (!options.weights.empty()) once("weight", "--weights");
   if (!options.weights.empty() && !method.uses_weights())
     throw Error("--weights: the method {} decides by the models' numbers and takes no weights",
                 method.name);
@@ -112,16 +124,23 @@ std::unique_ptr<ParameterPlan> read_parameters(const Options& options,
     const size_t k = find_component("--weights", name, models);
     if (weighted[k]) throw Error("--weights: '{}' is given twice", name);
     weighted[k] = true;
+    once(name + ".weight", "--weights");
     plan->set("weight", k, ParameterSetting::of(value, "--weights " + name));
   }
   if (!options.weights.empty())
     for (size_t k = 0; k < models.size(); ++k)
       if (!weighted[k]) throw Error("--weights: no weight for component '{}'", models[k].name);
-  if (options.scale != 1)
-    plan->set("lambda", ParameterSetting::of(fmt::format("{}", options.scale), "--scale"));
-  if (options.raw) plan->set("normalize", ParameterSetting::of("false", "--no-normalize"));
+  if (options.scale) {
+    once("lambda", "--scale");
+    plan->set("lambda", ParameterSetting::of(fmt::format("{}", *options.scale), "--scale"));
+  }
+  if (options.raw) {
+    once("normalize", "--no-normalize");
+    plan->set("normalize", ParameterSetting::of("false", "--no-normalize"));
+  }
   for (const std::string& text : options.parameters) {
     const auto [name, value] = split("--param", text);
+    once(name, "--param");
     // COMPONENT.PARAMETER=VALUE is for one component; parameters' names have no dots.
     const size_t dot = name.rfind('.');
     if (dot == std::string::npos) {
@@ -250,6 +269,10 @@ void merge(const Options& options, const CLI::App& command) {
     }
   }
   if (!options.tokenizer.empty()) config.tokenizer = options.tokenizer;
+  if (!options.tokenizer.empty() && options.no_tokenizer)
+    throw Error("--tokenizer: not beside --no-tokenizer, which copies none; expected one of them");
+  if (!(options.max_drift >= 0))
+    throw Error("--max-drift: expected a number of at least 0, found {}", options.max_drift);
   MergeJob job{.parameters = *config.parameters,
                .models = std::move(config.models),
                .base = config.base,
@@ -305,7 +328,12 @@ void add_merge(CLI::App& app) {
                       "for tensors; else the models' largest tensor in float32, and 128 MiB");
   command->add_option("--threads", options->threads, "0: as many as the machine has")
       ->check(CLI::Range(0, 1024));
-  command->add_option("--seed", options->seed, "of methods that draw")->capture_default_str();
+  command->add_option("--seed", options->seed, "of methods that draw")
+      ->check([](const std::string& text) -> std::string {
+        if (!text.starts_with('-')) return "";
+        return "expected a whole number of at least 0, found " + text;
+      })
+      ->capture_default_str();
   command->add_option(
       "--max-drift", options->max_drift, "refuse components that drifted farther from the base");
   command->add_flag("--fsync", options->sync, "return when the result is safe from a power loss");
