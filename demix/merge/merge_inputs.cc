@@ -9,9 +9,11 @@
 #include <unordered_map>
 
 #include "demix/core/error.h"
+#include "demix/core/files.h"
 #include "demix/core/json_file.h"
 #include "demix/core/listed.h"
 #include "demix/core/progress.h"
+#include "demix/merge/merged_folder_files.h"
 
 namespace demix {
 namespace {
@@ -20,6 +22,8 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kMostConfigBytes = 10'000'000;
 constexpr uint64_t kMostTokenizerBytes = 200'000'000;
+// In messages, of a tokenizer that is not the base's.
+constexpr const char* kTokenizerLabel = "the tokenizer to be copied";
 
 // ---- Tensors
 
@@ -65,10 +69,12 @@ std::string tied_embedding(const Checkpoint& checkpoint, const std::string& name
   return "";
 }
 
-bool config_ties(const ModelFolder& model) {
-  if (!model.config) return false;
+// What config.json says of the output matrix; nothing where it is silent.
+std::optional<bool> config_ties(const ModelFolder& model) {
+  if (!model.config) return std::nullopt;
   const auto tie = model.config->find("tie_word_embeddings");
-  return tie != model.config->end() && tie->is_boolean() && tie->get<bool>();
+  if (tie == model.config->end() || !tie->is_boolean()) return std::nullopt;
+  return tie->get<bool>();
 }
 
 // Old checkpoints hold the rotary frequencies, which every program computes anew.
@@ -83,10 +89,20 @@ std::set<std::string> names_to_drop(std::span<const ModelFolder* const> inputs) 
       if (is_output_matrix(name)) outputs.insert(name);
     }
   }
-  const bool tied = config_ties(*inputs[0]);
+  const std::optional<bool> ties = config_ties(*inputs[0]);
+  const bool tied = ties.value_or(false);
   for (const std::string& name : outputs) {
     const auto has = [&](const ModelFolder* input) { return input->checkpoint.find(name); };
-    if (std::all_of(inputs.begin(), inputs.end(), has) && !tied) continue;
+    const auto lacking = std::find_if_not(inputs.begin(), inputs.end(), has);
+    if (lacking == inputs.end() && !tied) continue;
+    if (ties == false && has(inputs[0]))
+      throw Error(
+          "{} ({}): {} is missing, but config.json of {} says tie_word_embeddings: false; take a "
+          "model that has it, or say true there if it is a copy of the embeddings",
+          (*lacking)->label,
+          (*lacking)->path().string(),
+          printable(name),
+          inputs[0]->path().string());
     bool copies = true;
     for (const ModelFolder* input : inputs) {
       if (!has(input) || !tied_embedding(input->checkpoint, name).empty()) continue;
@@ -252,6 +268,13 @@ TokenizerVocabulary read_vocabulary(const fs::path& path) {
   return result;
 }
 
+// All of its tokens; an added one counts before the model's own.
+Vocabulary all_of(const TokenizerVocabulary& vocabulary) {
+  Vocabulary all = vocabulary.added;
+  all.insert(vocabulary.model.begin(), vocabulary.model.end());
+  return all;
+}
+
 // Tokens that mean another id, and ids that mean another token, in `right` than in `left`.
 std::vector<std::string> conflicts(const Vocabulary& left, const Vocabulary& right) {
   std::unordered_map<int64_t, const std::string*> by_id;
@@ -276,14 +299,17 @@ bool same_files(const fs::path& a, const fs::path& b) {
          (fs::file_size(a) == fs::file_size(b) && read_file(a) == read_file(b));
 }
 
-void check_vocabularies(const ModelFolder& reference, const ModelFolder& model) {
+// `label` is the model's, or the tokenizer's, in `folder`.
+void check_vocabularies(const ModelFolder& reference,
+                        const std::string& label,
+                        const fs::path& folder) {
   for (const char* name : kVocabularyFiles) {
-    const fs::path left = reference.path() / name, right = model.path() / name;
+    const fs::path left = reference.path() / name, right = folder / name;
     if (!fs::is_regular_file(left) || !fs::is_regular_file(right)) continue;
     if (same_files(left, right)) return;
     if (left.extension() != ".json") {
       warn(fmt::format("{}: {} differs from {}; make sure that both give every token the same id",
-                       model.label,
+                       label,
                        right.string(),
                        left.string()));
       return;
@@ -291,22 +317,49 @@ void check_vocabularies(const ModelFolder& reference, const ModelFolder& model) 
     const TokenizerVocabulary a = read_vocabulary(left), b = read_vocabulary(right);
     if (const auto found = conflicts(a.model, b.model); !found.empty())
       throw Error(
-          "{}: {} has another vocabulary than {}, so that rows of their embeddings do not "
+          "{}: {} has another vocabulary than {}, so that rows of the embeddings do not "
           "correspond; {} differences: {}",
-          model.label,
+          label,
           right.string(),
           left.string(),
           found.size(),
           listed(found));
     // Chat models rename reserved tokens; the rows are few, and the user may know.
-    if (const auto found = conflicts(a.added, b.added); !found.empty())
-      warn(fmt::format("{}: added tokens of {} differ from those of {}, which the result gets: {}",
-                       model.label,
+    const Vocabulary all = all_of(a);
+    auto found = conflicts(all, all_of(b));
+    for (const auto& [token, id] : b.added)
+      if (!all.contains(token))
+        found.push_back(fmt::format("'{}' ({}) is new", printable(token, 40), id));
+    std::sort(found.begin(), found.end());
+    if (!found.empty())
+      warn(fmt::format("{}: added tokens of {} differ from those of {}{}: {}",
+                       label,
                        right.string(),
                        left.string(),
+                       label == kTokenizerLabel ? "" : ", which the result gets",
                        listed(found)));
     return;
   }
+}
+
+// Rows of the embeddings by config.json, or nothing where it does not say.
+std::optional<int64_t> vocabulary_size(const ModelFolder& model) {
+  if (!model.config) return std::nullopt;
+  for (const auto& [key, value] : flattened(*model.config))
+    if ((key == "vocab_size" || key == "text_config.vocab_size") && value->is_number_integer())
+      return value->get<int64_t>();
+  return std::nullopt;
+}
+
+// Of a repository that was cloned without its large files.
+void refuse_lfs_pointers(const fs::path& folder) {
+  constexpr uintmax_t kMostPointerBytes = 1000;
+  for (const fs::directory_entry& file : fs::directory_iterator(folder))
+    if (file.path().extension() == ".safetensors" && file.is_regular_file() &&
+        file.file_size() < kMostPointerBytes &&
+        read_file(file.path()).starts_with("version https://git-lfs"))
+      throw Error("{}: is a pointer of Git LFS, not the weights; fetch them with 'git lfs pull'",
+                  file.path().string());
 }
 
 }  // namespace
@@ -317,6 +370,7 @@ ModelFolder ModelFolder::open(std::string label, const fs::path& folder) {
         "{}: {} is no folder; expected a Hugging Face model folder", label, folder.string());
   ModelFolder model;
   try {
+    refuse_lfs_pointers(folder);
     model.checkpoint = Checkpoint::open(folder);
     const fs::path config = folder / "config.json";
     if (fs::exists(config)) {
@@ -403,7 +457,29 @@ MergePlan plan_merge(std::span<const ModelFolder* const> inputs,
 
 void check_same_family(const ModelFolder& reference, const ModelFolder& model) {
   check_configs(reference, model);
-  check_vocabularies(reference, model);
+  check_vocabularies(reference, model.label, model.path());
+}
+
+void check_tokenizer(const ModelFolder& reference, const fs::path& folder) {
+  if (!holds_tokenizer(folder))
+    throw Error("{}: {} {}; expected a folder with one, such as a model's",
+                kTokenizerLabel,
+                folder.string(),
+                fs::is_directory(folder) ? "holds none" : "is no folder");
+  check_vocabularies(reference, kTokenizerLabel, folder);
+  const std::optional<int64_t> rows = vocabulary_size(reference);
+  if (!rows || !fs::is_regular_file(folder / "tokenizer.json")) return;
+  for (const auto& [token, id] : all_of(read_vocabulary(folder / "tokenizer.json")))
+    if (id >= *rows)
+      throw Error(
+          "{}: {} has the token '{}' with id {}, but the embeddings of {} have {} rows; expected a "
+          "tokenizer of these models",
+          kTokenizerLabel,
+          (folder / "tokenizer.json").string(),
+          printable(token, 40),
+          id,
+          reference.path().string(),
+          *rows);
 }
 
 }  // namespace demix

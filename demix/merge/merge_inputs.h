@@ -53,4 +53,8 @@ MergePlan plan_merge(std::span<const ModelFolder* const> inputs,
 // vocabulary, by its tokenizer files; warns of smaller differences.
 void check_same_family(const ModelFolder& reference, const ModelFolder& model);
 
+// The same of a tokenizer that the result gets instead of the reference's: throws Error where
+// `folder` holds none, it has another vocabulary, or more tokens than the embeddings have rows.
+void check_tokenizer(const ModelFolder& reference, const std::filesystem::path& folder);
+
 }  // namespace demix

@@ -1,6 +1,7 @@
 #include "demix/merge/merge_to_disk.h"
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -49,6 +50,19 @@ std::vector<std::string> names_of(const MergePlan& plan) {
   return names;
 }
 
+// The models' parameters that are required; those of all models are checked with the others.
+void refuse_missing(const MergeJob& job, const MergeParameters& parameters) {
+  const MergeParameter* missing = job.parameters.method().find_parameter(parameters.missing());
+  if (!missing || missing->scope != MergeParameter::Scope::kModel) return;
+  for (size_t k = 0; k < job.models.size(); ++k)
+    if (std::isnan(parameters.of_models(missing->name)[k]))
+      throw Error("component '{}' has no '{}', which merge method {} needs for every model: the {}",
+                  printable(job.models[k].name),
+                  missing->name,
+                  job.parameters.method().name,
+                  missing->meaning);
+}
+
 // Checks the parameters of every tensor, and returns each model's least and largest factor.
 std::vector<std::optional<std::pair<double, double>>> check_parameters(
     const MergeJob& job, const MergePlan& plan, std::span<const double> depths) {
@@ -58,6 +72,7 @@ std::vector<std::optional<std::pair<double, double>>> check_parameters(
   for (size_t i = 0; i < plan.tensors.size(); ++i) {
     const MergeParameters parameters = job.parameters.at(plan.tensors[i].name, depths[i]);
     try {
+      refuse_missing(job, parameters);
       check_merge(method, parameters, passes_base);
     } catch (const Error& error) {
       if (job.parameters.constant()) throw;
@@ -168,9 +183,8 @@ void write_other_files(const MergeJob& job, const ModelFolder& reference, const 
   if (!job.copy_tokenizer) return;
   const fs::path& source = job.tokenizer.empty() ? reference.path() : job.tokenizer;
   if (!copy_tokenizer_files(source, to, job.chat_template, job.sync))
-    warn(fmt::format("{}: holds no tokenizer, so the result has none{}",
-                     source.string(),
-                     job.tokenizer.empty() ? "; --tokenizer DIR copies one" : ""));
+    warn(fmt::format("{}: holds no tokenizer, so the result has none; --tokenizer DIR copies one",
+                     source.string()));
 }
 
 }  // namespace
@@ -179,6 +193,7 @@ MergeReport merge_to_disk(const MergeJob& job) {
   DEMIX_CHECK(!job.models.empty() && job.parameters.models() == job.models.size());
   check_output_is_free(job.out);
   const std::vector<ModelFolder> inputs = open_inputs(job);
+  if (job.copy_tokenizer && !job.tokenizer.empty()) check_tokenizer(inputs[0], job.tokenizer);
   const MergePlan plan = plan_of(inputs, job.format);
   const std::vector<double> depths = layer_depths(names_of(plan));
   const auto weights = check_parameters(job, plan, depths);

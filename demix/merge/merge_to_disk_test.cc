@@ -249,6 +249,20 @@ TEST_F(MergeToDisk, TiedOutputMatricesStayTied) {
   expect_refused(job(), {"component 'a'", "lm_head.weight differs from the embeddings"});
 }
 
+TEST_F(MergeToDisk, AnOutputMatrixThatConfigJsonSaysIsUntiedIsKept) {
+  const char* untied = R"({"model_type":"tiny","tie_word_embeddings":false})";
+  TinyModel base = tiny_base(), a = tiny_component(1);
+  for (TinyModel* model : {&base, &a})
+    (*model)["lm_head.weight"] = model->at("model.embed_tokens.weight");
+  write_tiny_model(path("base"), base, untied);
+  write_tiny_model(path("a"), a, untied);
+  write_tiny_model(path("b"), tiny_component(2), untied);
+  expect_refused(job(), {"component 'b'", "lm_head.weight is missing", "tie_word_embeddings"});
+  write_tiny_model(path("b"), a, untied);
+  merge_to_disk(job());
+  EXPECT_TRUE(read_tiny_model(path("out")).contains("lm_head.weight"));
+}
+
 TEST_F(MergeToDisk, TensorsThatDifferAreAllNamed) {
   TinyModel b = tiny_component(2);
   b.erase("scale");
@@ -320,9 +334,32 @@ TEST_F(MergeToDisk, AnotherVocabularyIsRefused) {
   tokenizer("a", R"({"x":0,"y":1})", R"({"id":2,"content":"<chat>"})");
   tokenizer("b", R"({"y":0,"x":1})", "");
   expect_refused(job(), {"component 'b'", "another vocabulary", "'x' is 1 instead of 0"});
-  tokenizer("b", R"({"x":0,"y":1,"z":5})", "");
+  tokenizer("b", R"({"x":0,"y":1,"z":5})", R"({"id":1,"content":"<s>"},{"id":7,"content":"<t>"})");
   merge_to_disk(job());
   EXPECT_TRUE(warned("2 is '<chat>' instead of '<r>'"));
+  EXPECT_TRUE(warned("'<t>' (7) is new, 1 is '<s>' instead of 'y'"));
+}
+
+TEST_F(MergeToDisk, ATokenizerFromElsewhereMustFitTheModels) {
+  const auto tokenizer = [&](const char* name, const char* vocab) {
+    write_file(
+        path(name) / "tokenizer.json", fmt::format(R"({{"model":{{"vocab":{}}}}})", vocab), false);
+  };
+  const char* config = R"({"model_type":"tiny","vocab_size":3})";
+  write_tiny_model(path("base"), tiny_base(), config);
+  tokenizer("base", R"({"x":0,"y":1})");
+  MergeJob other = job();
+  other.tokenizer = path("none");
+  expect_refused(other, {"the tokenizer to be copied", "is no folder"});
+  fs::create_directory(path("none"));
+  expect_refused(other, {"the tokenizer to be copied", "holds none"});
+  tokenizer("none", R"({"x":1,"y":0})");
+  expect_refused(other, {"another vocabulary", "'x' is 1 instead of 0"});
+  tokenizer("none", R"({"x":0,"y":1,"z":3})");
+  expect_refused(other, {"the token 'z' with id 3", "have 3 rows"});
+  tokenizer("none", R"({"x":0,"y":1,"z":2})");
+  merge_to_disk(other);
+  EXPECT_EQ(read_file(path("out") / "tokenizer.json"), read_file(path("none") / "tokenizer.json"));
 }
 
 TEST_F(MergeToDisk, AComponentOfAnotherBaseIsWarnedOfLoudlyOrRefused) {
@@ -349,6 +386,8 @@ TEST_F(MergeToDisk, DamagedFilesAreRefusedByName) {
   fs::remove(path("b") / kIndexFile);
   write_tiny_file(weights, tiny_component(2));
   expect_refused(job(), {"component 'b'", "config.json"});
+  write_file(weights, "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", false);
+  expect_refused(job(), {"component 'b'", weights.string(), "git lfs pull"});
   fs::remove_all(path("b"));
   expect_refused(job(), {"component 'b'", "is no folder"});
 }
@@ -380,6 +419,16 @@ TEST_F(MergeToDisk, WeightsMayHaveAnySumButNotZeroWhereTheyAreDividedByIt) {
   parameters_.set("weight", 0, ParameterSetting::of("0", ""));
   parameters_.set("weight", 1, ParameterSetting::of("0", ""));
   expect_refused(job(), {"the weights sum to 0"});
+}
+
+TEST_F(MergeToDisk, AModelWithoutWeightIsNamed) {
+  ParameterPlan one(find_merge_method("linear"), 2);
+  one.set("weight", 0, ParameterSetting::of("1", ""));
+  expect_refused({.parameters = one,
+                  .models = {{"a", path("a")}, {"b", path("b")}},
+                  .base = path("base"),
+                  .out = path("out")},
+                 {"component 'b' has no 'weight'"});
 }
 
 TEST_F(MergeToDisk, MemoryThatIsTooSmallIsRefusedWithWhatIsNeeded) {

@@ -36,10 +36,8 @@ constexpr std::array<const char*, 20> kTokenizerFiles = {"tokenizer.json",
                                                          "feature_extractor_config.json"};
 constexpr size_t kVocabularies = 9;  // of these, each makes a tokenizer, but for merges.txt
 
-bool copy(const fs::path& from, const fs::path& to, bool sync) {
-  if (!fs::is_regular_file(from)) return false;
-  write_file(to, read_file(from), sync);
-  return true;
+void copy(const fs::path& from, const fs::path& to, bool sync) {
+  if (fs::is_regular_file(from)) write_file(to, read_file(from), sync);
 }
 
 void set_dtype(Json& config, std::string_view name) {
@@ -69,17 +67,20 @@ void copy_model_files(const fs::path& reference, const fs::path& to, bool sync) 
     if (file.path().extension() == ".py") copy(file.path(), to / file.path().filename(), sync);
 }
 
+bool holds_tokenizer(const fs::path& folder) {
+  return std::any_of(
+      kTokenizerFiles.begin(), kTokenizerFiles.begin() + kVocabularies, [&](std::string_view name) {
+        return name != "merges.txt" && fs::is_regular_file(folder / name);
+      });
+}
+
 bool copy_tokenizer_files(const fs::path& from,
                           const fs::path& to,
                           const std::optional<std::string>& chat_template,
                           bool sync) {
-  bool usable = false;
-  for (size_t i = 0; i < kTokenizerFiles.size(); ++i) {
-    const std::string name = kTokenizerFiles[i];
-    if (chat_template && name.starts_with("chat_template")) continue;
-    if (copy(from / name, to / name, sync) && i < kVocabularies && name != "merges.txt")
-      usable = true;
-  }
+  const bool usable = holds_tokenizer(from);
+  for (const std::string name : kTokenizerFiles)
+    if (!chat_template || !name.starts_with("chat_template")) copy(from / name, to / name, sync);
   if (!chat_template || !usable) return usable;
   write_file(to / "chat_template.jinja", *chat_template, sync);
   // Where the template stood before it had a file of its own.

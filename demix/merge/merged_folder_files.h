@@ -18,6 +18,8 @@ void copy_model_files(const std::filesystem::path& reference,
                       const std::filesystem::path& to,
                       bool sync);
 
+bool holds_tokenizer(const std::filesystem::path& folder);
+
 // Copies tokenizer and processor files; returns whether there is a tokenizer. `chat_template`
 // replaces the tokenizer's own.
 bool copy_tokenizer_files(const std::filesystem::path& from,
