@@ -72,9 +72,19 @@ ParameterSetting setting_of(const ConfigNode& node);
 
 // A number, word or truth value, or a list of them.
 std::vector<std::string> values_of(const ConfigNode& node) {
-  if (node.is_scalar()) return {node.as_string()};
   std::vector<std::string> values;
-  for (const ConfigNode& item : node.items()) values.push_back(item.as_string());
+  for (const ConfigNode& item : node.is_scalar() ? std::vector{node} : node.items()) {
+    values.push_back(item.as_string());
+    const std::string_view text = values.back();
+    const std::string_view digits =
+        text.substr(std::min(text.find_first_not_of("+-"), text.size()));
+    if (item.tag().empty() && digits.size() > 1 && digits[0] == '0' &&
+        digits.find_first_not_of("0123456789_") == digits.npos)
+      throw Error(
+          "{}: '{}' is octal to mergekit, as all whole numbers that begin with 0; write it without",
+          item.where(),
+          printable(text));
+  }
   return values;
 }
 
@@ -112,18 +122,33 @@ void fall_back_to(ParameterSetting& setting, const ParameterSetting& wider) {
       setting.conditions.end(), wider.conditions.begin(), wider.conditions.end());
 }
 
+// Parameters that mergekit's method of the same name does not have, and passes over.
+constexpr std::pair<std::string_view, std::string_view> kOnlyHere[] = {
+    {"karcher", "weight"}, {"linear", "lambda"}, {"sce", "equal_below"}};
+
+void refuse_only_here(const ConfigNode& parameters, const MergeMethod& method) {
+  for (const auto& [name, parameter] : kOnlyHere)
+    if (const auto value = name == method.name ? value_of(parameters, parameter) : std::nullopt)
+      throw Error("{}: {} has no parameter '{}' in mergekit; leave it out, or merge by flags",
+                  value->where(),
+                  name,
+                  parameter);
+}
+
 // Parameters of the scopes, the narrowest first.
 void read_parameters(const std::vector<ConfigNode>& shared,
                      const std::vector<Input>& models,
                      ParameterPlan& plan) {
-  std::set<std::string> known;
   std::map<std::string, ParameterSetting> for_all;
-  for (const ConfigNode& scope : shared)
+  for (const ConfigNode& scope : shared) {
+    refuse_only_here(scope, plan.method());
     for (const std::string& name : scope.keys())
       if (const auto value = value_of(scope, name)) fall_back_to(for_all[name], setting_of(*value));
+  }
   for (const auto& [name, setting] : for_all) plan.set(name, setting);
   for (size_t k = 0; k < models.size(); ++k) {
     if (!models[k].parameters) continue;
+    refuse_only_here(*models[k].parameters, plan.method());
     for (const std::string& name : models[k].parameters->keys()) {
       const auto value = value_of(*models[k].parameters, name);
       if (!value) continue;
@@ -142,6 +167,20 @@ void read_parameters(const std::vector<ConfigNode>& shared,
         fall_back_to(setting, wider->second);
       plan.set(name, k, std::move(setting));
     }
+  }
+  for (const MergeParameter& parameter : plan.method().parameters) {
+    const std::string name(parameter.name);
+    if (!parameter.required() || parameter.scope != MergeParameter::Scope::kModel ||
+        for_all.contains(name))
+      continue;
+    for (size_t k = 0; k < models.size(); ++k)
+      if (!plan.for_model(k).contains(name))
+        throw Error("{}: '{}' has no '{}', which {} needs for every model: the {}",
+                    models[k].where,
+                    printable(models[k].folder.string()),
+                    name,
+                    plan.method().name,
+                    parameter.meaning);
   }
 }
 
@@ -300,6 +339,7 @@ MergekitConfig read_mergekit_config(const ConfigNode& config) {
   if (models) {
     inputs = read_models(*models);
   } else {
+    if (slices->items().empty()) throw Error("{}: there are no slices", slices->where());
     if (slices->items().size() != 1)
       throw Error(
           "{}: several slices are not supported, only one of whole models; frankenmerges need "
@@ -327,6 +367,14 @@ MergekitConfig read_mergekit_config(const ConfigNode& config) {
       inputs.push_back({*result.base, base->where(), std::nullopt});
     }
   }
+  // Beside a base, slerp would leave it or a model out; mergekit counts all of them.
+  if (const size_t count = inputs.size() + (result.base ? 1 : 0);
+      result.method->name == "slerp" && count != 2)
+    throw Error(
+        "{}: slerp goes from one model to another: expected 2 models, the base among them, "
+        "found {}",
+        (models ? models : slices)->where(),
+        count);
   // Names are the folders' own where they tell the models apart.
   const auto name_of = [](const Input& input) {
     return fs::absolute(input.folder / "").lexically_normal().parent_path().filename().string();

@@ -126,6 +126,7 @@ TEST_F(MergekitConfigs, WhatIsNotSupportedIsNamedWithItsLine) {
       "merge_method: linear\nmodels: [{model: org/name}]\n", "c.yml:2", "not downloaded");
   expect_refused("merge_method: linear\nmodules: {}\n", "c.yml:2", "'modules'");
   expect_refused("merge_method: linear\nslices: [{}, {}]\n", "c.yml:2", "several slices");
+  expect_refused("merge_method: linear\nslices: []\n", "c.yml:2", "there are no slices");
   expect_refused("merge_method: linear\nslices:\n- sources:\n  - {model: a, layer_range: [0, 1]}\n",
                  "c.yml:4",
                  "[0, 2]");
@@ -147,6 +148,7 @@ TEST_F(MergekitConfigs, WrongParametersAreNamedWithTheirLine) {
   expect_refused(begin + "parameters:\n  weight: x\n", "c.yml:5", "expected a number");
   expect_refused(begin + "parameters:\n  weight: [1, .nan]\n", "c.yml:5", "expected a number");
   expect_refused(begin + "parameters:\n  density: 1.5\n", "c.yml:5", "from 0 to 1");
+  expect_refused(begin + "parameters:\n  weight: 010\n", "c.yml:5", "'010' is octal");
   expect_refused(begin + "parameters:\n  normalize: maybe\n", "c.yml:5", "true or false");
   expect_refused(
       begin + "parameters:\n  weight:\n  - {fliter: x, value: 1}\n", "c.yml:6", "filter");
@@ -174,19 +176,34 @@ TEST_F(MergekitConfigs, DeepYamlIsAnError) {
                  "expected text");
 }
 
-TEST_F(MergekitConfigs, AMissingWeightIsNamedBeforeAnythingIsWritten) {
-  const MergekitConfig config = read(
-      "merge_method: ties\nmodels: [{model: a, parameters: {weight: 1}}, {model: b}]\n"
-      "base_model: base\n");
-  try {
-    run(config, "out");
-    ADD_FAILURE();
-  } catch (const Error& error) {
-    EXPECT_NE(std::string_view(error.what()).find("needs a value of 'weight'"),
-              std::string_view::npos)
-        << error.what();
-  }
-  EXPECT_FALSE(fs::exists("out"));
+TEST_F(MergekitConfigs, AModelWithoutWeightIsNamedWithItsLine) {
+  expect_refused(
+      "merge_method: ties\nmodels:\n- {model: a, parameters: {weight: 1}}\n- {model: b}\n"
+      "base_model: base\n",
+      "c.yml:4",
+      "'b' has no 'weight'");
+}
+
+TEST_F(MergekitConfigs, SlerpTakesTwoModelsTheBaseAmongThem) {
+  const auto slerp = [](const char* rest) {
+    return fmt::format("merge_method: slerp\nparameters: {{t: 0.5}}\n{}", rest);
+  };
+  EXPECT_EQ(read(slerp("models: [{model: a}, {model: b}]\nbase_model: a\n")).models.size(), 1u);
+  EXPECT_EQ(read(slerp("models: [{model: a}]\nbase_model: base\n")).models.size(), 1u);
+  expect_refused(
+      slerp("models: [{model: a}, {model: b}]\nbase_model: base\n"), "c.yml:3", "found 3");
+  expect_refused(slerp("models: [{model: a}, {model: b}, {model: base}]\nbase_model: a\n"),
+                 "c.yml:3",
+                 "expected 2 models");
+}
+
+TEST_F(MergekitConfigs, ParametersThatMergekitDoesNotHaveAreRefused) {
+  const std::string models = "models:\n- {model: a, parameters: {weight: 1}}\n- {model: b}\n";
+  expect_refused("merge_method: karcher\n" + models, "c.yml:3", "'weight' in mergekit");
+  expect_refused(
+      "merge_method: linear\n" + std::string(kModels) + "parameters: {weight: 1, lambda: 2}\n",
+      "c.yml:4",
+      "'lambda' in mergekit");
 }
 
 TEST_F(MergekitConfigs, TheChatTemplateReplacesTheTokenizers) {
