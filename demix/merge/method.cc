@@ -17,10 +17,13 @@ namespace {
 std::optional<bool> truth(std::string_view text) {
   std::string word(text);
   for (char& c : word) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  constexpr std::array<std::string_view, 4> kTrue = {"true", "yes", "on", "1"};
-  constexpr std::array<std::string_view, 4> kFalse = {"false", "no", "off", "0"};
+  constexpr std::array<std::string_view, 3> kTrue = {"true", "yes", "on"};
+  constexpr std::array<std::string_view, 3> kFalse = {"false", "no", "off"};
   if (std::ranges::find(kTrue, word) != kTrue.end()) return true;
   if (std::ranges::find(kFalse, word) != kFalse.end()) return false;
+  double number = -1;  // mergekit takes 1.0 and 0.0 as well
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (end == text.data() + text.size() && (number == 0 || number == 1)) return number == 1;
   return std::nullopt;
 }
 
@@ -41,7 +44,7 @@ std::string expectation(const MergeParameter& parameter) {
 }
 
 [[noreturn]] void refuse(const MergeParameter& parameter, const std::string& found) {
-  throw Error("parameter '{}': expected {}, found {}; it is the {}",
+  throw Error("parameter '{}': expected {}, found {}; meant is: {}",
               parameter.name,
               expectation(parameter),
               found,
@@ -182,6 +185,15 @@ void check_merge(const MergeMethod& method, const MergeParameters& parameters, b
                 missing,
                 parameter.scope == MergeParameter::Scope::kModel ? " for every model" : "",
                 parameter.meaning);
+  }
+  if (method.uses_weights()) {
+    float sum = 0;  // beyond float32, sums that divide give zeros
+    for (const double weight : parameters.of_models("weight")) sum += static_cast<float>(weight);
+    if (!std::isfinite(sum)) {
+      throw Error("merge method {}: the weights sum to {} in float32; expected smaller ones",
+                  method.name,
+                  sum);
+    }
   }
   if (method.check != nullptr) method.check(parameters, has_base);
 }

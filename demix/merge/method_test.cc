@@ -134,15 +134,21 @@ TEST(MergeParameters, AreCheckedByNameAndValue) {
 
 TEST(MergeParameters, FlagsKnowTheWordsOfYaml) {
   MergeParameters parameters(find_merge_method("ties"), 1);
-  for (const char* word : {"true", "True", "yes", "on", "1"}) {
+  for (const char* word : {"true", "True", "yes", "on", "1", "1.0"}) {
     parameters.set("normalize", "false");
     parameters.set("normalize", word);
     parameters.set("rescale", word);
     EXPECT_TRUE(parameters.flag("normalize")) << word;
     EXPECT_EQ(parameters.choice("rescale"), "true") << word;
   }
-  parameters.set("normalize", "Off");
-  EXPECT_FALSE(parameters.flag("normalize"));
+  for (const char* word : {"Off", "0.0"}) {
+    parameters.set("normalize", "true");
+    parameters.set("normalize", word);
+    EXPECT_FALSE(parameters.flag("normalize")) << word;
+  }
+  EXPECT_EQ(message_of([&] { parameters.set("normalize", "0.5"); }),
+            "parameter 'normalize': expected true or false, found '0.5'; meant is: divide the sum "
+            "of updates by the sum of the weights that took part");
 }
 
 TEST(CheckMerge, SaysWhatAMethodNeeds) {
@@ -162,6 +168,11 @@ TEST(CheckMerge, SaysWhatAMethodNeeds) {
             "merge method linear needs a value of 'weight' for every model: the factor of a model; "
             "any finite number");
   EXPECT_NE(message("linear", 0, {}, false).find("at least 1 models"), std::string::npos);
+  for (const char* name : {"linear", "multislerp", "karcher", "nuslerp", "ties", "dare_linear"})
+    EXPECT_EQ(message(name, 2, {{"weight", "3e38"}}, true),
+              fmt::format("merge method {}: the weights sum to inf in float32; expected smaller "
+                          "ones",
+                          name));
   EXPECT_NE(message("della", 2, {{"weight", "1"}, {"density", "0.5,0.1"}}, true).find("model 2"),
             std::string::npos);
 }
