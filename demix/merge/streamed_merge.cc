@@ -122,7 +122,10 @@ class Stream {
         progress_("merge", total(), "parameters"),
         statistics_(merge.inputs.size() - 1, with_cosines()),
         contents_(merge.inputs.size()),
-        digests_(merge.inputs.size()) {}
+        digests_(merge.inputs.size()) {
+    for (const PlannedTensor& tensor : merge.plan.tensors)
+      starts_.push_back(starts_.back() + tensor.count);
+  }
 
   StreamedResult run() {
     const std::vector<PlannedTensor>& tensors = merge_.plan.tensors;
@@ -217,9 +220,8 @@ class Stream {
       fetched_tensor_ = tensor;
       fetched_ = begin;
     }
-    int64_t ahead = -begin;  // from `begin` to what is fetched
-    for (size_t t = tensor; t < fetched_tensor_; ++t) ahead += tensors[t].count;
-    ahead += fetched_;
+    // From `begin` to what is fetched.
+    int64_t ahead = starts_[fetched_tensor_] + fetched_ - starts_[tensor] - begin;
     const int64_t wanted = std::max(kRun, kFetchedAhead / static_cast<int64_t>(inputs()));
     while (ahead < wanted && fetched_tensor_ < tensors.size()) {
       const PlannedTensor& next = tensors[fetched_tensor_];
@@ -516,6 +518,7 @@ class Stream {
   CheckpointWriter& writer_;
   Rng root_;
   Progress progress_;
+  std::vector<int64_t> starts_ = {0};  // elements before each tensor of the plan
   std::mutex fetching_;
   size_t fetched_tensor_ = 0;  // all before element fetched_ of this one was asked for
   int64_t fetched_ = 0;
