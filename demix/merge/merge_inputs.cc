@@ -351,17 +351,6 @@ std::optional<int64_t> vocabulary_size(const ModelFolder& model) {
   return std::nullopt;
 }
 
-// Of a repository that was cloned without its large files.
-void refuse_lfs_pointers(const fs::path& folder) {
-  constexpr uintmax_t kMostPointerBytes = 1000;
-  for (const fs::directory_entry& file : fs::directory_iterator(folder))
-    if (file.path().extension() == ".safetensors" && file.is_regular_file() &&
-        file.file_size() < kMostPointerBytes &&
-        read_file(file.path()).starts_with("version https://git-lfs"))
-      throw Error("{}: is a pointer of Git LFS, not the weights; fetch them with 'git lfs pull'",
-                  file.path().string());
-}
-
 }  // namespace
 
 ModelFolder ModelFolder::open(std::string label, const fs::path& folder) {
@@ -370,7 +359,6 @@ ModelFolder ModelFolder::open(std::string label, const fs::path& folder) {
         "{}: {} is no folder; expected a Hugging Face model folder", label, folder.string());
   ModelFolder model;
   try {
-    refuse_lfs_pointers(folder);
     model.checkpoint = Checkpoint::open(folder);
     const fs::path config = folder / "config.json";
     if (fs::exists(config)) {

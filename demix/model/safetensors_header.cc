@@ -14,6 +14,9 @@ using nlohmann::json;
 constexpr std::string_view kMetadata = "__metadata__";
 // torch has as many at most; a list of a million sizes would only cost memory.
 constexpr size_t kMaxRank = 64;
+// How the file begins that stands for weights in a repository that was cloned without them.
+constexpr std::string_view kLfsPointer = "version ";
+static_assert(kLfsPointer.size() == kHeaderLengthBytes);
 
 // Receives the header's JSON piece by piece. Nothing but the three levels that the format has is
 // accepted, so that neither deep nor long values are ever stored.
@@ -295,6 +298,9 @@ uint64_t parse_header_length(std::span<const unsigned char> first_bytes,
   uint64_t header_bytes = 0;
   for (size_t i = 0; i < kHeaderLengthBytes; ++i)
     header_bytes |= uint64_t{first_bytes[i]} << (8 * i);
+  if (std::equal(kLfsPointer.begin(), kLfsPointer.end(), first_bytes.begin()))
+    throw Error("{}: is a pointer of Git LFS, not the weights; fetch them with 'git lfs pull'",
+                file);
   if (header_bytes > kMaxHeaderBytes)
     throw Error(
         "{}: the header claims {} bytes, the most allowed are {}; this is no safetensors file",

@@ -84,6 +84,11 @@ class Loop {
                                  config_.evaluate.dtype);
     result_.versions = {{"demix", DEMIX_VERSION}, {"libtorch", TORCH_VERSION}};
     result_.proxies = resolve_proxies(config_.proxies, sheet_.metrics(), tasks_);
+    if (config_.search.budget.items && kind() == ProxyKind::kEnsemble)
+      throw Error(
+          "search.budget.items: counts the items that merged proxies answer, and proxies are "
+          "ensembles here, which answer none; give search.budget.proxies or seconds, or set "
+          "proxies: merged");
   }
 
   void corpus();
