@@ -62,8 +62,7 @@ int64_t gold_of(const Json& target,
     if (are_digits(text))
       throw Error(
           "{}: expected the right answer as a number from 0 to {} ({}), found '{}', which is text "
-          "in "
-          "the row; a template reads it as a number: {{{{FIELD}}}} instead of FIELD",
+          "in the row; a template reads it as a number: {{{{FIELD}}}} instead of FIELD",
           place,
           choices.size() - 1,
           where,
