@@ -327,8 +327,10 @@ void check_vocabularies(const ModelFolder& reference,
     // Chat models rename reserved tokens; the rows are few, and the user may know.
     const Vocabulary all = all_of(a);
     auto found = conflicts(all, all_of(b));
+    std::set<int64_t> taken;
+    for (const auto& [token, id] : all) taken.insert(id);
     for (const auto& [token, id] : b.added)
-      if (!all.contains(token))
+      if (!all.contains(token) && !taken.contains(id))
         found.push_back(fmt::format("'{}' ({}) is new", printable(token, 40), id));
     std::sort(found.begin(), found.end());
     if (!found.empty())

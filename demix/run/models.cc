@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <thread>
 
 #include "demix/core/error.h"
@@ -56,6 +57,15 @@ Architecture configured_architecture(const ModelConfig& model, int32_t vocabular
   architecture.qkv_bias = architecture.family == Family::kQwen2;
   architecture.qk_norm = architecture.family == Family::kQwen3;
   return architecture;
+}
+
+// So that neither our trainer nor another takes them for those of a finished training.
+void set_aside_weights(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& file : std::filesystem::directory_iterator(folder))
+    if (file.path().extension() == ".safetensors") files.push_back(file.path());
+  for (const std::filesystem::path& file : files)
+    std::filesystem::rename(file, file.string() + ".damaged");
 }
 
 // File systems of several machines may show a new file late.
@@ -290,6 +300,7 @@ std::optional<ModelFacts> Models::model_in(const std::filesystem::path& run,
   }();
   if (!damage.empty()) {
     warn(fmt::format("{} {}: {} is trained anew.", facts.folder.string(), damage, request.name));
+    if (facts.trained_by.empty() && run == workspace_.folder()) set_aside_weights(facts.folder);
     return std::nullopt;
   }
   facts.name = request.name;
@@ -310,14 +321,15 @@ std::vector<ModelFacts> Models::train(const std::vector<ModelRequest>& requests,
 
   std::vector<ModelFacts> models(requests.size());
   std::vector<std::string> keys(requests.size());
-  std::vector<size_t> missing;
+  std::vector<size_t> missing;  // of the same models one each
+  std::set<std::string> queued;
   for (size_t i = 0; i < requests.size(); ++i) {
     keys[i] = key_of(requests[i], initial_hash);
     auto known = known_model(keys[i], requests[i]);
     if (!known) known = model_of_other_run(keys[i], requests[i]);
     if (known)
       models[i] = *known;
-    else
+    else if (queued.insert(keys[i]).second)
       missing.push_back(i);
   }
   if (missing.empty()) return models;
@@ -351,8 +363,11 @@ std::vector<ModelFacts> Models::train(const std::vector<ModelRequest>& requests,
   // All others wait for the base.
   do_all(
       from_base ? workspace_.coordinator() : nullptr, units, workers, [&](size_t) { clock.lap(); });
-  for (const size_t i : missing) {
+  for (size_t i = 0; i < requests.size(); ++i) {
+    if (!models[i].name.empty()) continue;
     models[i] = workspace_.journal().find("model", keys[i])->get<ModelFacts>();
+    models[i].name = requests[i].name;
+    models[i].data_shares = requests[i].data_shares;
     wait_for(models[i].folder / "config.json");
   }
   return models;

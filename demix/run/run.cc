@@ -767,7 +767,8 @@ RunResult Loop::report(Stage stage, const std::string& unfinished) {
   Journal& journal = workspace_.journal();
   const auto reached = journal.find(kReached, "");
   if (reached && reached->get<int>() > static_cast<int>(stage) &&
-      std::filesystem::exists(workspace_.folder() / "result.json")) {
+      std::filesystem::exists(workspace_.folder() / "result.json") &&
+      std::filesystem::exists(workspace_.folder() / "details.json")) {
     say("the run is further than that: its result stays as it is");
     return read_result(workspace_.folder());
   }

@@ -25,6 +25,7 @@ struct Adopted {
 struct Known {
   ProxySetup setup;  // this run's
   std::vector<Adopted> proxies;
+  std::string warning;  // why there are none
 };
 
 void to_json(Json& json, const Adopted& proxy) {
@@ -37,12 +38,13 @@ void from_json(const Json& json, Adopted& proxy) {
 }
 
 void to_json(Json& json, const Known& known) {
-  json = {{"setup", known.setup}, {"proxies", known.proxies}};
+  json = {{"setup", known.setup}, {"proxies", known.proxies}, {"warning", known.warning}};
 }
 
 void from_json(const Json& json, Known& known) {
   json.at("setup").get_to(known.setup);
   json.at("proxies").get_to(known.proxies);
+  json.at("warning").get_to(known.warning);
 }
 
 fs::path journal_in(const fs::path& folder) {
@@ -68,8 +70,9 @@ class OtherRun {
         setup_(proxies.setup(kind)),
         metrics_(metrics) {}
 
-  std::vector<Adopted> adopt() {
-    std::vector<Adopted> adopted;
+  Known adopt() {
+    Known taken{setup_, {}, ""};
+    std::vector<Adopted>& adopted = taken.proxies;
     const auto consider = [&](const std::optional<ProxySetup>& theirs, const Adopted& proxy) {
       ++count_;
       if (auto placed = adopt(theirs, proxy)) adopted.push_back(std::move(*placed));
@@ -86,16 +89,18 @@ class OtherRun {
       for (const Adopted& proxy : known.proxies) consider(known.setup, proxy);
     }
     if (count_ == 0) {
-      warn(fmt::format("{} (search.warm_start) has scored no proxy yet that could be used here.",
-                       folder_.string()));
-      return adopted;
+      taken.warning =
+          fmt::format("{} (search.warm_start) has scored no proxy yet that could be used here.",
+                      folder_.string());
+      return taken;
     }
     if (adopted.empty()) {
-      warn(fmt::format("None of the {} proxies in {} (search.warm_start) can be used here: {}.",
-                       count_,
-                       folder_.string(),
-                       reasons()));
-      return adopted;
+      taken.warning =
+          fmt::format("None of the {} proxies in {} (search.warm_start) can be used here: {}.",
+                      count_,
+                      folder_.string(),
+                      reasons());
+      return taken;
     }
     const std::string left_out = reasons();
     say(fmt::format("search: {} of {} proxies came from {}{}",
@@ -103,7 +108,7 @@ class OtherRun {
                     count_,
                     folder_.string(),
                     left_out.empty() ? "" : "; left out: " + left_out));
-    return adopted;
+    return taken;
   }
 
  private:
@@ -185,8 +190,11 @@ class OtherRun {
 void check_warm_start(Workspace& workspace) {
   std::set<std::string> read;
   for (const JournalEntry& entry : workspace.journal().all(kKnown)) read.insert(entry.name);
-  for (const fs::path& folder : workspace.config().search.warm_start)
+  for (const fs::path& folder : workspace.config().search.warm_start) {
+    if (fs::weakly_canonical(folder) == fs::weakly_canonical(workspace.folder()))
+      throw Error("search.warm_start: {} is this run's own folder", folder.string());
     if (!read.contains(folder.string())) journal_in(folder);
+  }
 }
 
 void check_warm_start(const fs::path& folder) { journal_in(folder); }
@@ -199,17 +207,16 @@ std::vector<KnownProxy> warm_start(Workspace& workspace,
   std::vector<KnownProxy> known;
   std::set<std::vector<double>> seen;
   for (const fs::path& folder : config.warm_start) {
-    if (fs::weakly_canonical(folder) == fs::weakly_canonical(workspace.folder()))
-      throw Error("search.warm_start: {} is this run's own folder", folder.string());
     const std::string key =
         Hasher().field(folder.string()).field(Json(proxies.setup(kind)).dump()).hex();
     Known taken;
     if (const auto kept = workspace.journal().find(kKnown, key)) {
       kept->get_to(taken);
     } else {
-      taken = {proxies.setup(kind), OtherRun(folder, proxies, kind, metrics).adopt()};
+      taken = OtherRun(folder, proxies, kind, metrics).adopt();
       workspace.journal().put(kKnown, key, folder.string(), taken);
     }
+    if (!taken.warning.empty()) warn(taken.warning);
     for (Adopted& proxy : taken.proxies) {
       if (!seen.insert(proxy.merge_weights).second) continue;
       auto measured = measurements_of(proxy.scores, metrics, "a proxy of " + folder.string());

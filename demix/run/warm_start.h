@@ -16,14 +16,14 @@ namespace demix {
 // are gone must have had weight 0, and the method must be a sum of models. The mixtures of
 // references are left out. How many come is said on standard error and recorded, with their scores,
 // in this run's journal, which a resumed run reads instead. Call after Proxies::load_components.
-// Throws Error where a folder holds no journal, or no proxy that can be used, with the reasons.
+// Throws Error where a folder holds no journal; where no proxy can be used, a warning says why.
 std::vector<KnownProxy> warm_start(Workspace& workspace,
                                    const Proxies& proxies,
                                    ProxyKind kind,
                                    const std::vector<ScoredMetric>& metrics);
 
-// Throws Error where a folder of config.search.warm_start holds no journal and this run has not
-// read it before.
+// Throws Error where a folder of config.search.warm_start is the run's own, or holds no journal and
+// this run has not read it before.
 void check_warm_start(Workspace& workspace);
 // The same of one folder, for a run that has read none.
 void check_warm_start(const std::filesystem::path& folder);

@@ -9,14 +9,22 @@
 namespace demix {
 namespace {
 
-// Weights below `least` are of climbs that slid to an edge: zero, where the constraints allow.
+bool keeps_floors(const Goal& goal, std::span<const double> mixture) {
+  Points here(mixture.size());
+  here.add(mixture);
+  return std::isfinite(goal.values(here)[0]);
+}
+
+// Weights below `least` are of climbs that slid to an edge: zero, where constraints and floors
+// allow.
 std::vector<double> without_crumbs(std::vector<double> weights,
                                    double least,
-                                   const FeasibleSet& feasible) {
+                                   const FeasibleSet& feasible,
+                                   const Goal& goal) {
   std::vector<bool> zero;
   for (double weight : weights) zero.push_back(weight < least);
   const auto rounded = feasible.project(weights, zero);
-  return rounded ? *rounded : weights;
+  return rounded && keeps_floors(goal, *rounded) ? *rounded : weights;
 }
 
 std::span<const size_t> first(std::span<const size_t> ranking, int64_t count) {
@@ -53,9 +61,10 @@ Decision predicted_optimum(const SearchConfig& config,
       found.agreed,
       found.starts,
       found.smooth ? "" : ", small moves followed what has no gradients");
-  return {without_crumbs(found.merge_weights, config.sampler.min_weight, feasible),
-          std::move(words),
-          std::move(starts)};
+  return {
+      without_crumbs(found.merge_weights, config.sampler.min_weight, feasible, surrogates.goal()),
+      std::move(words),
+      std::move(starts)};
 }
 
 Decision average_decision(const SearchConfig& config,
@@ -82,10 +91,7 @@ std::optional<Decision> stay_if_flat(const SearchConfig& config,
                                      std::span<const size_t> ranking) {
   if (!is_flat(surrogates.terms(), candidates)) return std::nullopt;
   const auto member = feasible.project(surrogates.base());
-  if (!member) return std::nullopt;
-  Points here(candidates.columns());
-  here.add(*member);
-  if (!std::isfinite(surrogates.goal().values(here)[0])) return std::nullopt;
+  if (!member || !keeps_floors(surrogates.goal(), *member)) return std::nullopt;
   const std::string base =
       config.current.empty() ? "merge weights by token counts" : "search.current";
   return Decision{*member,

@@ -259,6 +259,10 @@ class Search {
     const double deviation = goals.size() < 2 ? 0 : standard_deviation(goals);
     const bool measures = observations_.size() > problem_.known.size() && pool_.rows() == 0;
     if (!config_.to_optimum() || !measures || !(deviation > 0)) return false;
+    Points here(decision_.merge_weights.size());
+    here.add(decision_.merge_weights);
+    if (distinct_rows(here, config_.sampler.duplicate_l1, &observations_.mixtures()).empty())
+      return false;  // nothing new
     const Mixture decided{result_.components, decision_.merge_weights};
     const auto measured = evaluate({&decided, 1});
     if (measured.size() != 1)
@@ -267,8 +271,6 @@ class Search {
         objective_.oriented(measured[0], "the proxy of what was decided")));
     if (goal >= *std::max_element(goals.begin(), goals.end()) - kFarBehind * deviation)
       return false;
-    Points here(decision_.merge_weights.size());
-    here.add(decision_.merge_weights);
     add(round, decided, measured[0], 0, surrogates_.predict(here));
     return true;
   }
@@ -350,7 +352,8 @@ class Search {
         acquisition_candidates(config_, prior_, feasible_, decision_.merge_weights, rng));
     std::vector<double> random;
     for (const size_t i : ranking_) random.push_back(values[i]);
-    const double least_known = standard_deviation(random);
+    const double least_known =
+        std::hypot(deviation, random.size() > 1 ? standard_deviation(random) : 0);
     double most = 0;
     for (const auto& forecast : around) {
       if (!std::isfinite(forecast.mean)) continue;

@@ -57,8 +57,9 @@ std::optional<TrainResult> finished_result(const TrainJob& job) {
         load_weights(job.folder, job.architecture, at::kFloat, at::Device(at::kCPU));
     if (weights_hash(job.architecture, weights) == result.weights_hash) return result;
   } catch (const std::exception& error) {
-    warn(fmt::format("{} is no training result, so the model is trained again: {}.",
+    warn(fmt::format("{} cannot be taken up, so that {} is trained again: {}.",
                      path.string(),
+                     job.name,
                      error.what()));
   }
   return std::nullopt;
