@@ -5,8 +5,9 @@
 //     build/release/bench_claims MIXTURES.csv,SCORES.csv [--seeds 20] [--noise 0.1]
 //
 // The truth is a smooth landscape for each seed (landscape.h), or LightGBM fitted to a swarm of
-// losses. Two claims, of a run's own search with its defaults (but for the number of proxies, 20,000
-// candidates and no cap by the prior), and of `demix fit` on random runs; scores have noise of
+// losses. Two claims, of a run's own search with its defaults (but for the number of proxies,
+// 20,000 candidates and no cap by the prior), and of `demix fit` on random runs; scores have noise
+// of
 // --noise standard deviations of the true scores of random mixtures:
 //
 // 1. Tolerance: at the ends of each weight's range, as far as no constraint sets them, the goal has

@@ -59,9 +59,9 @@ class Models {
   // Trains or imports the base; call before any other model.
   const ModelFacts& base();
   const ModelFacts& base_facts() const { return base_; }
-  // The models asked for, in that order; those in the journal whose weights are still there are taken
-  // from it, or from that of a run which this one starts from (search.warm_start), the others are
-  // trained, several at a time.
+  // The models asked for, in that order; those in the journal whose weights are still there are
+  // taken from it, or from that of a run which this one starts from (search.warm_start), the others
+  // are trained, several at a time.
   std::vector<ModelFacts> train(const std::vector<ModelRequest>& requests,
                                 const std::string& label);
   // Whether train() would take it from the journal. After base().
