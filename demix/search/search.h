@@ -77,8 +77,8 @@ struct SearchConfig {
   double item_share = 1;
   // Used by a run: folders of other runs. Their models are taken where they would be trained to the
   // same weights here (same base, datasets with a share, budget, settings, seed), and their proxies
-  // become observations where merge method, components (by content) and scoring are the same. Read
-  // once; a resumed run keeps what it got.
+  // become observations where merge method, components (by content) and scoring are the same.
+  // Proxies are read once: a resumed run keeps what it got.
   std::vector<std::filesystem::path> warm_start;
   int front = 12;  // mixtures of the Pareto front over domains; 0: none
   BudgetConfig budget;
