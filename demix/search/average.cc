@@ -22,12 +22,7 @@ Average average_of_best(const Goal& goal,
   // Convex, so the mean of members is a member.
   DEMIX_CHECK(feasible.violation(mean) <= 2 * FeasibleSet::kTolerance);
 
-  const auto keeps_floors = [&](std::span<const double> mixture) {
-    Points here(mixture.size());
-    here.add(mixture);
-    return std::isfinite(goal.values(here)[0]);
-  };
-  if (keeps_floors(mean)) return {std::move(mean), ""};
+  if (std::isfinite(goal_at(goal, mean))) return {std::move(mean), ""};
 
   Points here(mean.size());
   here.add(mean);
@@ -40,7 +35,7 @@ Average average_of_best(const Goal& goal,
     const double way = static_cast<double>(steps) / kSteps;
     std::vector<double> between(mean.size());
     for (size_t k = 0; k < mean.size(); ++k) between[k] = (1 - way) * mean[k] + way * target[k];
-    if (!keeps_floors(between)) continue;
+    if (!std::isfinite(goal_at(goal, between))) continue;
     moved = std::move(between);
     break;
   }

@@ -9,12 +9,6 @@
 namespace demix {
 namespace {
 
-bool keeps_floors(const Goal& goal, std::span<const double> mixture) {
-  Points here(mixture.size());
-  here.add(mixture);
-  return std::isfinite(goal.values(here)[0]);
-}
-
 // Weights below `least` are of climbs that slid to an edge: zero, where constraints and floors
 // allow.
 std::vector<double> without_crumbs(std::vector<double> weights,
@@ -24,7 +18,7 @@ std::vector<double> without_crumbs(std::vector<double> weights,
   std::vector<bool> zero;
   for (double weight : weights) zero.push_back(weight < least);
   const auto rounded = feasible.project(weights, zero);
-  return rounded && keeps_floors(goal, *rounded) ? *rounded : weights;
+  return rounded && std::isfinite(goal_at(goal, *rounded)) ? *rounded : weights;
 }
 
 std::span<const size_t> first(std::span<const size_t> ranking, int64_t count) {
@@ -91,7 +85,7 @@ std::optional<Decision> stay_if_flat(const SearchConfig& config,
                                      std::span<const size_t> ranking) {
   if (!is_flat(surrogates.terms(), candidates)) return std::nullopt;
   const auto member = feasible.project(surrogates.base());
-  if (!member || !keeps_floors(surrogates.goal(), *member)) return std::nullopt;
+  if (!member || !std::isfinite(goal_at(surrogates.goal(), *member))) return std::nullopt;
   const std::string base =
       config.current.empty() ? "merge weights by token counts" : "search.current";
   return Decision{*member,

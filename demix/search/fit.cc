@@ -535,12 +535,6 @@ class SwarmFit {
     result_.by_moves = optimum.by_moves;
   }
 
-  double goal_at(const Goal& goal, std::span<const double> mixture) const {
-    Points one(mixture.size());
-    one.add(mixture);
-    return goal.values(one)[0];
-  }
-
   // Where no mixture is better than another, an optimum would be an arbitrary one.
   bool take_prior_if_flat(const Goal& goal, const FeasibleSet& feasible, const Points& candidates) {
     if (!knows_no_difference(candidates)) return false;

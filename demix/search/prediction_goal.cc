@@ -66,6 +66,12 @@ std::pair<double, double> RankScale::at(double score) const {
 
 double floor_below(double score, double most_lost) { return score - most_lost * std::abs(score); }
 
+double goal_at(const Goal& goal, std::span<const double> mixture) {
+  Points here(mixture.size());
+  here.add(mixture);
+  return goal.values(here)[0];
+}
+
 bool is_one_mixture(const Points& mixtures) {
   for (size_t i = 1; i < mixtures.rows(); ++i)
     if (l1_distance(mixtures.row(0), mixtures.row(i)) > 1e-6) return false;

@@ -64,6 +64,9 @@ BrokenFloor nearest_broken_floor(std::span<const GoalTerm> terms, const Points& 
 // What to throw where none of these mixtures, which meet the constraints, keeps all floors.
 Error no_mixture_keeps_floors(std::span<const GoalTerm> terms, const Points& mixtures);
 
+// At one mixture: -infinity where it breaks a floor.
+double goal_at(const Goal& goal, std::span<const double> mixture);
+
 // Of the goal at each row, by the predictors' uncertainties, taken as independent.
 struct GoalForecast {
   double mean = 0, uncertainty = 0;
