@@ -51,13 +51,13 @@ TEST(Page, ShowsPredictedBesideMeasuredTolerancesAndTheFront) {
                            "flattened",
                            "How far each share can move",
                            "Trade-offs between domains",
-                           "of the other half, which had no part in the choice",
+                           "that had no part in the choice, 20.0 % of all",
                            "One more proxy is expected to gain 0.031"})
     EXPECT_NE(page.find(part), std::string::npos) << part;
-  result.search_end.halves = false;
+  result.search_end.select_share = 1;
   result.front.clear();
   page = render_page(result);
-  EXPECT_EQ(page.find("of the other half"), std::string::npos);
+  EXPECT_EQ(page.find("no part in the choice"), std::string::npos);
   EXPECT_EQ(page.find("Trade-offs"), std::string::npos);
 }
 

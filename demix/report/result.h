@@ -197,7 +197,7 @@ struct SearchEnd {
   // What one more proxy is expected to gain, in standard deviations of the goal over the proxies.
   double next_gain = kUnknown;
   double objective_error = kUnknown;  // standard error of a measurement of the objective
-  bool halves = false;  // it selected on one half of the items; gains are of the other
+  double select_share = 1;  // of the items that it selected by; below 1 gains are of the others
 };
 
 // A model that was trained or imported: what it consumed and where that led.

@@ -167,7 +167,7 @@ Json search_end_to_json(const SearchEnd& end) {
           {"stopped", end.stopped},
           {"next_gain", number(end.next_gain)},
           {"objective_stderr", number(end.objective_error)},
-          {"selected_on_half", end.halves}};
+          {"select_share", end.select_share}};
 }
 
 Json seconds_to_json(const Cost& cost) {
@@ -390,7 +390,7 @@ void read_outcome(const Json& json, RunResult& result) {
                        read<std::string>(end, "stopped"),
                        read_number(end, "next_gain"),
                        read_number(end, "objective_stderr"),
-                       read(end, "selected_on_half", false)};
+                       read(end, "select_share", 1.0)};
   const Json& cost = member(json, "cost");
   result.cost.tokens_trained = read<int64_t>(cost, "tokens_trained");
   result.cost.proxies = read<int64_t>(cost, "proxies");

@@ -194,7 +194,7 @@ inline RunResult sample_result(const SampleShape& shape = {}) {
                   "all rounds are done",
                   0.031,
                   0.012,
-                  true};
+                  0.8};
   r.mixture = r.found.mixture;
   r.merge_weights = r.found.merge_weights;
   r.predicted = r.found.proxy.tasks;

@@ -38,6 +38,7 @@ std::string range(const ShareTolerance& t) {
 Html verified_table(const RunResult& r) {
   const MixtureFacts& found = r.searched.name.empty() ? r.found : r.searched;
   if (found.predicted.domains.empty() || r.domains.empty()) return {};
+  const bool split = r.search_end.select_share < 1;
   Html groups, head, rows;
   for (const DomainFacts& d : r.domains) {
     groups += html(R"(<th scope="colgroup" colspan="3">{}</th>)", d.name);
@@ -52,8 +53,10 @@ Html verified_table(const RunResult& r) {
       R"(<h3>Predicted and measured</h3><p class="lead">The proxy of each mixture was scored{}. )"
       R"(Half-widths are 95 %; those of predictions are of one measurement. Gains of the found )"
       R"(mixture are of its proxy, paired on the same items{}.</p>{})",
-      r.search_end.halves ? ", here on the half of the items that the search selected by" : "",
-      r.search_end.halves ? " of the other half, which had no part in the choice" : "",
+      split ? ", here on the items that the search selected by" : "",
+      split ? fmt::format(" that had no part in the choice, {} of all",
+                          show_percent(1 - r.search_end.select_share))
+            : "",
       scrollable(html(
           R"(<table class="compact"><thead><tr><th></th>{}</tr><tr><th scope="col">Mixture</th>{}</tr></thead>)"
           R"(<tbody>{}</tbody></table>)",

@@ -428,7 +428,7 @@ Plan make_plan(const RunConfig& config) {
                          (merged ? baselines + random_references : config.validate.references);
   // On the items that the search selects by.
   const int64_t searched = merged ? config.search.total_proxies() + baselines : datasets;
-  const double share = config.search.selected_share();
+  const double share = config.search.searched_share();
   add_scoring("search",
               on_all + searched,
               static_cast<double>(on_all) + share * static_cast<double>(searched));

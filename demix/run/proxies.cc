@@ -48,7 +48,9 @@ Proxies::Proxies(Workspace& workspace,
                  std::vector<Task> tasks,
                  const Tokenizer& tokenizer,
                  const std::string& command_log)
-    : workspace_(workspace), halves_(tasks), command_log_(workspace.folder() / command_log) {
+    : workspace_(workspace),
+      split_(tasks, workspace.config().search.select_share),
+      command_log_(workspace.folder() / command_log) {
   const RunConfig& config = workspace.config();
   const auto metrics = metrics_of(config.evaluate, tasks, config.dataset_names());
   external_ = {config.evaluate.command, config.evaluate.command_seconds, config.seed, {}};
@@ -70,12 +72,11 @@ Proxies::Proxies(Workspace& workspace,
   if (!config.base.import.empty()) scorer.end_tokens = end_tokens(config.base.import);
   scorer_ = std::make_unique<Scorer>(tasks, held_out, tokenizer, *decoder_, scorer);
   const double share = config.search.item_share;
-  const bool on_half = config.search.select_on_half;
-  if (!on_half && share == 1) return;
-  for (Task& task : tasks) task = halves_.selected(std::move(task), share, on_half);
+  if (config.search.searched_share() == 1) return;
+  for (Task& task : tasks) task = split_.searched(std::move(task), share);
   for (Scorer::HeldOut& text : held_out) {
     const auto documents = static_cast<size_t>(scorer_->documents(text.dataset));
-    for (const size_t i : halves_.selected("held_out/" + text.dataset, documents, share, on_half))
+    for (const size_t i : split_.searched("held_out/" + text.dataset, documents, share))
       text.only.push_back(static_cast<int64_t>(i));
   }
   searcher_ =
@@ -87,7 +88,9 @@ std::string Proxies::evaluation_hash(bool on_selection) const {
   if (external_.command.empty()) return ours;
   Hasher hasher;
   hasher.field(ours).field(external_.command);
-  if (on_selection) hasher.field("on the half that a search selects by");
+  if (on_selection)
+    hasher.field("on the items that a search selects by")
+        .field(workspace_.config().search.select_share);
   for (const auto& [task, metric] : external_.wanted) hasher.field(task).field(metric);
   return hasher.hex();
 }
@@ -206,8 +209,8 @@ Scores Proxies::score(const Weights& weights,
     if (terms && known != external.terms.end() && known->second.contains(metric))
       (*terms)[task][metric] = known->second.at(metric);
   }
-  if (on_selection && config.search.select_on_half)
-    return halves_.scores_of(external.terms, Half::kSelection, std::move(scores));
+  if (on_selection && config.search.splits_items())
+    return split_.scores_of(external.terms, Part::kSelection, std::move(scores));
   return scores;
 }
 

@@ -11,7 +11,7 @@
 
 #include "demix/evaluate/external_evaluator.h"
 #include "demix/evaluate/scorer.h"
-#include "demix/run/halves.h"
+#include "demix/run/item_split.h"
 #include "demix/run/models.h"
 
 namespace demix {
@@ -93,8 +93,8 @@ class Proxies {
   const Scorer& scorer() const { return *scorer_; }
   // Of the items that the search selects by; the same object where these are all.
   const Scorer& searcher() const { return searcher_ ? *searcher_ : *scorer_; }
-  // Which items are in which half.
-  const ItemHalves& halves() const { return halves_; }
+  // Which items the search selects by, and which gains are reported on.
+  const ItemSplit& split() const { return split_; }
   // Of proxies of the search.
   ProxySetup setup(ProxyKind kind) const;
   // Identifies proxies merged by these weights, in this order, and what they are scored on.
@@ -140,7 +140,7 @@ class Proxies {
                  TermsByMetric* terms);
 
   Workspace& workspace_;
-  ItemHalves halves_;
+  ItemSplit split_;
   std::unique_ptr<Decoder> decoder_;
   std::unique_ptr<Scorer> scorer_, searcher_;
   ExternalEvaluation external_;  // with an empty command where there is none

@@ -88,7 +88,7 @@ class Run : public testing::Test {
 
 TEST_F(Run, EndsWithAMixtureItsProofAndTheFilesToHandOver) {
   RunConfig all_items = config();
-  all_items.search.select_on_half = false;  // so that gains are differences of the scores shown
+  all_items.search.select_share = 1;  // so that gains are differences of the scores shown
   const RunResult result = run_stages(all_items, out("a"), Stage::kValidate);
   double sum = 0;
   for (const double share : result.mixture) sum += share;
@@ -261,13 +261,13 @@ TEST_F(Run, ReferencesPlaceFurtherOnesAndTheBestExpectedIsHandedOver) {
 
 TEST_F(Run, WhatIsFoundIsMergedMeasuredAndSetAgainstTheBaselines) {
   RunConfig with_current = config();
-  with_current.evaluate.held_out_tokens = 2000;  // documents for two halves
+  with_current.evaluate.held_out_tokens = 2000;  // documents for two parts
   with_current.validate.references = 0;
   with_current.search.current = {{"letters", 0.8}, {"digits", 0.2}};
   with_current.search.scheme = "adaptive";
   with_current.search.acquisition.candidates = 200;
   const RunResult result = run_stages(with_current, out("a"), Stage::kSearch);
-  EXPECT_TRUE(result.search_end.halves);
+  EXPECT_EQ(result.search_end.select_share, 0.5);
   for (const MixtureFacts* facts :
        {&result.found, &result.uniform, &result.natural, &result.flattened, &result.current}) {
     EXPECT_FALSE(facts->name.empty());

@@ -126,8 +126,8 @@ class OtherRun {
       if (task == theirs.tasks.end()) return refuse("they have no scores of {}", metric.task);
       if (task->second != ours.tasks.at(metric.task))
         return refuse(
-            "their {} has other items, prompts or tokenizer, or another half or share of the items "
-            "(search.select_on_half, search.item_share)",
+            "their {} has other items, prompts or tokenizer, or another share of the items "
+            "(search.select_share, search.item_share)",
             metric.task);
     }
     Adopted placed{{}, proxy.scores};

@@ -58,6 +58,8 @@ void SearchConfig::check() const {
   for (const std::string& name : start) check_sampler(name);
   if (std::count(start.begin(), start.end(), "trust_region") > 0)
     throw Error("start names trust_region, which needs a best mixture to draw around");
+  if (!(select_share > 0 && select_share <= 1))
+    throw Error("select_share is {}, expected above 0 and at most 1", select_share);
   if (!(item_share > 0 && item_share <= 1))
     throw Error("item_share is {}, expected above 0 and at most 1", item_share);
   if (climbs < 1) throw Error("climbs is {}, expected at least 1", climbs);

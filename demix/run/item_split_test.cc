@@ -1,4 +1,4 @@
-#include "demix/run/halves.h"
+#include "demix/run/item_split.h"
 
 #include <gtest/gtest.h>
 
@@ -31,40 +31,40 @@ ItemTerms random_terms(size_t count, uint64_t seed) {
   return terms;
 }
 
-TEST(Halves, ASearchScoresTheSelectionHalfOrAShareThatGrowsInPlace) {
+TEST(ItemSplit, ASearchScoresTheSelectionOrAShareThatGrowsInPlace) {
   const Task task = task_of("a", 400);
-  const ItemHalves halves({task, task_of("few", 5)});
-  std::vector<size_t> selection;
-  for (size_t i = 0; i < 400; ++i) {
-    if (ItemHalves::half_of("a", task.items[i].id) == Half::kSelection) selection.push_back(i);
-  }
-  EXPECT_EQ(halves.selected("a", 400, 1, true), selection);
-  EXPECT_EQ(halves.selected("a", 400, 1, false).size(), 400u);
-  const auto tenth = halves.selected("a", 400, 0.1, true),
-             fifth = halves.selected("a", 400, 0.2, true);
+  const std::vector<Task> tasks = {task, task_of("few", 5)};
+  const ItemSplit half(tasks, 0.5), most(tasks, 0.8), whole(tasks, 1);
+  const auto selection = half.searched("a", 400, 1), larger = most.searched("a", 400, 1);
+  EXPECT_NEAR(static_cast<double>(selection.size()), 200, 2.5 * 10);
+  EXPECT_NEAR(static_cast<double>(larger.size()), 320, 2.5 * 8);
+  EXPECT_TRUE(std::includes(larger.begin(), larger.end(), selection.begin(), selection.end()));
+  EXPECT_EQ(whole.searched("a", 400, 1).size(), 400u);
+  const auto tenth = half.searched("a", 400, 0.1), fifth = half.searched("a", 400, 0.2);
   EXPECT_EQ(tenth.size(), 40u);
   EXPECT_EQ(fifth.size(), 80u);
   EXPECT_TRUE(std::includes(fifth.begin(), fifth.end(), tenth.begin(), tenth.end()));
   EXPECT_TRUE(std::includes(selection.begin(), selection.end(), fifth.begin(), fifth.end()));
-  EXPECT_EQ(halves.selected("a", 400, 0.001, true).size(), 2 * ItemHalves::kFewestInHalf);
-  EXPECT_EQ(halves.selected("few", 5, 0.1, true).size(), 5u);
-  EXPECT_EQ(halves.selected("held_out/x", 60, 0.2, true).size(), 12u);
+  EXPECT_EQ(most.searched("a", 400, 0.2), fifth) << "the same ones whatever is kept apart";
+  EXPECT_EQ(half.searched("a", 400, 0.001).size(), 2 * ItemSplit::kFewestInPart);
+  EXPECT_EQ(half.searched("few", 5, 0.1).size(), 5u);
+  EXPECT_EQ(half.searched("held_out/x", 60, 0.2).size(), 12u);
 
-  Task whole = task;
-  whole.hash = "all";
-  EXPECT_EQ(halves.selected(whole, 1, false).hash, "all");
-  const Task part = halves.selected(whole, 0.1, true);
+  Task all = task;
+  all.hash = "all";
+  EXPECT_EQ(whole.searched(all, 1).hash, "all");
+  const Task part = half.searched(all, 0.1);
   ASSERT_EQ(part.items.size(), 40u);
   EXPECT_EQ(part.items[3].id, task.items[tenth[3]].id);
   EXPECT_NE(part.hash, "all");
-  EXPECT_NE(part.hash, halves.selected(whole, 0.2, true).hash);
+  EXPECT_NE(part.hash, half.searched(all, 0.2).hash);
 }
 
-TEST(Halves, EachMemberOfAGroupKeepsAnItem) {
+TEST(ItemSplit, EachMemberOfAGroupKeepsAnItem) {
   Task group = task_of("group", 100);
   group.members = {{"one", 1}, {"large", 90}, {"small", 9}};
-  const ItemHalves halves({group});
-  const Task part = halves.selected(group, 0.1, true);
+  const ItemSplit split({group}, 0.5);
+  const Task part = split.searched(group, 0.1);
   ASSERT_EQ(part.members.size(), 3u);
   int64_t items = 0;
   for (const Task::Member& member : part.members) {
@@ -75,13 +75,13 @@ TEST(Halves, EachMemberOfAGroupKeepsAnItem) {
   EXPECT_EQ(part.members[0].items, 1);
 }
 
-TEST(Halves, TheTwoAreDisjointAndMakeTheWhole) {
-  const ItemHalves halves({task_of("a", 400)});
+TEST(ItemSplit, TheTwoAreDisjointAndMakeTheWhole) {
+  const ItemSplit split({task_of("a", 400)}, 0.5);
   TermsByMetric all;
   all["a"]["bpb"] = random_terms(400, 1);
   all["held_out/x"]["bpb"] = random_terms(60, 2);
-  const auto one = halves.terms_of(all, Half::kSelection),
-             other = halves.terms_of(all, Half::kReport);
+  const auto one = split.terms_of(all, Part::kSelection),
+             other = split.terms_of(all, Part::kReport);
   for (const char* task : {"a", "held_out/x"}) {
     const ItemTerms &a = one.at(task).at("bpb"), &b = other.at(task).at("bpb"),
                     &whole = all.at(task).at("bpb");
@@ -95,19 +95,19 @@ TEST(Halves, TheTwoAreDisjointAndMakeTheWhole) {
     EXPECT_NEAR(sum(a.x) + sum(b.x), sum(whole.x), 1e-9);
     EXPECT_NEAR(sum(a.y) + sum(b.y), sum(whole.y), 1e-9);
   }
-  EXPECT_NEAR(halves.scores_of(all, Half::kReport).tasks.at("a").at("bpb").value,
+  EXPECT_NEAR(split.scores_of(all, Part::kReport).tasks.at("a").at("bpb").value,
               metric_value(other.at("a").at("bpb")).value,
               1e-12);
-  EXPECT_TRUE(halves.undivided(all).empty());
+  EXPECT_TRUE(split.undivided(all).empty());
   Scores whole;
   whole.tasks["generated"]["exact_match"] = {0.5, 0.1, 100};
-  const Scores some = halves.scores_of(all, Half::kReport, whole);
+  const Scores some = split.scores_of(all, Part::kReport, whole);
   EXPECT_EQ(some.tasks.at("generated").at("exact_match").value, 0.5);
   EXPECT_EQ(some.tasks.size(), 3u);
 }
 
-TEST(Halves, AnItemStaysInItsHalfWhateverElseThereIs) {
-  const ItemHalves few({task_of("a", 50)}), many({task_of("b", 9), task_of("a", 80)});
+TEST(ItemSplit, AnItemStaysInItsPartWhateverElseThereIs) {
+  const ItemSplit few({task_of("a", 50)}, 0.5), many({task_of("b", 9), task_of("a", 80)}, 0.5);
   TermsByMetric short_terms, long_terms;
   for (int i = 0; i < 80; ++i) {
     for (TermsByMetric* terms : {&short_terms, &long_terms}) {
@@ -116,25 +116,25 @@ TEST(Halves, AnItemStaysInItsHalfWhateverElseThereIs) {
       (*terms)["a"]["acc"].y.push_back(1);
     }
   }
-  const auto a = few.terms_of(short_terms, Half::kReport).at("a").at("acc").x;
-  const auto b = many.terms_of(long_terms, Half::kReport).at("a").at("acc").x;
+  const auto a = few.terms_of(short_terms, Part::kReport).at("a").at("acc").x;
+  const auto b = many.terms_of(long_terms, Part::kReport).at("a").at("acc").x;
   ASSERT_LT(a.size(), b.size());
   EXPECT_TRUE(std::equal(a.begin(), a.end(), b.begin()));
 }
 
-TEST(Halves, ATaskOfFewItemsIsWholeInBoth) {
-  const ItemHalves halves({task_of("a", 5)});
+TEST(ItemSplit, ATaskOfFewItemsIsWholeInBoth) {
+  const ItemSplit split({task_of("a", 5)}, 0.5);
   TermsByMetric all;
   all["a"]["acc"] = random_terms(5, 1);
-  for (const Half half : {Half::kSelection, Half::kReport})
-    EXPECT_EQ(halves.terms_of(all, half).at("a").at("acc").x, all.at("a").at("acc").x);
-  EXPECT_EQ(halves.undivided(all), (std::vector<std::string>{"a"}));
+  for (const Part part : {Part::kSelection, Part::kReport})
+    EXPECT_EQ(split.terms_of(all, part).at("a").at("acc").x, all.at("a").at("acc").x);
+  EXPECT_EQ(split.undivided(all), (std::vector<std::string>{"a"}));
 }
 
-TEST(Halves, ReportedGainsAreNotThoseOfTheLuckThatWasSelected) {
-  // Forty models without any difference: the best of the selection half gains there, and nothing on
-  // the report half.
-  const ItemHalves halves({task_of("a", 1000)});
+TEST(ItemSplit, ReportedGainsAreNotThoseOfTheLuckThatWasSelected) {
+  // Forty models without any difference: the best of the selection gains there, and nothing on
+  // what is reported.
+  const ItemSplit split({task_of("a", 1000)}, 0.5);
   double selected = 0, reported = 0;
   for (uint64_t trial = 0; trial < 30; ++trial) {
     double best = -1e9, its_report = 0;
@@ -142,10 +142,10 @@ TEST(Halves, ReportedGainsAreNotThoseOfTheLuckThatWasSelected) {
       TermsByMetric terms;
       terms["a"]["acc"] = random_terms(1000, 1 + trial * 100 + model);
       terms["a"]["acc"].y.assign(1000, 1);
-      const double score = halves.scores_of(terms, Half::kSelection).tasks.at("a").at("acc").value;
+      const double score = split.scores_of(terms, Part::kSelection).tasks.at("a").at("acc").value;
       if (score <= best) continue;
       best = score;
-      its_report = halves.scores_of(terms, Half::kReport).tasks.at("a").at("acc").value;
+      its_report = split.scores_of(terms, Part::kReport).tasks.at("a").at("acc").value;
     }
     selected += best / 30;
     reported += its_report / 30;
