@@ -9,13 +9,13 @@
 
 #include "demix/core/error.h"
 #include "demix/core/json_file.h"
+#include "demix/core/score_limit.h"
 #include "demix/core/shell.h"
 
 namespace demix {
 namespace {
 
 constexpr uint64_t kMostBytes = uint64_t{1} << 28;
-constexpr double kLargestScore = 1e100;  // so that squares of scores are finite
 
 std::vector<std::pair<std::string, std::string>> placeholders(const ExternalEvaluation& evaluation,
                                                               const std::string& name,

@@ -7,6 +7,7 @@
 
 #include "demix/core/error.h"
 #include "demix/core/files.h"
+#include "demix/core/score_limit.h"
 #include "demix/search/swarm_columns.h"
 #include "demix/search/swarm_shares.h"
 
@@ -14,8 +15,6 @@ namespace demix {
 namespace {
 
 using Row = SwarmTable::Row;
-
-constexpr double kLargestScore = 1e100;  // so that squares of scores are finite
 
 // The row of each run.
 std::map<std::string, const Row*> rows_by_run(const SwarmTable& table, size_t run_column) {
