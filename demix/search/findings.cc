@@ -11,7 +11,7 @@ namespace {
 
 class Findings {
  public:
-  Findings(const SearchEnd& end, SearchResult& result)
+  Findings(const EndOfSearch& end, SearchResult& result)
       : end_(end), result_(result), here_(end.decision.merge_weights.size()) {
     here_.add(end.decision.merge_weights);
   }
@@ -221,14 +221,14 @@ class Findings {
     return std::find(domains.begin(), domains.end(), metrics[m].domain) - domains.begin();
   }
 
-  const SearchEnd& end_;
+  const EndOfSearch& end_;
   SearchResult& result_;
   Points here_;  // the decision
 };
 
 }  // namespace
 
-void add_findings(const SearchEnd& end, SearchResult& result) {
+void add_findings(const EndOfSearch& end, SearchResult& result) {
   Findings findings(end, result);
   findings.foretell();
   findings.measure_tolerance();

@@ -12,7 +12,7 @@
 namespace demix {
 
 // Where a search ends.
-struct SearchEnd {
+struct EndOfSearch {
   const SearchConfig& config;
   const SearchProblem& problem;
   const FeasibleSet& feasible;
@@ -23,6 +23,6 @@ struct SearchEnd {
 };
 
 // Fills in trials, choice, predictions, goal_error, tolerance and front, and adds warnings.
-void add_findings(const SearchEnd& end, SearchResult& result);
+void add_findings(const EndOfSearch& end, SearchResult& result);
 
 }  // namespace demix

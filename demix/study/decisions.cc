@@ -159,7 +159,7 @@ class Decider {
         study_(context.config().study.decisions),
         tables_(tables) {}
 
-  std::vector<Decision> decisions();
+  std::vector<DecidedMixture> decisions();
 
  private:
   void as_is(const std::string& chooser, const std::vector<double>& shares) {
@@ -182,7 +182,7 @@ class Decider {
   const SearchConfig& search_;
   const StudyDecisions& study_;
   const StudyTables& tables_;
-  std::vector<Decision> decisions_;
+  std::vector<DecidedMixture> decisions_;
 };
 
 void Decider::by_calibration(const std::string& chooser,
@@ -250,7 +250,7 @@ void Decider::by_trained_proxies() {
   by_search("climb", climb, trained);
 }
 
-std::vector<Decision> Decider::decisions() {
+std::vector<DecidedMixture> Decider::decisions() {
   for (const MixtureFacts& facts :
        choose_baselines(composition_, context_.dataset_tokens(), search_.sampler.prior_power, {})) {
     if (facts.name != "flattened") as_is(facts.name, facts.mixture);
@@ -296,9 +296,9 @@ double aggregate_of(const std::vector<Score>& scores,
   return sum / static_cast<double>(scores.size());
 }
 
-std::vector<Decision> decide(StudyContext& context,
-                             Experiment& experiment,
-                             const StudyTables& tables) {
+std::vector<DecidedMixture> decide(StudyContext& context,
+                                   Experiment& experiment,
+                                   const StudyTables& tables) {
   return Decider(context, experiment, tables).decisions();
 }
 

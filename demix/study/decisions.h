@@ -8,7 +8,7 @@
 
 namespace demix {
 
-struct Decision {
+struct DecidedMixture {
   std::string chooser;
   std::vector<double> shares;  // data shares
 };
@@ -33,7 +33,7 @@ double aggregate_of(const std::vector<Score>& scores,
 // tokens among them: "regmix" (one round, LightGBM, average of the best), "climb" (three rounds of
 // it) and "trained_proxies" (those of regmix, with the predictor and the optimum of the run's
 // search).
-std::vector<Decision> decide(StudyContext& context,
+std::vector<DecidedMixture> decide(StudyContext& context,
                              Experiment& experiment,
                              const StudyTables& tables);
 

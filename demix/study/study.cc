@@ -193,9 +193,9 @@ void Study::estimate(const std::string& arm_name, const StudyArm& arm, uint64_t 
 void Study::decide_and_train(const std::string& arm_name, uint64_t seed) {
   const StudySection& study = context_.config().study;
   Experiment experiment(context_, arm_name, study.arms.at(arm_name), seed);
-  const std::vector<Decision> decisions = decide(context_, experiment, tables_);
+  const std::vector<DecidedMixture> decisions = decide(context_, experiment, tables_);
   std::vector<ModelRequest> requests;
-  for (const Decision& decision : decisions) {
+  for (const DecidedMixture& decision : decisions) {
     for (const uint64_t training : study.decisions.seeds) {
       requests.push_back(
           {fmt::format("decisions/{}/{}/{}", experiment.name(), decision.chooser, training),
@@ -208,7 +208,7 @@ void Study::decide_and_train(const std::string& arm_name, uint64_t seed) {
   const auto scores = context_.score_models(trained, "decisions");
   const auto references = trained_scores(tables_);
   for (size_t i = 0; i < trained.size(); ++i) {
-    const Decision& decision = decisions[i / study.decisions.seeds.size()];
+    const DecidedMixture& decision = decisions[i / study.decisions.seeds.size()];
     tables_.decisions.push_back({experiment.name(),
                                  decision.chooser,
                                  *requests[i].seed,
