@@ -83,7 +83,7 @@ class Scorer {
   // The same of each task and held-out text alone: equal hashes under one name are equal scores of
   // equal weights, whatever else is scored beside them.
   const std::map<std::string, std::string>& task_hashes() const;
-  // Items per task, for cost accounting.
+  // Of all tasks together, for cost accounting.
   int64_t items() const;
   // Documents of a dataset's held-out text.
   int64_t documents(const std::string& dataset) const;

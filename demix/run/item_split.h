@@ -34,7 +34,8 @@ class ItemSplit {
   // on, ascending: of the selection those of the lowest places, `share` of all `count` but at least
   // 2 · kFewestInPart, as far as there are as many.
   std::vector<size_t> searched(const std::string& task, size_t count, double share) const;
-  // The task with the items that `searched` names. Of a group each member keeps at least one.
+  // The task with the items that `searched` names. Of a group each member keeps at least one, which
+  // is none of the selection where the member has none of it.
   Task searched(Task task, double share) const;
 
  private:

@@ -157,6 +157,13 @@ const ScoredMetric* beyond_ensembles(const std::vector<ScoredMetric>& metrics,
   return nullptr;
 }
 
+bool reads_held_out(const EvaluateConfig& config, const std::vector<ScoredMetric>& metrics) {
+  return config.command.empty() ||
+         std::any_of(metrics.begin(), metrics.end(), [](const ScoredMetric& scored) {
+           return scored.task.starts_with("held_out/");
+         });
+}
+
 std::string resolve_proxies(const std::string& proxies,
                             const std::vector<ScoredMetric>& metrics,
                             const std::vector<Task>& tasks) {

@@ -30,6 +30,10 @@ std::vector<ScoredMetric> metrics_of(const EvaluateConfig& config,
                                      const std::vector<Task>& tasks,
                                      const std::vector<std::string>& datasets);
 
+// Whether held-out text is scored: where a command takes the place of our scores, only if it
+// counts.
+bool reads_held_out(const EvaluateConfig& config, const std::vector<ScoredMetric>& metrics);
+
 // The first metric that an ensemble of models has no score of: of generated answers, of the
 // likeliest token of answers without choices, and of the configured command. Null where there is
 // none.

@@ -195,6 +195,7 @@ ScoringCost time_scoring(const RunConfig& config,
                          const Architecture& architecture,
                          const Tokenizer& tokenizer,
                          const std::vector<Task>& tasks,
+                         bool with_held_out,
                          const std::filesystem::path& scratch) {
   const at::Device device = resolve_device(config.device);
   const Decoder decoder(architecture, device);
@@ -222,13 +223,14 @@ ScoringCost time_scoring(const RunConfig& config,
     scorer.tokens_per_pass = config.evaluate.tokens_per_pass;
     return Scorer(std::move(first), std::move(held_out), tokenizer, decoder, scorer);
   };
-  const Scorer whole = scorer_of(static_cast<size_t>(-1), config.datasets.size());
+  const Scorer whole =
+      scorer_of(static_cast<size_t>(-1), with_held_out ? config.datasets.size() : 0);
   ScoringCost cost{0, whole.flops(), whole.tokens()};
   if (cost.tokens == 0) return cost;
   // Twice as many items each time until the time suffices to extrapolate, or until everything was
   // timed.
   for (size_t items = 4;; items *= 2) {
-    const Scorer part = scorer_of(items, 1);
+    const Scorer part = scorer_of(items, with_held_out ? 1 : 0);
     const bool everything = part.tokens() >= whole.tokens();
     const auto start = Clock::now();
     part.score(weights, /*live=*/false);
@@ -351,6 +353,7 @@ Plan make_plan(const RunConfig& config) {
   const std::vector<ScoredMetric> metrics =
       metrics_of(config.evaluate, tasks, held_out_datasets(config));
   check_before_work(config, tokenizer, metrics);
+  check_proxies(config, metrics, tasks);
   for (const std::filesystem::path& folder : config.search.warm_start) check_warm_start(folder);
   if (config.validate.scores) scored_references(config.validate, composition_of(config), metrics);
   const Architecture architecture = run_architecture(config, tokenizer.vocabulary_size());
@@ -390,7 +393,12 @@ Plan make_plan(const RunConfig& config) {
   add_training("train base", config.base.import.empty(), config.base.tokens);
   add_training("train components", components, config.components.tokens);
 
-  const ScoringCost scoring = time_scoring(config, architecture, tokenizer, tasks, scratch.path());
+  const ScoringCost scoring = time_scoring(config,
+                                           architecture,
+                                           tokenizer,
+                                           tasks,
+                                           reads_held_out(config.evaluate, metrics),
+                                           scratch.path());
   const AnswersCost answers =
       time_answers(config,
                    architecture,

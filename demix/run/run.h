@@ -1,4 +1,4 @@
-// The whole loop: corpus → base and components → search over merged proxies → references → report.
+// The whole loop: corpus → base and components → search over proxies → references → report.
 //
 // Every stage asks the journal for each piece of its work by content key and does only what is
 // missing, so a run that was killed goes on where it stopped, and nothing about resuming is

@@ -1,5 +1,6 @@
 #include "demix/run/state.h"
 
+#include "demix/run/early_checks.h"
 #include "demix/run/metrics.h"
 
 namespace demix {

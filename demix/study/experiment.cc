@@ -104,7 +104,7 @@ SignRow Experiment::signs() {
       cosine += 2 * components.cosines()[k][l] / static_cast<double>(count * (count - 1));
   }
   row.values["drift"] = drift;
-  row.values["cosine"] = cosine;
+  if (!components.cosines().empty()) row.values["cosine"] = cosine;
 
   // Merges half-way between two components against the mean of their scores, for neighbours in a
   // ring, in units of the spread of the components' scores.

@@ -41,6 +41,13 @@ constexpr const char* kDeciders[] = {"natural",
                                      "regmix",
                                      "climb"};
 
+// Those that begin with the first `taught` references.
+bool begins_with_few(const std::string& chooser) {
+  const bool ours =
+      std::find(std::begin(kDeciders), std::end(kDeciders), chooser) != std::end(kDeciders);
+  return ours && (chooser.starts_with("refined") || chooser.starts_with("calibrated_few"));
+}
+
 // What stands in estimates.csv beside those.
 constexpr const char* kEstimates[] = {"shares", "calibrated_8", "shares_8", "trained_again"};
 
@@ -87,15 +94,12 @@ void StudyDecisions::check() const {
 }
 
 bool StudyDecisions::wants(const std::string& chooser) const {
-  if (choosers.empty())
-    return !chooser.starts_with("refined") && !chooser.starts_with("calibrated_few");
+  if (choosers.empty()) return !begins_with_few(chooser);
   return std::find(choosers.begin(), choosers.end(), chooser) != choosers.end();
 }
 
 bool StudyDecisions::refines() const {
-  return std::any_of(choosers.begin(), choosers.end(), [](const std::string& chooser) {
-    return chooser.starts_with("refined") || chooser.starts_with("calibrated_few");
-  });
+  return std::any_of(choosers.begin(), choosers.end(), begins_with_few);
 }
 
 bool StudyDecisions::learns() const {

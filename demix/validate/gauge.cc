@@ -47,7 +47,7 @@ void warn_of_drifts(const GaugeSigns& signs, double typical, GaugeReading& readi
         kDriftLimit,
         kRemedy));
   }
-  if (signs.drifts.size() < 3) return;
+  if (signs.drifts.size() < 3 || typical == 0) return;
   for (size_t k = 0; k < signs.drifts.size(); ++k) {
     if (signs.drifts[k] < kDriftOutlier * typical) continue;
     reading.warnings.push_back(fmt::format(
