@@ -24,6 +24,7 @@ std::vector<std::pair<std::string, std::string>> placeholders(const ExternalEval
   return {{"model", model},
           {"output", output},
           {"name", name},
+          {"device", evaluation.device},
           {"seed", fmt::format("{}", evaluation.seed)}};
 }
 

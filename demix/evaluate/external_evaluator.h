@@ -6,7 +6,7 @@
 //   [{"task": "my_quiz", "metric": "acc", "value": 0.61, "stderr": 0.02, "n": 500}, …]
 //
 // `stderr` and `n` may be missing or null, where they are not known. `items` may hold what each
-// item adds, whose mean is the value; then `stderr` and `n` follow from it, and halves of the items
+// item adds, whose mean is the value; then `stderr` and `n` follow from it, and parts of the items
 // can be compared.
 #pragma once
 
@@ -32,10 +32,11 @@ struct FirstItems {
 
 struct ExternalEvaluation {
   // For /bin/sh, with placeholders: {model} the model's folder in Hugging Face layout, {output} the
-  // file to write, {name}, {seed}. Values are quoted for the shell; {{ and }} stand for braces.
+  // file to write, {name}, {seed}, {device} of the process that runs it ("cuda:1"). Values are quoted for the shell; {{ and }} stand for braces.
   std::string command;
   double seconds = 3600;  // then it is killed, with all that it started
   uint64_t seed = 1;
+  std::string device = "cpu";
   std::vector<std::pair<std::string, std::string>> wanted;  // task, metric
   std::shared_ptr<FirstItems> first_items = std::make_shared<FirstItems>();
 };

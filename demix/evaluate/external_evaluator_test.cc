@@ -130,6 +130,7 @@ TEST_F(ExternalEvaluator, AllModelsHaveTheSameItems) {
       "{output}; : {model}",
       20,
       7,
+      "cpu",
       {{"quiz", "acc"}}};
   const auto score = [&](const std::string& items) {
     score_externally(evaluation, items, folder_ / "m", folder_ / "scores.json", folder_ / "log");
@@ -141,7 +142,7 @@ TEST_F(ExternalEvaluator, AllModelsHaveTheSameItems) {
 }
 
 TEST(EvaluationCommand, NeedsTheModelAndTheOutput) {
-  check_evaluation_command("run {model} {name} {seed} > {output}");
+  check_evaluation_command("run {model} {name} {seed} {device} > {output}");
   EXPECT_EQ(message_of([] { check_evaluation_command("run {model}"); }),
             "command: expected {output} in: run {model}");
   EXPECT_NE(message_of([] {

@@ -53,17 +53,16 @@ Proxies::Proxies(Workspace& workspace,
       command_log_(workspace.folder() / command_log) {
   const RunConfig& config = workspace.config();
   const auto metrics = metrics_of(config.evaluate, tasks, config.dataset_names());
-  external_ = {config.evaluate.command, config.evaluate.command_seconds, config.seed, {}};
+  external_ = {config.evaluate.command,
+               config.evaluate.command_seconds,
+               config.seed,
+               resolve_device(config.device).str(),
+               {}};
   for (const ScoredMetric& scored : metrics)
     if (scored.external) external_.wanted.emplace_back(scored.task, scored.measure);
-  // Where a command takes the place of our scores, held-out text is scored only if it counts.
-  const bool reads_held_out =
-      external_.command.empty() || std::any_of(metrics.begin(), metrics.end(), [](const auto& m) {
-        return m.task.starts_with("held_out/");
-      });
   decoder_ = std::make_unique<Decoder>(models.architecture(), resolve_device(config.device));
   std::vector<Scorer::HeldOut> held_out;
-  if (reads_held_out) {
+  if (reads_held_out(config.evaluate, metrics)) {
     for (const std::string& name : held_out_datasets(config))
       held_out.push_back({name, datasets.at(name).held_out, config.evaluate.held_out_tokens});
   }
@@ -88,7 +87,7 @@ std::string Proxies::evaluation_hash(bool on_selection) const {
   if (external_.command.empty()) return ours;
   Hasher hasher;
   hasher.field(ours).field(external_.command);
-  if (on_selection)
+  if (on_selection && workspace_.config().search.splits_items())
     hasher.field("on the items that a search selects by")
         .field(workspace_.config().search.select_share);
   for (const auto& [task, metric] : external_.wanted) hasher.field(task).field(metric);
@@ -161,7 +160,7 @@ std::string Proxies::model_key(const ModelFacts& facts) const {
 
 Scores Proxies::score_model(const Models& models, const ModelFacts& facts, TermsByMetric* terms) {
   const auto of_model = [&](TermsByMetric* all, ScoreJournal& items) {
-    return score(scored_weights(models, facts), facts.name, /*on_selection=*/false, all, items);
+    return score(scored_weights(models, facts), facts.name, "", /*on_selection=*/false, all, items);
   };
   return kept_or(of_model, model_key(facts), facts.name, Origin{}, terms);
 }
@@ -188,8 +187,23 @@ void Proxies::share_models(const Models& models,
   do_all(workspace_.coordinator(), units, 1, [&](size_t) { done(); });
 }
 
+std::optional<ExternalScores> Proxies::known_external(const std::string& key) const {
+  if (!is_kept(key, /*with_terms=*/true)) return std::nullopt;
+  const auto scores = workspace_.journal().find("score", key)->at("scores").get<Scores>();
+  const auto terms = workspace_.journal().find("terms", key)->get<TermsByMetric>();
+  ExternalScores known;
+  for (const auto& [task, metric] : external_.wanted) {
+    known.scores.tasks[task][metric] = scores.tasks.at(task).at(metric);
+    const auto of_task = terms.find(task);
+    if (of_task != terms.end() && of_task->second.contains(metric))
+      known.terms[task][metric] = of_task->second.at(metric);
+  }
+  return known;
+}
+
 Scores Proxies::score(const Weights& weights,
                       const std::string& name,
+                      const std::string& whole_key,
                       bool on_selection,
                       TermsByMetric* terms,
                       ScoreJournal& items) const {
@@ -198,11 +212,15 @@ Scores Proxies::score(const Weights& weights,
   if (scorer.tokens() > 0) scores = scorer.score(weights, /*live=*/false, nullptr, terms, &items);
   if (external_.command.empty()) return scores;
   const RunConfig& config = workspace_.config();
-  const at::ScalarType dtype = resolve_dtype(config.evaluate.dtype, "evaluate.dtype");
-  const MemoryFolder folder(weights.flat.numel() * weights.flat.element_size());
-  save_model(folder.path() / "model", decoder_->architecture(), weights, dtype, config.tokenizer);
-  const ExternalScores external = score_externally(
-      external_, name, folder.path() / "model", folder.path() / "scores.json", command_log_);
+  std::optional<ExternalScores> known;
+  if (on_selection) known = known_external(whole_key);
+  const ExternalScores external = known ? std::move(*known) : [&] {
+    const at::ScalarType dtype = resolve_dtype(config.evaluate.dtype, "evaluate.dtype");
+    const MemoryFolder folder(weights.flat.numel() * weights.flat.element_size());
+    save_model(folder.path() / "model", decoder_->architecture(), weights, dtype, config.tokenizer);
+    return score_externally(
+        external_, name, folder.path() / "model", folder.path() / "scores.json", command_log_);
+  }();
   for (const auto& [task, metric] : external_.wanted) {
     scores.tasks[task][metric] = external.scores.tasks.at(task).at(metric);
     const auto known = external.terms.find(task);
@@ -270,7 +288,14 @@ std::vector<Scores> Proxies::score_merges(std::span<const MergeRequest> requests
     const MergeRequest& request = requests[i];
     const auto of_merge = [&](TermsByMetric* all, ScoreJournal& items) {
       if (!merged.contains(i)) merge_from(i);
-      return score(proxies_[merged.at(i)], request.name, request.on_selection, all, items);
+      MergeRequest whole = request;
+      whole.on_selection = false;
+      return score(proxies_[merged.at(i)],
+                   request.name,
+                   proxy_key(ProxyKind::kMerged, whole),
+                   request.on_selection,
+                   all,
+                   items);
     };
     scores.push_back(kept_or(
         of_merge, keys[i], request.name, Origin{ProxyKind::kMerged, &request}, request.terms));

@@ -1,4 +1,4 @@
-// Scores of the run's models and of the proxies merged from its components.
+// Scores of the run's models and of the proxies put together from its components.
 #pragma once
 
 #include <filesystem>
@@ -124,9 +124,13 @@ class Proxies {
     ProxyKind kind = ProxyKind::kMerged;
     const MergeRequest* proxy = nullptr;
   };
-  // By our scorer and the configured command.
+  // What the command gave for the weights that are journaled under this key with their terms.
+  std::optional<ExternalScores> known_external(const std::string& key) const;
+  // By our scorer and the configured command, which is not run again for the items of the selection
+  // where the journal has its scores on all of them, under `whole_key`.
   Scores score(const Weights& weights,
                const std::string& name,
+               const std::string& whole_key,
                bool on_selection,
                TermsByMetric* terms,
                ScoreJournal& items) const;
