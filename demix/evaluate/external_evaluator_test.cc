@@ -16,7 +16,7 @@ namespace {
 class ExternalEvaluator : public testing::Test {
  protected:
   ExternalScores scored(const std::string& command, double seconds = 20) const {
-    return score_externally({command, seconds, 7, {{"quiz", "acc"}}},
+    return score_externally({command, seconds, 7, "cpu", {{"quiz", "acc"}}},
                             "proxy 3",
                             folder_ / "mod el",
                             folder_ / "scores.json",

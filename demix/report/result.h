@@ -100,13 +100,13 @@ struct MixtureFacts {
   std::string name;
   std::vector<double> mixture;        // data shares p, by dataset
   std::vector<double> merge_weights;  // α, by dataset; empty where no α ≥ 0 gives p
-  ModelScores proxy;                  // of the merged model
+  ModelScores proxy;                  // of the merge or ensemble that stands in for it
   ModelScores trained;                // of the model really trained on the mixture
   // What the predictors said before the proxy was measured, with the error of such a measurement,
   // and what it then scored on the same items, which are those that the search selected by.
   ModelScores predicted, measured;
   // What the found mixture scores above this one, paired on the same items, where the search
-  // selects on one half on those of the other: of really trained models where there are any, else
+  // selects by a share of them on the others: of really trained models where there are any, else
   // of the proxies. For the baselines, and for what the search found where it is not handed over.
   ModelScores found_gain;
   // The same of the proxies, also where models were trained.
@@ -141,6 +141,14 @@ struct GaugeFacts {
   std::string verdict;
   std::vector<double> domains;
   bool broken = false;  // merging breaks, or components lie far from the base
+};
+
+// Whether components were trained long enough to rank mixtures (demix/validate/length_gauge.h).
+struct LengthFacts {
+  double value = kUnknown;  // in [-1, 1]
+  std::string verdict;      // empty where it was not asked
+  std::vector<double> domains;
+  double share = kUnknown;  // of their training that the early components had
 };
 
 struct Fidelity {
@@ -178,7 +186,7 @@ struct PredictorFit {
 };
 
 // How far the found mixture's share of a dataset can move, the other merge weights in their ratios,
-// before the predicted objective falls by one standard error of its measurement.
+// before the predicted objective falls by SearchEnd::objective_error.
 struct ShareTolerance {
   double low = kUnknown, high = kUnknown;      // data shares
   bool low_bound = false, high_bound = false;  // a constraint ends the range first
@@ -196,7 +204,8 @@ struct SearchEnd {
   std::string stopped;   // in words: what ended it
   // What one more proxy is expected to gain, in standard deviations of the goal over the proxies.
   double next_gain = kUnknown;
-  double objective_error = kUnknown;  // standard error of a measurement of the objective
+  // Standard deviation of a proxy's objective from its prediction.
+  double objective_error = kUnknown;
   double select_share = 1;  // of the items that it selected by; below 1 gains are of the others
 };
 
@@ -240,6 +249,7 @@ struct RunResult {
 
   Fidelity fidelity;
   GaugeFacts gauge;
+  LengthFacts length;
   // `found` is handed over: what the search found, or a reference that was placed later and is
   // expected to be better (validate.refine). Then `searched` is what the search found, with what
   // `found` gains over it; else it has no name.

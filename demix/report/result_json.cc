@@ -95,7 +95,16 @@ Json gauge_to_json(const GaugeFacts& gauge, const Names& names) {
           {"domains", named(names.domains, gauge.domains)}};
 }
 
-Json fidelity_to_json(const Fidelity& fidelity, const GaugeFacts& gauge, const Names& names) {
+Json length_to_json(const LengthFacts& length, const Names& names) {
+  if (length.verdict.empty()) return nullptr;
+  return {{"value", number(length.value)},
+          {"verdict", length.verdict},
+          {"domains", named(names.domains, length.domains)},
+          {"share", number(length.share)}};
+}
+
+Json fidelity_to_json(const RunResult& result, const Names& names) {
+  const Fidelity& fidelity = result.fidelity;
   Json json = {{"references", fidelity.references}};
   json.update(chooser_to_json(fidelity.proxy, names));
   json["free_baselines"] = {
@@ -104,7 +113,8 @@ Json fidelity_to_json(const Fidelity& fidelity, const GaugeFacts& gauge, const N
        baseline_to_json(fidelity.interpolation, fidelity.over_interpolation, names)}};
   json["other_proxy"] = baseline_to_json(fidelity.other_proxy, fidelity.over_other_proxy, names);
   json["calibrated"] = baseline_to_json(fidelity.calibrated, fidelity.over_calibrated, names);
-  json["gauge"] = gauge_to_json(gauge, names);
+  json["gauge"] = gauge_to_json(result.gauge, names);
+  json["length"] = length_to_json(result.length, names);
   return json;
 }
 
@@ -365,6 +375,12 @@ void read_outcome(const Json& json, RunResult& result) {
                     read_numbers(member(gauge, "domains"), names.domains),
                     read(gauge, "broken", false)};
   }
+  if (const Json& length = member(member(json, "fidelity"), "length"); !length.is_null()) {
+    result.length = {read_number(length, "value"),
+                     read<std::string>(length, "verdict"),
+                     read_numbers(member(length, "domains"), names.domains),
+                     read_number(length, "share")};
+  }
   const Json& baselines = member(json, "baselines");
   result.uniform = read_mixture(member(baselines, "uniform"), "uniform", names);
   result.natural = read_mixture(member(baselines, "natural"), "natural", names);
@@ -459,7 +475,7 @@ Json result_to_json(const RunResult& result) {
                {"merge_weights", named(names.datasets, result.merge_weights)},
                {"predicted", predicted_to_json(result)},
                {"target_tokens", number(result.target_tokens)},
-               {"fidelity", fidelity_to_json(result.fidelity, result.gauge, names)},
+               {"fidelity", fidelity_to_json(result, names)},
                {"baselines",
                 {{"uniform", mixture_to_json(result.uniform, names)},
                  {"natural", mixture_to_json(result.natural, names)},

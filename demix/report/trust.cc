@@ -5,6 +5,7 @@
 
 #include "demix/report/plot.h"
 #include "demix/validate/gauge.h"
+#include "demix/validate/length_gauge.h"
 
 namespace demix {
 namespace {
@@ -76,6 +77,10 @@ Verdict gauge_verdict(const RunResult& result) {
         "{}{} {}", d == 0 ? "" : ", ", result.domains[d].name, show(gauge.domains[d], 2));
   verdict.answer = fmt::format(
       "The gauge stands at {} of 1 ({}). {}", show(gauge.value, 2), domains, gauge.verdict);
+  const LengthFacts& length = result.length;
+  if (length.verdict.empty()) return verdict;
+  verdict.answer += " " + length.verdict;
+  if (length.value < kLengthGood && verdict.kind == Kind::kYes) verdict.kind = Kind::kPartly;
   return verdict;
 }
 

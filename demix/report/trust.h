@@ -32,7 +32,7 @@ struct Verdict {
 //   4. Where references were placed by those before: is one of them handed over, and better than
 //      what the search found? As 3.
 //   5. Before any reference was trained, was there reason to trust the proxies?  The gauge
-//      (demix/validate/gauge.h).
+//      (demix/validate/gauge.h), and whether components were long enough (length_gauge.h).
 std::vector<Verdict> verdicts(const RunResult& result);
 
 // "merged proxies" or "ensembles of components".

@@ -81,6 +81,10 @@ TEST(Verdicts, TheGaugeIsGoodInPartOrNotAtAll) {
   EXPECT_EQ(verdicts(r)[3].kind, Kind::kYes);
   EXPECT_EQ(verdicts(r)[3].answer,
             "The gauge stands at 0.90 of 1 (general 0.90, code 0.90). Words.");
+  r.length = {0.94, "Longer.", {0.9, 0.98}, 0.4};
+  EXPECT_EQ(verdicts(r)[3].kind, Kind::kPartly);
+  EXPECT_TRUE(verdicts(r)[3].answer.ends_with("Words. Longer.")) << verdicts(r)[3].answer;
+  r.length = {};
   r.gauge = {0.8, "Words.", {0.85, 0.75}};
   EXPECT_EQ(verdicts(r)[3].kind, Kind::kPartly);
   r.gauge = {0.9, "Words.", {0.9, 0.9}, /*broken=*/true};

@@ -27,6 +27,9 @@
 namespace demix {
 namespace {
 
+// In place of the hash of the base, where that itself is trained.
+constexpr const char* kInitial = "initial";
+
 // Raised whenever training would give other weights from the same inputs.
 constexpr std::string_view kTrainingVersion = "training 3";
 
@@ -240,7 +243,7 @@ std::string Models::key_of(const ModelRequest& request, const std::string& initi
   hasher.field(kTrainingVersion).field(architecture_.to_json("float32").dump()).field(initial);
   hasher.field(write_config(training)).field(request.training.tokens);
   hasher.field(static_cast<int64_t>(request.seed.value_or(config.seed)));
-  hasher.field(config.components.command);
+  if (initial != kInitial) hasher.field(config.components.command);
   for (const MixedStream::Source& source : sources_of(request))
     hasher.field(source.name).field(source.weight).field(source.shard.hash());
   return hasher.hex();
@@ -289,16 +292,7 @@ std::optional<ModelFacts> Models::model_in(const std::filesystem::path& run,
   // A run's folder may have been moved or copied: its own models went along.
   if (facts.trained_by.empty() && is_there(run / facts.name)) facts.folder = run / facts.name;
   if (!is_there(facts.folder)) return std::nullopt;
-  const auto damage = [&]() -> std::string {
-    try {
-      return weights_hash(architecture_, load(facts)) == facts.weights_hash
-                 ? ""
-                 : "holds other weights than were trained";
-    } catch (const Error& error) {
-      return fmt::format("cannot be read ({})", error_chain(error));
-    }
-  }();
-  if (!damage.empty()) {
+  if (const std::string damage = damage_of(facts); !damage.empty()) {
     warn(fmt::format("{} {}: {} is trained anew.", facts.folder.string(), damage, request.name));
     if (facts.trained_by.empty() && run == workspace_.folder()) set_aside_weights(facts.folder);
     return std::nullopt;
@@ -306,6 +300,16 @@ std::optional<ModelFacts> Models::model_in(const std::filesystem::path& run,
   facts.name = request.name;
   facts.data_shares = request.data_shares;
   return facts;
+}
+
+std::string Models::damage_of(const ModelFacts& facts) const {
+  try {
+    return weights_hash(architecture_, load(facts)) == facts.weights_hash
+               ? ""
+               : "holds other weights than were trained";
+  } catch (const Error& error) {
+    return fmt::format("cannot be read ({})", error_chain(error));
+  }
 }
 
 bool Models::is_trained(const ModelRequest& request) const {
@@ -316,7 +320,7 @@ std::vector<ModelFacts> Models::train(const std::vector<ModelRequest>& requests,
                                       const std::string& label) {
   const RunConfig& config = workspace_.config();
   const bool from_base = label != "base";
-  const std::string initial_hash = from_base ? base_.weights_hash : "initial";
+  const std::string initial_hash = from_base ? base_.weights_hash : kInitial;
   StageClock clock(workspace_.journal(), "train " + label);
 
   std::vector<ModelFacts> models(requests.size());
@@ -398,6 +402,7 @@ ModelFacts Models::train_here(const ModelRequest& request,
   job.tokenizer = config.tokenizer;
   job.device = config.device;
   job.sources = sources_of(request);
+  job.keep_early = request.keep_early;
   Progress progress("train " + request.name, job.tokens, "tokens");
   ModelFacts facts;
   facts.name = request.name;
@@ -452,6 +457,22 @@ ModelFacts Models::import(const std::string& name,
   facts.data_shares = std::move(data_shares);
   facts.imported = true;
   return facts;
+}
+
+std::optional<ModelFacts> Models::early(const ModelFacts& facts) const {
+  if (facts.result.early.tokens == 0) return std::nullopt;
+  ModelFacts early = facts;
+  early.name += std::string("/") + kEarlyFolder;
+  early.folder /= kEarlyFolder;
+  early.weights_hash = facts.result.early.weights_hash;
+  early.result.tokens = facts.result.early.tokens;
+  early.result.early = {};
+  if (!std::filesystem::exists(early.folder / "config.json")) return std::nullopt;
+  if (const std::string damage = damage_of(early); !damage.empty()) {
+    warn(fmt::format("{} {}, and is not used.", early.folder.string(), damage));
+    return std::nullopt;
+  }
+  return early;
 }
 
 Weights Models::load(const ModelFacts& facts) const {

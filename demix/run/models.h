@@ -22,6 +22,7 @@ struct ModelRequest {
   std::vector<double> data_shares;  // by dataset
   StageTraining training;
   std::optional<uint64_t> seed = {};  // of the order of its data; the run's own
+  double keep_early = 0;              // as TrainJob's
 };
 
 // One model there is.
@@ -73,6 +74,8 @@ class Models {
                     std::vector<double> data_shares);
 
   Weights load(const ModelFacts& facts) const;  // float32, CPU
+  // The model as it was on the way, where its weights then were kept and are still there.
+  std::optional<ModelFacts> early(const ModelFacts& facts) const;
 
  private:
   // Of everything that its weights depend on. Datasets without a share are none of it.
@@ -87,6 +90,8 @@ class Models {
   std::optional<ModelFacts> model_in(const std::filesystem::path& run,
                                      ModelFacts facts,
                                      const ModelRequest& request) const;
+  // In words, of a folder that is there; empty: its weights are those of `facts`.
+  std::string damage_of(const ModelFacts& facts) const;
   void warn_of_slow_products();
   ModelFacts train_here(const ModelRequest& request,
                         const std::string& key,

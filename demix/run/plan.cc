@@ -411,8 +411,6 @@ Plan make_plan(const RunConfig& config) {
         "each model); where models end them sooner, they take less.",
         answers.answers,
         answers.answer_tokens));
-  if (!config.evaluate.command.empty())
-    plan.warnings.push_back("The time of evaluate.command is not in the plan.");
   plan.answers = answers.answers;
   plan.answer_seconds = answers.seconds;
   plan.score_seconds = scoring.seconds + answers.seconds;
@@ -432,10 +430,14 @@ Plan make_plan(const RunConfig& config) {
   const int64_t random_references = std::max<int64_t>(0, config.validate.references - 3);
   const bool ensembles = beyond_ensembles(metrics, tasks) == nullptr;
   const bool merged = resolve_proxies(config.proxies, metrics, tasks) == "merged";
+  // The components on their way, and for merges the whole ones too.
+  const bool early = ensembles && config.components.keep_early > 0 && components == datasets &&
+                     config.components.command.empty();
   const int64_t on_all = datasets * (ensembles ? 2 : 1) +
                          (merged ? baselines + random_references : config.validate.references);
   // On the items that the search selects by.
-  const int64_t searched = merged ? config.search.total_proxies() + baselines : datasets;
+  const int64_t searched = (merged ? config.search.total_proxies() + baselines : datasets) +
+                           (early ? (merged ? 2 : 1) * datasets : 0);
   const double share = config.search.searched_share();
   add_scoring("search",
               on_all + searched,
@@ -453,11 +455,19 @@ Plan make_plan(const RunConfig& config) {
                 static_cast<double>(refined) * (1 + share * static_cast<double>(proxies)));
   }
 
+  if (!config.evaluate.command.empty()) {
+    const int64_t proxies = config.search.total_proxies();
+    plan.warnings.push_back(
+        fmt::format("The time of evaluate.command is not in the plan: it runs up to {} times.",
+                    datasets + proxies + baselines + random_references + references +
+                        config.validate.refine * (proxies + 1)));
+  }
   for (const PlanStage& stage : plan.stages) plan.seconds += stage.seconds;
   const int64_t model_bytes = 4 * plan.parameters,
                 token_bytes = tokenizer.vocabulary_size() > 65536 ? 4 : 2;
-  const int64_t kept_models =
-      (config.base.import.empty() ? 1 : 0) + components + references + config.validate.refine;
+  const bool twice = config.components.keep_early > 0 && config.components.command.empty();
+  const int64_t kept_models = (config.base.import.empty() ? 1 : 0) + (twice ? 2 : 1) * components +
+                              references + config.validate.refine;
   // Every model in training also keeps a checkpoint of weights and two moments.
   plan.disk_bytes =
       corpus.total_tokens * token_bytes + kept_models * model_bytes + 3 * workers * model_bytes;

@@ -33,7 +33,10 @@ void ReferenceStage::choose() {
                                                        Rng(run_.config.seed).stream("references"));
   to_train_ = chosen.size();
   references_.insert(references_.begin(), chosen.begin(), chosen.end());
-  search_.foretelling().foretell(references_);
+  // By their terms the scores that refine() asks for follow without another run of a command.
+  TermsOfMixtures terms;
+  const bool dear = !run_.config.evaluate.command.empty() && run_.config.validate.refine > 0;
+  search_.foretelling().foretell(references_, dear ? &terms : nullptr);
   search_.foretelling().foretell_other_kind(references_);
   for (MixtureFacts& facts : references_) {
     for (const MixtureFacts& baseline : search_.baselines()) {

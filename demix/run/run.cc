@@ -49,6 +49,7 @@ class Loop {
 Loop::Loop(RunConfig config, const std::filesystem::path& out, const std::optional<Address>& listen)
     : run_(std::move(config), out) {
   check_before_work(run_.config, run_.tokenizer, run_.sheet.metrics());
+  check_proxies(run_.config, run_.sheet.metrics(), run_.tasks);
   check_items(run_.config, run_.tokenizer, run_.tasks);
   check_warm_start(run_.workspace);
   // What is wrong with files from elsewhere is said before hours of work.
@@ -64,18 +65,13 @@ Loop::Loop(RunConfig config, const std::filesystem::path& out, const std::option
         *listen, run_.config, run_.workspace.folder(), run_.workspace.journal());
     run_.workspace.share_with(&*run_.coordinator);
   }
-  run_.result = facts_of_run(run_.workspace, run_.sheet);
+  run_.result = facts_of_run(run_.workspace, run_.sheet, run_.tasks);
   run_.result.device = fmt::format("{}, {} threads, {} products",
                                    run_.config.device,
                                    resolve_threads(run_.config.threads),
                                    run_.config.evaluate.dtype);
   run_.result.versions = {{"demix", DEMIX_VERSION}, {"libtorch", TORCH_VERSION}};
   run_.result.proxies = resolve_proxies(run_.config.proxies, run_.sheet.metrics(), run_.tasks);
-  if (run_.config.search.budget.items && run_.proxy_kind() == ProxyKind::kEnsemble)
-    throw Error(
-        "search.budget.items: counts the items that merged proxies answer, and proxies are "
-        "ensembles here, which answer none; give search.budget.proxies or seconds, or set "
-        "proxies: merged");
 }
 
 void Loop::corpus() {
@@ -117,7 +113,10 @@ void Loop::train() {
     const std::string name = "components/" + run_.names[i];
     const auto import = run_.config.components.import.find(run_.names[i]);
     if (import == run_.config.components.import.end()) {
-      requests.push_back({name, run_.composition.data_shares(only), run_.config.components});
+      requests.push_back({.name = name,
+                          .data_shares = run_.composition.data_shares(only),
+                          .training = run_.config.components,
+                          .keep_early = run_.config.components.keep_early});
     } else {
       imported[name] =
           run_.models->import(name, import->second, run_.composition.data_shares(only));

@@ -68,6 +68,8 @@ void ModelConfig::check() const {
 }
 
 void ComponentsConfig::check() const {
+  if (!(keep_early >= 0 && keep_early < 1))
+    throw Error("keep_early is {}, expected a share from 0 to below 1", keep_early);
   if (!(anchor_share >= 0 && anchor_share < 1)) {
     throw Error("anchor_share is {}, expected a share from 0 to below 1", anchor_share);
   }

@@ -70,7 +70,13 @@ struct BaseConfig : StageTraining {
 };
 
 struct ComponentsConfig : StageTraining {
-  double anchor_share = 0.5;  // β: share of the anchor dataset in every component
+  // β: share of the anchor dataset in every component, and the least in any mixture of them. The
+  // paper's is a half; less of it found better mixtures (docs/fidelity.md).
+  double anchor_share = 0.1;
+  // Share of their training after which their weights are kept once more: whether estimates by
+  // these agree with those by the whole training says if it is long enough (validate/gauge.h). 0:
+  // not asked.
+  double keep_early = 0.4;
   // What a component is (or, imported, was) trained on where anchor_share does not say it:
   // dataset of the component -> dataset -> share.
   std::map<std::string, std::map<std::string, double>> mixture;
@@ -81,6 +87,7 @@ struct ComponentsConfig : StageTraining {
   void visit(V& v) {
     StageTraining::visit(v);
     v("anchor_share", anchor_share);
+    v("keep_early", keep_early);
     v("mixture", mixture);
     v("import", import);
     v("command", command);
@@ -112,7 +119,7 @@ struct EvaluateConfig {
   // "held_out/code_high". Empty: every task under its own domain by its primary metric.
   std::map<std::string, std::vector<std::string>> domains;
   // An evaluator of your own: {model} a checkpoint folder, {output} the JSON file of scores to
-  // write, {name}, {seed} (evaluate/external_evaluator.h). It gives the scores TASK:METRIC under
+  // write, {name}, {seed}, {device} (evaluate/external_evaluator.h). It gives the scores TASK:METRIC under
   // domains whose task is not in `tasks`.
   std::string command;
   double command_seconds = 3600;             // then it is stopped

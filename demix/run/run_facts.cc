@@ -21,7 +21,9 @@ std::string words_of_objective(const SearchConfig& config) {
 
 }  // namespace
 
-RunResult facts_of_run(const Workspace& workspace, const ScoreSheet& sheet) {
+RunResult facts_of_run(const Workspace& workspace,
+                       const ScoreSheet& sheet,
+                       const std::vector<Task>& tasks) {
   const RunConfig& config = workspace.config();
   RunResult result;
   result.name = workspace.folder().filename().string();
@@ -42,6 +44,12 @@ RunResult facts_of_run(const Workspace& workspace, const ScoreSheet& sheet) {
     facts.domain = scored.metric.domain;
     facts.metric = scored.measure;
     facts.higher_is_better = scored.metric.higher_is_better;
+    const auto task = std::find_if(
+        tasks.begin(), tasks.end(), [&](const Task& one) { return one.name == scored.task; });
+    const bool chooses =
+        scored.measure.starts_with("acc") || scored.measure.starts_with("choice_prob");
+    if (!scored.external && chooses && task != tasks.end() && chance_level(*task) > 0)
+      facts.chance = chance_level(*task);
     result.tasks.push_back(facts);
   }
   result.objective = words_of_objective(config.search);

@@ -13,7 +13,9 @@
 namespace demix {
 
 // The run as it is before its first stage: what it scores, and by which configuration.
-RunResult facts_of_run(const Workspace& workspace, const ScoreSheet& sheet);
+RunResult facts_of_run(const Workspace& workspace,
+                       const ScoreSheet& sheet,
+                       const std::vector<Task>& tasks);
 
 DatasetFacts facts_of_dataset(const Workspace& workspace,
                               const std::string& name,

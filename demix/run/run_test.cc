@@ -768,6 +768,29 @@ TEST_F(Run, TheGaugeShoutsWhereComponentsWentTooFarWhateverTheProxiesAre) {
   EXPECT_TRUE(broken.gauge.broken);
 }
 
+TEST_F(Run, ComponentsOnTheirWayTellWhetherTheyAreLongEnough) {
+  RunConfig likelihoods = config();
+  likelihoods.components.tokens *= 4;
+  likelihoods.search.proxies = 8;
+  const RunResult result = run_stages(likelihoods, out("a"), Stage::kSearch);
+  ASSERT_EQ(result.length.domains.size(), 2u);
+  EXPECT_GE(result.length.value, -1);
+  EXPECT_LE(result.length.value, 1);
+  EXPECT_NEAR(result.length.share, 0.4, 0.15);
+  EXPECT_FALSE(result.length.verdict.empty());
+  const RunResult again = run_stages(likelihoods, out("a"), Stage::kSearch);
+  EXPECT_EQ(again.length.domains, result.length.domains);
+  EXPECT_EQ(read_result(out("a")).length.verdict, result.length.verdict);
+
+  fs::remove_all(out("a") / "components/letters/early");
+  fs::remove(out("a") / "result.json");
+  EXPECT_TRUE(run_stages(likelihoods, out("a"), Stage::kSearch).length.verdict.empty());
+  likelihoods.components.keep_early = 0;
+  const RunResult without = run_stages(likelihoods, out("b"), Stage::kSearch);
+  EXPECT_TRUE(without.length.verdict.empty());
+  EXPECT_EQ(without.mixture, result.mixture);
+}
+
 TEST_F(Run, ReferencesMuchLongerThanTheComponentsAreWarnedOf) {
   RunConfig longer = config();
   longer.validate.tokens = 8 * longer.components.tokens;

@@ -7,11 +7,13 @@
 #include "demix/core/error.h"
 #include "demix/core/progress.h"
 #include "demix/merge/components.h"
+#include "demix/run/early_estimates.h"
 #include "demix/run/metrics.h"
 #include "demix/run/references.h"
 #include "demix/run/run_facts.h"
 #include "demix/run/warm_start.h"
 #include "demix/validate/gauge.h"
+#include "demix/validate/length_gauge.h"
 
 namespace demix {
 
@@ -82,6 +84,7 @@ void SearchStage::run() {
   for (const std::string& warning : found.warnings) warn(warning);
   verify_found(found);
   read_gauge();
+  read_length();
 }
 
 std::vector<Measurements> SearchStage::score_batch(std::span<const Mixture> mixtures,
@@ -149,8 +152,37 @@ void SearchStage::verify_found(const SearchResult& found) {
     }
   }
   record_gains(run_.sheet, run_.proxies->split(), GainOf::kProxies, terms, baselines_);
+  noise_ = noise_by(terms);
   if (run_.config.search.splits_items()) warn_of_flattery(terms.at("found"));
   record_baselines(baselines_, run_.result);
+}
+
+std::vector<double> SearchStage::noise_by(const TermsOfMixtures& terms) const {
+  const SearchConfig& search = run_.config.search;
+  const auto itemised = [&](const MixtureFacts& facts) {
+    return run_.proxies->split().terms_of(terms.at(facts.name), Part::kSelection);
+  };
+  // Of the selection the proxies were scored on so many; a command's scores are of all of it.
+  const double searched =
+      run_.config.evaluate.command.empty() ? search.searched_share() / search.select_share : 1;
+  const MixtureFacts& found = baselines_.back();
+  const TermsByMetric its = itemised(found);
+  std::vector<double> squares(run_.result.domains.size()), pairs(squares.size());
+  for (const MixtureFacts& facts : baselines_) {
+    if (&facts == &found) continue;
+    const TermsByMetric own = itemised(facts);
+    const ModelScores gain = run_.sheet.gain({own, facts.measured}, {its, found.measured});
+    for (size_t d = 0; d < squares.size(); ++d) {
+      const double error = gain.domains[d].standard_error;
+      if (!std::isfinite(error)) continue;
+      squares[d] += error * error / 2;
+      ++pairs[d];
+    }
+  }
+  std::vector<double> noise;
+  for (size_t d = 0; d < squares.size(); ++d)
+    noise.push_back(pairs[d] > 0 ? std::sqrt(squares[d] / pairs[d] / searched) : kUnknown);
+  return noise;
 }
 
 void SearchStage::warn_of_flattery(const TermsByMetric& terms) const {
@@ -178,7 +210,7 @@ void SearchStage::warn_of_flattery(const TermsByMetric& terms) const {
 
 std::vector<double> SearchStage::barriers() const {
   std::vector<MixtureFacts> mixtures = baselines_;
-  const bool merges = foretelling_->run_.proxy_kind() == ProxyKind::kMerged;
+  const bool merges = run_.proxy_kind() == ProxyKind::kMerged;
   if (!merges) foretelling_->foretell_other_kind(mixtures);
   std::vector<std::vector<double>> merged(run_.result.domains.size()), interpolated(merged.size());
   for (const MixtureFacts& facts : mixtures) {
@@ -193,12 +225,6 @@ std::vector<double> SearchStage::barriers() const {
 
 void SearchStage::read_gauge() {
   GaugeSigns signs;
-  // A command's scores are always of all its items.
-  const double reported_per_selected =
-      run_.config.evaluate.command.empty()
-          ? (run_.config.search.splits_items() ? 1 - run_.config.search.select_share : 1.0) /
-                run_.config.search.searched_share()
-          : 1;
   signs.components = run_.names;
   signs.drifts = run_.proxies->components().drifts();
   signs.proxies.resize(run_.result.domains.size());
@@ -210,27 +236,31 @@ void SearchStage::read_gauge() {
       signs.interpolated[d].push_back(interpolated[d].value);
     }
   }
-  for (size_t d = 0; d < run_.result.domains.size(); ++d) {
-    signs.domains.push_back(run_.result.domains[d].name);
-    // Of differences on the same items, of which the proxies have fewer or as many.
-    double square = 0;
-    int pairs = 0;
-    for (const MixtureFacts& facts : baselines_) {
-      if (facts.found_gain_proxy.domains.empty()) continue;
-      const double error = facts.found_gain_proxy.domains[d].standard_error;
-      if (!std::isfinite(error)) continue;
-      square += error * error / 2;
-      ++pairs;
-    }
-    signs.noise.push_back(pairs > 0 ? std::sqrt(square / pairs * reported_per_selected) : kUnknown);
-  }
-  signs.merges = foretelling_->run_.proxy_kind() == ProxyKind::kMerged;
+  for (const DomainFacts& domain : run_.result.domains) signs.domains.push_back(domain.name);
+  signs.noise = noise_;
+  signs.merges = run_.proxy_kind() == ProxyKind::kMerged;
   signs.barriers = barriers();
   const auto reading = demix::read_gauge(signs);
   if (!reading) return;
   run_.result.gauge = {reading->value, reading->verdict, reading->domains, reading->broken};
   say(fmt::format("gauge {:.2f} of 1: {}", reading->value, reading->verdict));
   for (const std::string& warning : reading->warnings) warn(warning);
+}
+
+void SearchStage::read_length() {
+  // Random mixtures tell more than those that the search had narrowed to.
+  std::vector<std::vector<double>> mixtures;
+  for (const SearchedProxy& proxy : run_.result.search)
+    if (proxy.round == 0) mixtures.push_back(proxy.merge_weights);
+  const auto estimates = early_estimates(run_, mixtures);
+  if (!estimates) return;
+  LengthSigns signs{{}, estimates->share, estimates->early, estimates->whole};
+  for (const DomainFacts& domain : run_.result.domains) signs.domains.push_back(domain.name);
+  const auto reading = demix::read_length(signs);
+  if (!reading) return;
+  run_.result.length = {reading->value, reading->verdict, reading->domains, estimates->share};
+  say(fmt::format("length {:.2f}: {}", reading->value, reading->verdict));
+  if (!reading->warning.empty()) warn(reading->warning);
 }
 
 }  // namespace demix

@@ -37,17 +37,23 @@ class SearchStage {
   Spent spent(int round);
   // Measures found and baselines by their proxies, and places them in the result.
   void verify_found(const SearchResult& found);
+  // By domain: standard error of the difference of two proxies of the search, over √2. `terms` of
+  // found and the baselines.
+  std::vector<double> noise_by(const TermsOfMixtures& terms) const;
   // What flatters the gains that are reported.
   void warn_of_flattery(const TermsByMetric& terms) const;
   // By domain: by how much models merged at the baselines and at what was found, which are scored
   // on all items as the components are, score below interpolation.
   std::vector<double> barriers() const;
   void read_gauge();
+  // Whether the components were trained long enough.
+  void read_length();
 
   RunState& run_;
   std::optional<Foretelling> foretelling_;  // once the components are scored
   std::vector<MergeRequest> searched_;      // proxies of the search, in order
   std::vector<MixtureFacts> baselines_;
+  std::vector<double> noise_;  // by domain, once found is verified
 };
 
 }  // namespace demix

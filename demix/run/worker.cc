@@ -155,6 +155,7 @@ class Work {
                          .training = read_config<StageTraining>(ConfigNode::parse(
                              json.at("training").get<std::string>(), "the job's training"))};
     if (json.contains("seed")) request.seed = json.at("seed").get<uint64_t>();
+    request.keep_early = json.at("keep_early").get<double>();
     const ModelFacts facts = models_->train({request}, job.at("label").get<std::string>()).front();
     std::vector<JournalEntry> its_own = workspace_.journal().all("model");
     std::erase_if(its_own, [&](const JournalEntry& entry) { return entry.name != facts.name; });
@@ -268,6 +269,7 @@ Json training_job(const std::string& label, const ModelRequest& request) {
                {"data_shares", request.data_shares},
                {"training", training_text(request.training)}};
   if (request.seed) json["seed"] = *request.seed;
+  json["keep_early"] = request.keep_early;
   return {{"do", "train"}, {"label", label}, {"request", std::move(json)}};
 }
 

@@ -80,6 +80,8 @@ class Training {
         dtype_(dtype_of_products(config.dtype, device_)),
         tokens_per_step_(config.rows_per_step * config.sequence_length),
         steps_((job.tokens + tokens_per_step_ - 1) / tokens_per_step_),
+        early_step_(
+            static_cast<int64_t>(std::llround(job.keep_early * static_cast<double>(steps_)))),
         stream_(job.sources, job.seed, config.sequence_length),
         decoder_(job.architecture, device_),
         optimizer_(parameter_layout(job.architecture),
@@ -104,6 +106,7 @@ class Training {
       metrics.add(step());
       progress.add(tokens_per_step_);
       progress.note(fmt::format("loss {:.3f}", state_.losses.back()));
+      if (state_.step == early_step_ && early_step_ < steps_) keep_early();
       if (job_.after_step) job_.after_step(state_.step);
       const double pause_s = std::max(kCheckpointEvery_s, kCheckpointShare * checkpoint_s);
       const bool due = config_.checkpoint_every > 0 ? state_.step % config_.checkpoint_every == 0
@@ -125,6 +128,30 @@ class Training {
 
   static std::span<float> values(const Tensor& tensor) {
     return {tensor.data_ptr<float>(), static_cast<size_t>(tensor.numel())};
+  }
+
+  // Before any checkpoint of a later step, so that a training that is resumed there has it.
+  void keep_early() const {
+    const std::filesystem::path folder = job_.folder / kEarlyFolder;
+    const Weights weights = weights_over(job_.architecture, master_.cpu());
+    std::filesystem::remove(folder / "result.json");
+    save_model(folder, job_.architecture, weights, at::kFloat, {});
+    const EarlyWeights early{state_.step * tokens_per_step_,
+                             weights_hash(job_.architecture, weights)};
+    const Json json = {{"key", job_.key}, {"early", early}};
+    write_file_atomically(folder / "result.json", json.dump(1) + "\n");
+  }
+
+  // What this training kept, and not another one in the same folder.
+  EarlyWeights kept_early() const {
+    const std::filesystem::path file = job_.folder / kEarlyFolder / "result.json";
+    if (early_step_ == 0 || !std::filesystem::exists(file)) return {};
+    try {
+      const Json json = Json::parse(read_file(file));
+      if (json.at("key") == job_.key) return json.at("early").get<EarlyWeights>();
+    } catch (const Json::exception&) {  // damaged: none
+    }
+    return {};
   }
 
   void save() const {
@@ -214,7 +241,8 @@ class Training {
                              .datasets = names_of(job_.sources),
                              .consumed = stream_.consumed(),
                              .seconds = state_.seconds,
-                             .weights_hash = weights_hash(job_.architecture, weights)};
+                             .weights_hash = weights_hash(job_.architecture, weights),
+                             .early = kept_early()};
     metrics.add_consumed(steps_, result.datasets, result.consumed);
     save_model(job_.folder, job_.architecture, weights, at::kFloat, job_.tokenizer);
     const Json json = {{"key", job_.key}, {"result", result}};
@@ -227,7 +255,7 @@ class Training {
   const TrainConfig& config_;
   at::Device device_;
   at::ScalarType dtype_;
-  int64_t tokens_per_step_, steps_;
+  int64_t tokens_per_step_, steps_, early_step_;
   MixedStream stream_;
   Decoder decoder_;
   AdamW optimizer_;
@@ -244,6 +272,15 @@ void make_deterministic() {
 
 }  // namespace
 
+void to_json(Json& json, const EarlyWeights& early) {
+  json = {{"tokens", early.tokens}, {"weights_hash", early.weights_hash}};
+}
+
+void from_json(const Json& json, EarlyWeights& early) {
+  json.at("tokens").get_to(early.tokens);
+  json.at("weights_hash").get_to(early.weights_hash);
+}
+
 void to_json(Json& json, const TrainResult& r) {
   Json consumed = Json::object();
   for (size_t i = 0; i < r.datasets.size(); ++i)
@@ -254,6 +291,7 @@ void to_json(Json& json, const TrainResult& r) {
           {"seconds", r.seconds},
           {"consumed", consumed},
           {"weights_hash", r.weights_hash}};
+  if (r.early.tokens > 0) json["early"] = r.early;
 }
 
 void from_json(const Json& json, TrainResult& r) {
@@ -263,6 +301,7 @@ void from_json(const Json& json, TrainResult& r) {
   json.at("final_loss").get_to(r.final_loss);
   json.at("seconds").get_to(r.seconds);
   json.at("weights_hash").get_to(r.weights_hash);
+  if (const auto early = json.find("early"); early != json.end()) early->get_to(r.early);
   for (const auto& [name, of_dataset] : json.at("consumed").items()) {
     r.datasets.push_back(name);
     r.consumed.tokens.push_back(of_dataset.at("tokens").get<int64_t>());

@@ -72,6 +72,9 @@ struct TrainConfig {
 // processor has no products of bfloat16.
 bool is_slow_on_cpu(const TrainConfig& config);
 
+// Beside a model's own files: what it was on the way (TrainJob::keep_early), in the same layout.
+inline constexpr const char* kEarlyFolder = "early";
+
 struct TrainJob {
   std::string name;  // "components/math_high"
   std::string key;   // content key: identifies everything that determines the result
@@ -82,8 +85,17 @@ struct TrainJob {
   std::filesystem::path folder;     // result and checkpoints
   std::filesystem::path tokenizer;  // copied beside the result; may be empty
   std::string device = "cpu";
+  // Share of the steps after which the weights are kept once more, in folder / kEarlyFolder; 0:
+  // none. Changes no weight.
+  double keep_early = 0;
   // Called after every optimiser step, when its metrics are written; may throw to stop.
   std::function<void(int64_t step)> after_step = {};
+};
+
+// A model on its way, kept in its kEarlyFolder.
+struct EarlyWeights {
+  int64_t tokens = 0;        // trained on until then; 0: none were kept
+  std::string weights_hash;  // of the float32 weights
 };
 
 struct TrainResult {
@@ -93,7 +105,10 @@ struct TrainResult {
   Consumed consumed;
   double seconds = 0;        // accumulated over resumes
   std::string weights_hash;  // of the float32 weights
+  EarlyWeights early;
 };
+void to_json(Json& json, const EarlyWeights& early);
+void from_json(const Json& json, EarlyWeights& early);
 void to_json(Json& json, const TrainResult& result);
 void from_json(const Json& json, TrainResult& result);
 

@@ -155,6 +155,44 @@ TEST_F(Train, KilledInAnotherProcessItGoesOnFromItsCheckpoint) {
   EXPECT_EQ(bytes(killed), bytes(whole));
 }
 
+TEST_F(Train, KeepsTheWeightsOfAStepOnTheWayHoweverOftenItIsStopped) {
+  TrainJob whole = job("whole");
+  whole.keep_early = 0.4;  // 5 of 12 steps
+  const TrainResult result = run(whole);
+  EXPECT_EQ(result.early.tokens, 5 * 8 * 32);
+  EXPECT_EQ(result.weights_hash, run(job("without")).weights_hash);
+  const Weights early = load_weights(
+      whole.folder / kEarlyFolder, whole.architecture, at::kFloat, at::Device(at::kCPU));
+  EXPECT_EQ(weights_hash(whole.architecture, early), result.early.weights_hash);
+  EXPECT_NE(result.early.weights_hash, result.weights_hash);
+
+  // With a constant rate they are what a training of as many tokens ends with.
+  TrainConfig constant = config_;
+  constant.schedule = {.kind = "constant", .warmup = 0};
+  TrainJob longer = job("longer");
+  longer.keep_early = 0.5;
+  EXPECT_EQ(run(longer, constant).early.weights_hash,
+            run(job("shorter", 6), constant).weights_hash);
+
+  for (const int64_t stop : {4, 5, 6}) {
+    TrainConfig config = config_;
+    config.checkpoint_every = 2;
+    TrainJob stopped = job("stopped" + std::to_string(stop));
+    stopped.keep_early = 0.4;
+    stopped.after_step = [&](int64_t step) {
+      if (step == stop) throw Stopped();
+    };
+    EXPECT_THROW(run(stopped, config), Stopped);
+    stopped.after_step = {};
+    EXPECT_EQ(run(stopped, config).early.weights_hash, result.early.weights_hash) << stop;
+  }
+
+  TrainJob other = whole;
+  other.key = "another";
+  other.keep_early = 0.01;  // no step: what lies there is of another training
+  EXPECT_EQ(run(other).early.tokens, 0);
+}
+
 TEST_F(Train, AFinishedFolderIsReadAndNotTrainedAgain) {
   TrainJob first = job("model", 3);
   const TrainResult result = run(first);

@@ -105,7 +105,7 @@ std::optional<GaugeReading> read_gauge(const GaugeSigns& signs) {
   } else if (reading.value >= kGaugeGood && weak.empty()) {
     reading.verdict =
         "The proxies rank mixtures as the components' own scores do: nothing breaks in putting the "
-        "components together. Whether they were trained long enough, only references say.";
+        "components together.";
   } else if (reading.value >= kGaugeLimit) {
     reading.verdict =
         "The proxies and the components' own scores rank mixtures differently in part: only "

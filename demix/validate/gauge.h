@@ -12,8 +12,8 @@
 // says that they went too far. The gauge of merges is 0 there. Ensembles of such components suffer
 // less, and their gauge keeps its value, but the reading says so. So it does where components lie
 // far from the base: merging stands in for training by small steps only. What the gauge does not
-// see is components that were trained too little to show where their data leads. docs/fidelity.md
-// has what it foretold.
+// see is components that were trained too little to show where their data leads (length_gauge.h).
+// docs/fidelity.md has what it foretold.
 #pragma once
 
 #include <optional>

@@ -1,0 +1,83 @@
+#include "demix/run/early_estimates.h"
+
+#include <nlohmann/json.hpp>
+
+#include "demix/core/hash.h"
+#include "demix/core/progress.h"
+#include "demix/evaluate/experts.h"
+#include "demix/evaluate/scorer.h"
+#include "demix/model/weights.h"
+#include "demix/run/foretelling.h"
+#include "demix/run/metrics.h"
+
+namespace demix {
+namespace {
+
+using DomainValues = std::vector<std::vector<double>>;  // [domain][mixture]
+
+DomainValues domain_values(const ScoreSheet& sheet,
+                           std::span<const Scores> scores,
+                           std::span<const MergeRequest> requests) {
+  DomainValues values(sheet.domains().size());
+  for (size_t i = 0; i < scores.size(); ++i) {
+    const ModelScores summed = sheet.of(scores[i], requests[i].name);
+    for (size_t d = 0; d < values.size(); ++d) values[d].push_back(summed.domains[d].value);
+  }
+  return values;
+}
+
+DomainValues of_early_components(RunState& run,
+                                 std::span<const ModelFacts> components,
+                                 std::span<const MergeRequest> requests) {
+  Hasher hasher;
+  for (const ModelFacts& component : components) hasher.field(component.weights_hash);
+  hasher.field(run.proxies->key_of(ProxyKind::kEnsemble, requests));
+  const std::string key = hasher.hex();
+  Journal& journal = run.workspace.journal();
+  if (const auto known = journal.find("early estimates", key)) return known->get<DomainValues>();
+
+  const Scorer& scorer = run.proxies->searcher();
+  std::vector<std::vector<float>> tokens;
+  std::vector<std::string> names;
+  Progress progress("read early components", static_cast<int64_t>(components.size()), "models");
+  for (const ModelFacts& component : components) {
+    tokens.push_back(
+        scorer.token_log_likelihoods(run.proxies->scored_weights(*run.models, component)));
+    names.push_back(component.name);
+    progress.add(1);
+  }
+  const Experts experts(tokens, names);
+  std::vector<Scores> scores;
+  for (const MergeRequest& request : requests)
+    scores.push_back(scorer.mixed_score(experts, request.merge_weights, nullptr));
+  const DomainValues values = domain_values(run.sheet, scores, requests);
+  journal.put("early estimates", key, "", values);
+  return values;
+}
+
+}  // namespace
+
+std::optional<EarlyEstimates> early_estimates(RunState& run,
+                                              std::span<const std::vector<double>> merge_weights) {
+  if (beyond_ensembles(run.sheet.metrics(), run.tasks)) return std::nullopt;
+  std::vector<ModelFacts> components;
+  int64_t early = 0, whole = 0;
+  for (const ModelFacts& component : run.components) {
+    auto on_the_way = run.models->early(component);
+    if (!on_the_way) return std::nullopt;
+    early += on_the_way->result.tokens;
+    whole += component.result.tokens;
+    components.push_back(std::move(*on_the_way));
+  }
+  std::vector<MergeRequest> requests;
+  for (const std::vector<double>& weights : merge_weights)
+    requests.push_back(selection_request(weights, "an ensemble of components"));
+  EarlyEstimates estimates;
+  estimates.share = static_cast<double>(early) / static_cast<double>(whole);
+  estimates.early = of_early_components(run, components, requests);
+  estimates.whole = domain_values(
+      run.sheet, run.proxies->score_proxies(ProxyKind::kEnsemble, requests), requests);
+  return estimates;
+}
+
+}  // namespace demix
