@@ -57,9 +57,8 @@ void finish_output() {
 
 void describe_program(CLI::App& app) {
   app.description(
-      "demix finds the best data mixture for pre-training a language model by merging models "
-      "instead of "
-      "training them.");
+      "demix finds a good data mixture for pre-training a language model without training a model "
+      "for each mixture.");
   app.set_version_flag("--version", DEMIX_VERSION);
   app.require_subcommand(1);
   app.footer("Example: demix run recipes/demo.yaml --out runs/demo");

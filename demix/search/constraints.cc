@@ -310,9 +310,9 @@ std::optional<std::vector<double>> FeasibleSet::project(std::span<const double> 
   }
   auto solution = nearest_point(merge_weights, constraints);
   if (!solution.feasible()) return std::nullopt;
-  // Rounding may leave -1e-17.
+  constexpr double kRounding = 1e-12;  // what it leaves of zero, above or below
   double sum = 0;
-  for (double& a : solution.x) sum += a = std::max(a, 0.0);
+  for (double& a : solution.x) sum += a = a > kRounding ? a : 0.0;
   for (double& a : solution.x) a /= sum;
   if (!contains(solution.x)) return std::nullopt;
   return solution.x;
