@@ -34,8 +34,8 @@ struct Plan {
 };
 
 // Reads a sample of every dataset, times one training step and one scoring pass on random weights,
-// and counts the rest. Executes nothing of the run and leaves nothing behind; takes at most about
-// 15 s.
+// and counts the rest. Executes nothing of the run and leaves nothing behind; takes about 15 s, and
+// what a few training steps take.
 Plan make_plan(const RunConfig& config);
 
 Json to_json(const Plan& plan);

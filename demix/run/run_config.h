@@ -119,8 +119,8 @@ struct EvaluateConfig {
   // "held_out/code_high". Empty: every task under its own domain by its primary metric.
   std::map<std::string, std::vector<std::string>> domains;
   // An evaluator of your own: {model} a checkpoint folder, {output} the JSON file of scores to
-  // write, {name}, {seed}, {device} (evaluate/external_evaluator.h). It gives the scores TASK:METRIC under
-  // domains whose task is not in `tasks`.
+  // write, {name}, {seed}, {device} (evaluate/external_evaluator.h). It gives the scores
+  // TASK:METRIC under domains whose task is not in `tasks`.
   std::string command;
   double command_seconds = 3600;             // then it is stopped
   std::vector<std::string> lower_is_better;  // metrics of the command of which less is better
