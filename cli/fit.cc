@@ -7,12 +7,15 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <string_view>
 
 #include "cli/commands.h"
 #include "demix/core/config.h"
 #include "demix/core/error.h"
 #include "demix/core/json.h"
 #include "demix/search/swarm_columns.h"
+#include "demix/search/swarm_directions.h"
 #include "demix/search/tournament.h"
 
 namespace demix::cli {
@@ -58,7 +61,11 @@ Json to_json(const FitResult& result) {
     const std::string& metric = result.metrics[m];
     chosen[metric] = result.chosen[m];
     directions[metric] = {{"higher_is_better", bool(result.higher_is_better[m])},
-                          {"assumed", !result.told[m]}};
+                          {"assumed", !result.told[m]},
+                          {"by",
+                           result.told[m]        ? "told"
+                           : result.by_values[m] ? "values"
+                                                 : "name"}};
     predicted[metric] = to_json(result.predicted[m]);
     predicted_prior[metric] = to_json(result.predicted_prior[m]);
   }
@@ -131,17 +138,17 @@ size_t widest(const std::vector<std::string>& names, size_t at_least) {
 
 void print_directions(const FitResult& result) {
   for (const bool higher : {false, true}) {
-    for (const bool told : {true, false}) {
+    for (const char* how : {"", " (assumed from the names)", " (assumed from the values)"}) {
       std::vector<std::string> names;
       for (size_t m = 0; m < result.metrics.size(); ++m) {
-        if (result.higher_is_better[m] == higher && result.told[m] == told)
+        const char* own = result.told[m]        ? ""
+                          : result.by_values[m] ? " (assumed from the values)"
+                                                : " (assumed from the names)";
+        if (result.higher_is_better[m] == higher && std::string_view(own) == how)
           names.push_back(result.metrics[m]);
       }
       if (names.empty()) continue;
-      fmt::print("{} is better{}: {}\n",
-                 higher ? "higher" : "lower",
-                 told ? "" : " (assumed from the names)",
-                 fmt::join(names, ", "));
+      fmt::print("{} is better{}: {}\n", higher ? "higher" : "lower", how, fmt::join(names, ", "));
     }
   }
 }
@@ -306,6 +313,30 @@ std::map<std::string, double> parse_prior(const std::string& text) {
   return prior;
 }
 
+// Prints each warning once.
+class Warnings {
+ public:
+  void print(const std::vector<std::string>& warnings) {
+    for (const std::string& warning : warnings)
+      if (printed_.insert(warning).second) fmt::print(stderr, "warning: {}\n", warning);
+  }
+
+ private:
+  std::set<std::string> printed_;
+};
+
+// What the settings name as metrics. Names with commas are still in pieces.
+std::vector<std::string> named_metrics(const Options& options, const FitConfig& config) {
+  std::vector<std::string> names = options.optimise;
+  for (const auto& [name, weight] : config.weights) names.push_back(name);
+  for (const auto& [name, most_lost] : config.floors) names.push_back(name);
+  for (const FitConfig* from : {&config, &options.given}) {
+    names.insert(names.end(), from->higher_is_better.begin(), from->higher_is_better.end());
+    names.insert(names.end(), from->lower_is_better.begin(), from->lower_is_better.end());
+  }
+  return names;
+}
+
 // Lists of metrics, whose names may have commas.
 void name_metrics(const Options& options,
                   const CLI::App& command,
@@ -341,11 +372,16 @@ void fit(const Options& options, const CLI::App& command) {
     throw Error("--holdout names {} files, expected the mixtures and the scores",
                 options.holdout.size());
   }
-  const Swarm swarm = read_swarm(options.mixtures, options.scores, config.ignore);
+  const auto named = named_metrics(options, config);
+  const Swarm swarm = read_swarm(options.mixtures, options.scores, config.ignore, named);
   name_metrics(options, command, swarm.metrics, config);
+  // Before the tables, and before the time that these take.
+  Warnings warnings;
+  warnings.print(swarm.warnings);
+  warnings.print(swarm_directions(swarm, config.higher_is_better, config.lower_is_better).warnings);
   std::optional<Swarm> holdout;
   if (!options.holdout.empty())
-    holdout = read_swarm(options.holdout[0], options.holdout[1], config.ignore);
+    holdout = read_swarm(options.holdout[0], options.holdout[1], config.ignore, named);
   const FitResult result = fit_swarm(config, swarm, holdout ? &*holdout : nullptr);
   if (options.json) {
     fmt::print("{}\n", to_json(result).dump(2));
@@ -353,9 +389,7 @@ void fit(const Options& options, const CLI::App& command) {
     print_tables(result);
   }
   std::fflush(stdout);  // else warnings stand within the tables where both go to one file
-  for (const std::string& warning : result.warnings) {
-    fmt::print(stderr, "warning: {}\n", warning);
-  }
+  warnings.print(result.warnings);
 }
 
 }  // namespace
@@ -369,9 +403,10 @@ void add_fit(CLI::App& app) {
   command->add_option("--scores", options->scores, "CSV: the same runs, a column per metric")
       ->required();
   command
-      ->add_option("--ignore",
-                   options->given.ignore,
-                   "columns that are neither datasets nor metrics, in any of the files")
+      ->add_option(
+          "--ignore",
+          options->given.ignore,
+          "columns that are neither datasets nor metrics; mixtures:NAME, scores:NAME in one file")
       ->delimiter(',');
   command->add_option(
       "--predictor",
@@ -391,9 +426,13 @@ void add_fit(CLI::App& app) {
   command
       ->add_option("--higher-is-better",
                    options->given.higher_is_better,
-                   "metrics; else by name: all but loss, bpb, ce, mse, error and the like")
+                   "metrics, patterns such as '*acc*', or all; else by name, or by the values: "
+                   "accuracies in [0, 1] or per cent, else losses")
       ->delimiter(',');
-  command->add_option("--lower-is-better", options->given.lower_is_better, "metrics")
+  command
+      ->add_option("--lower-is-better",
+                   options->given.lower_is_better,
+                   "metrics, patterns such as '*bpb*', or all")
       ->delimiter(',');
   command->add_option("--front", options->given.front, "mixtures of the Pareto front; 0: none");
   command->add_option("--average-of",

@@ -27,7 +27,8 @@ def main() -> None:
 
         found = json.loads(fit("--json", "--predictor", "gaussian_process").stdout)
         assert abs(found["mixture"]["web"] - 0.3) < 0.02, found["mixture"]
-        assert found["directions"]["code_bpb"] == {"higher_is_better": False, "assumed": True}, found["directions"]
+        assert found["directions"]["code_bpb"]["higher_is_better"] is False, found["directions"]
+        assert found["directions"]["code_bpb"]["by"] == "name", found["directions"]
         assert found["predicted"]["code_bpb"]["low"] <= 1.01 and found["goal_stderr"] > 0, found
         low, high = (found["tolerance"]["web"][end] for end in ("low", "high"))
         assert low < found["mixture"]["web"] < high, found["tolerance"]
@@ -60,7 +61,7 @@ def main() -> None:
             + "".join(f"{i},{1 - (p - 0.3) ** 2},0.01,{1 + p},x,{i % 3}\n" for i, p in enumerate(RUNS))
         )
         given = ["--scores", wide, "--predictor", "ridge", "--json"]
-        assert "--ignore note" in fit(*given).stderr, fit(*given).stderr
+        assert "'note'" in fit(*given).stderr and "no number is in" in fit(*given).stderr, fit(*given).stderr
         named = fit(*given, "--ignore", "note", "--optimise", "arc/acc,none", "--prior", "web=1, code=1")
         found = json.loads(named.stdout)
         assert set(found["directions"]) == {"arc/acc,none", "val_ce"}, found["directions"]

@@ -32,7 +32,8 @@ struct FirstItems {
 
 struct ExternalEvaluation {
   // For /bin/sh, with placeholders: {model} the model's folder in Hugging Face layout, {output} the
-  // file to write, {name}, {seed}, {device} of the process that runs it ("cuda:1"). Values are quoted for the shell; {{ and }} stand for braces.
+  // file to write, {name}, {seed}, {device} of the process that runs it ("cuda:1"). Values are
+  // quoted for the shell; {{ and }} stand for braces.
   std::string command;
   double seconds = 3600;  // then it is killed, with all that it started
   uint64_t seed = 1;

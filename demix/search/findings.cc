@@ -50,18 +50,16 @@ class Findings {
     }
 
     Rng rng = end_.root.stream("folds of metrics");
-    const auto folds = random_folds(end_.observations.size(), rng);
-    const std::string choice = result_.choice;  // only domains steer
+    const auto folds = mixture_folds(mixture_of_rows(end_.observations.mixtures()), rng);
     const auto& metrics = end_.problem.metrics;
     for (size_t m = 0; m < metrics.size(); ++m) {
       FittedTarget own;
       const auto domain = domain_of_only(m);
       if (!domain) {
-        own = fit_target(end_.config,
-                         metrics[m].name,
-                         end_.observations.mixtures(),
-                         end_.observations.values_of_metric(m),
-                         folds);
+        const Points& proxies = end_.observations.mixtures();
+        const auto values = end_.observations.values_of_metric(m);
+        own = fit_target(end_.config, metrics[m].name, proxies, values, folds);
+        settle_target(own, proxies, values, folds);
       }
       const FittedTarget& fitted = domain ? domains[*domain] : own;
       const auto forecasts = fitted.predictor->forecast(mixtures);
@@ -73,7 +71,6 @@ class Findings {
       }
       record(metrics[m].name, fitted);
     }
-    result_.choice = choice;
   }
 
   void measure_tolerance() {
@@ -91,6 +88,7 @@ class Findings {
     Points starts(all.columns());
     for (size_t i = 0; i < std::min(kStarts, all.rows()); ++i) starts.add(all.row(i));
     const auto terms = end_.surrogates.terms();
+    if (is_flat(terms.first(domains), starts)) return;
     result_.front = pareto_front(terms.first(domains),
                                  terms.subspan(domains),
                                  end_.feasible,
@@ -109,22 +107,26 @@ class Findings {
              result_.domains[d]);
         continue;
       }
-      const auto* cv = end_.surrogates.domains()[d].cross_validation();
-      if (!cv) continue;
-      const double chance = spearman_by_chance(n);
-      if (!cv->spearman || *cv->spearman < chance) {
-        warn(
-            "The predictor of {} ranks left-out proxies no better than chance (cross-validated "
-            "Spearman {}, {:.2f} needed with {} proxies): there is no evidence that the found "
-            "mixture is good for it.",
-            result_.domains[d],
-            cv->spearman ? fmt::format("{:.2f}", *cv->spearman) : "undefined",
-            chance,
-            n);
-      }
+      const auto& fitted = end_.surrogates.domains()[d];
+      if (!fitted.lacks_evidence()) continue;
+      warn(
+          "The predictor of {} ranks left-out proxies no better than chance ({}): there is no "
+          "evidence that the found mixture is good for it, and it had no part in the choice.",
+          result_.domains[d],
+          fitted.evidence->words("proxies"));
     }
-    if (n < kFewestForTournament) {
-      warn("{} proxies are too few to check the predictor by cross-validation.", n);
+    for (const auto& fitted : end_.surrogates.metrics_with_floors()) {
+      if (!fitted.lacks_evidence()) continue;
+      warn(
+          "The predictor of {} ranks left-out proxies no better than chance ({}): nothing says "
+          "which mixtures keep its floor.",
+          fitted.target,
+          fitted.evidence->words("proxies"));
+    }
+    const size_t mixtures = count_mixtures(mixture_of_rows(end_.observations.mixtures()));
+    if (mixtures < kFewestForTournament) {
+      warn("{} are too few to check the predictor by cross-validation.",
+           count_in_words(n, mixtures, "proxies"));
     }
   }
 
@@ -186,7 +188,7 @@ class Findings {
                                              : expected_goal_deviation(terms, here_);
   }
 
-  // Keeps a target's table and choice.
+  // Keeps a target's table.
   void record(const std::string& target, const FittedTarget& fitted) {
     const Tournament& tournament = fitted.tournament;
     for (size_t k = 0; k < tournament.names.size(); ++k) {
@@ -195,19 +197,15 @@ class Findings {
                            .target = target,
                            .cv_spearman = std::nullopt,
                            .cv_mae = std::nullopt,
-                           .cv_rmse = std::nullopt,
                            .coverage90 = std::nullopt,
                            .chosen = k == fitted.chosen};
       if (!tournament.results.empty()) {
         trial.cv_spearman = tournament.results[k].spearman;
         trial.cv_mae = tournament.results[k].mae;
-        trial.cv_rmse = tournament.results[k].rmse;
         trial.coverage90 = tournament.results[k].coverage90;
       }
       result_.trials.push_back(std::move(trial));
     }
-    if (!result_.choice.empty()) result_.choice += "; ";
-    result_.choice += fmt::format("{}: {}", target, tournament.reason);
   }
 
   // The domain whose score is this metric and nothing else, if there is one.

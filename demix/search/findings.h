@@ -22,7 +22,7 @@ struct EndOfSearch {
   const Rng& root;
 };
 
-// Fills in trials, choice, predictions, goal_error, tolerance and front, and adds warnings.
+// Fills in trials, predictions, goal_error, tolerance and front, and adds warnings.
 void add_findings(const EndOfSearch& end, SearchResult& result);
 
 }  // namespace demix

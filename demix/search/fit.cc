@@ -2,19 +2,22 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <numeric>
 
 #include "demix/core/error.h"
 #include "demix/core/mixture.h"
 #include "demix/core/parallel_for.h"
+#include "demix/core/progress.h"
 #include "demix/core/ranks.h"
 #include "demix/core/rng.h"
 #include "demix/search/average.h"
-#include "demix/search/fit_directions.h"
+#include "demix/search/folds.h"
 #include "demix/search/optimum.h"
 #include "demix/search/prediction_goal.h"
 #include "demix/search/swarm_columns.h"
+#include "demix/search/swarm_directions.h"
 #include "demix/search/tournament.h"
 
 namespace demix {
@@ -44,7 +47,10 @@ struct Target {
   std::optional<RankScale> rank;    // of sign · value among the candidates, where ranks count
   Tournament tournament;
   size_t chosen = 0;
+  std::optional<Evidence> evidence;
   std::unique_ptr<Predictor> predictor;
+
+  bool lacks_evidence() const { return evidence && !evidence->shown(); }
 };
 
 class SwarmFit {
@@ -55,6 +61,7 @@ class SwarmFit {
     result_.metrics = swarm.metrics;
     result_.runs = swarm.runs.size();
     result_.warnings = swarm.warnings;
+    mixture_of_ = mixture_of_rows(swarm.mixtures);
     if (result_.runs < 2) {
       throw Error(
           "the swarm has {} run, expected at least 2, and {} for a fit that cross-validation can "
@@ -88,35 +95,21 @@ class SwarmFit {
     std::vector<std::string> columns = swarm_.left_out;
     columns.insert(columns.end(), swarm_.datasets.begin(), swarm_.datasets.end());
     columns.insert(columns.end(), swarm_.metrics.begin(), swarm_.metrics.end());
+    for (size_t i = 0, plain = columns.size(); i < plain; ++i) {
+      columns.push_back("mixtures:" + columns[i]);
+      columns.push_back("scores:" + columns[i]);
+    }
     for (const std::string& name : joined_to_names(config_.ignore, columns))
       index_of(name, columns, "ignore", "column");
   }
 
   void read_directions() {
-    result_.told.assign(swarm_.metrics.size(), false);
-    for (const std::string& metric : swarm_.metrics)
-      result_.higher_is_better.push_back(direction_by_name(metric).higher_is_better);
-    for (const bool higher : {true, false}) {
-      const char* key = higher ? "higher_is_better" : "lower_is_better";
-      for (const std::string& name : higher ? config_.higher_is_better : config_.lower_is_better) {
-        const size_t m = index_of(name, swarm_.metrics, key, "metric");
-        if (result_.told[m] && result_.higher_is_better[m] != higher) {
-          throw Error("metric '{}' is named both higher and lower is better", name);
-        }
-        result_.told[m] = true;
-        result_.higher_is_better[m] = higher;
-      }
-    }
-    std::vector<std::string> guessed;
-    for (size_t m = 0; m < swarm_.metrics.size(); ++m) {
-      if (!result_.told[m] && !direction_by_name(swarm_.metrics[m]).has_sign)
-        guessed.push_back(swarm_.metrics[m]);
-    }
-    if (guessed.empty()) return;
-    warn(
-        "Nothing in the name says which direction is better of {}: higher was assumed. "
-        "--lower-is-better (lower_is_better in the configuration) or --higher-is-better states it.",
-        fmt::join(guessed, ", "));
+    SwarmDirections found =
+        swarm_directions(swarm_, config_.higher_is_better, config_.lower_is_better);
+    result_.higher_is_better = std::move(found.higher_is_better);
+    result_.told = std::move(found.told);
+    result_.by_values = std::move(found.by_values);
+    for (const std::string& warning : found.warnings) warn("{}", warning);
   }
 
   void read_prior() {
@@ -231,20 +224,21 @@ class SwarmFit {
       warn("Every run has the same share of {}: nothing says what more or less does.",
            fmt::join(constant, ", "));
     }
-    const size_t parameters = swarm_.datasets.size() + 1;
-    if (result_.runs < kFewestForTournament) {
+    const size_t parameters = swarm_.datasets.size() + 1, mixtures = count_mixtures(mixture_of_);
+    if (mixtures < kFewestForTournament) {
       warn(
-          "{} runs are too few to check any predictor by cross-validation (at least {}): the "
-          "proposed mixture is a guess that nothing has tested.",
-          result_.runs,
+          "{} are too few to check any predictor by cross-validation (at least {}): the proposed "
+          "mixture is a guess that nothing has tested.",
+          count_in_words(result_.runs, mixtures, "runs"),
           kFewestForTournament);
-    } else if (result_.runs < parameters) {
+    } else if (mixtures < parameters) {
       warn(
-          "{} runs are fewer than the {} parameters of even a linear law of {} datasets: the data "
+          "{} {} are fewer than the {} parameters of even a linear law of {} datasets: the data "
           "cannot separate all datasets, and where they cannot the predictors' priors decide. "
           "Trust what cross-validation shows, no more; {} runs (three per parameter) are a common "
           "advice.",
-          result_.runs,
+          mixtures,
+          mixtures == result_.runs ? "runs" : "different mixtures",
           parameters,
           swarm_.datasets.size(),
           3 * parameters);
@@ -253,24 +247,29 @@ class SwarmFit {
 
   void learn() {
     Rng rng = root_.stream("folds");
-    const auto folds = random_folds(result_.runs, rng);
+    const auto folds = mixture_folds(mixture_of_, rng);
     std::vector<std::string> names = competitor_names();
     if (config_.predictor != "auto" && config_.predictor != kEnsemble) names = {config_.predictor};
+    Progress progress("fit predictors", fits_to_do(names, folds), "fits");
     parallel_for(targets_.size(), config_.threads, [&](size_t m) {
       Target& target = targets_[m];
       const auto& scores = swarm_.scores[m];
       const auto& errors = swarm_.standard_errors[m];
       target.tournament =
-          compete(names, config_.predictors, swarm_.mixtures, scores, errors, folds);
+          compete(names, config_.predictors, swarm_.mixtures, scores, errors, folds, 1, &progress);
       target.chosen = config_.predictor == kEnsemble ? names.size() - 1 : target.tournament.winner;
+      target.evidence = evidence_of(target.tournament, target.chosen, scores);
+      if (target.lacks_evidence())
+        target.chosen = add_mean(target.tournament, swarm_.mixtures, scores, folds);
       target.predictor = fitted_competitor(
           target.tournament, target.chosen, config_.predictors, swarm_.mixtures, scores, errors);
+      progress.add(1);
     });
     for (const Target& target : targets_) {
       const Tournament& tournament = target.tournament;
-      for (size_t k = 0; k < names.size(); ++k) {
+      for (size_t k = 0; k < tournament.names.size(); ++k) {
         if (tournament.results.empty() && k != target.chosen) continue;
-        FitTrial trial{.predictor = names[k], .metric = target.name};
+        FitTrial trial{.predictor = tournament.names[k], .metric = target.name};
         trial.chosen = k == target.chosen;
         if (!tournament.results.empty()) {
           const CrossValidation& result = tournament.results[k];
@@ -281,23 +280,27 @@ class SwarmFit {
         }
         result_.trials.push_back(std::move(trial));
       }
-      result_.chosen.push_back(names[target.chosen]);
+      result_.chosen.push_back(tournament.names[target.chosen]);
       warn_of_weak_evidence(target);
     }
   }
 
+  int64_t fits_to_do(const std::vector<std::string>& names, std::span<const int> folds) const {
+    const bool compared = count_mixtures(mixture_of_) >= kFewestForTournament;
+    const auto fitted = std::count_if(
+        names.begin(), names.end(), [](const std::string& name) { return name != kEnsemble; });
+    const int parts = compared ? *std::max_element(folds.begin(), folds.end()) + 1 : 0;
+    return static_cast<int64_t>(targets_.size()) * (fitted * parts + 1);
+  }
+
   void warn_of_weak_evidence(const Target& target) {
-    if (target.tournament.results.empty() || target.deviation == 0) return;
-    const auto& spearman = target.tournament.results[target.chosen].spearman;
-    const double chance = spearman_by_chance(result_.runs);
-    if (spearman && *spearman >= chance) return;
+    if (!target.lacks_evidence()) return;
     warn(
-        "The best predictor of {} ranks left-out runs no better than chance (cross-validated "
-        "Spearman {}, {:.2f} needed with {} runs): there is no evidence about it.",
+        "The best predictor of {} ranks left-out runs no better than chance ({}): there is no "
+        "evidence about it{}, and its mean is predicted of every mixture.",
         target.name,
-        spearman ? fmt::format("{:.2f}", *spearman) : "undefined",
-        chance,
-        result_.runs);
+        target.evidence->words("runs"),
+        target.most_lost ? ", nothing says which mixtures keep its floor" : "");
   }
 
   // Finds the swarm's datasets and metrics in the holdout, before anything expensive.
@@ -429,6 +432,10 @@ class SwarmFit {
                        .floor = target.most_lost ? std::optional(target.floor) : std::nullopt});
     }
     return terms;
+  }
+
+  const Target& target_of(const GoalTerm& term) const {
+    return targets_[index_of(term.name, result_.metrics, "goal", "metric")];
   }
 
   Goal goal() const {
@@ -585,17 +592,19 @@ class SwarmFit {
   void draw_front(const FeasibleSet& feasible, const Points& starts) {
     if (config_.front == 0) return;
     // Metrics without a weight keep their floors behind those that the front is over.
-    auto terms = this->terms();
-    std::stable_partition(
-        terms.begin(), terms.end(), [](const GoalTerm& term) { return term.weight > 0; });
-    size_t counted = 0;
-    while (counted < terms.size() && terms[counted].weight > 0) ++counted;
-    for (const Target& target : targets_) {
-      if (target.weight > 0) result_.front_metrics.push_back(target.name);
+    std::vector<GoalTerm> terms, others;
+    for (GoalTerm& term : this->terms()) {
+      const Target& target = target_of(term);
+      const bool counts = target.weight > 0 && !target.lacks_evidence();
+      if (counts) result_.front_metrics.push_back(target.name);
+      (counts ? terms : others).push_back(std::move(term));
     }
+    const size_t counted = terms.size();
+    std::move(others.begin(), others.end(), std::back_inserter(terms));
     if (counted < 2) {
-      warn("A Pareto front needs two metrics that count, and only {} does: none was drawn.",
-           result_.front_metrics.front());
+      warn("A Pareto front needs two metrics that count, and {}: none was drawn.",
+           counted == 1 ? fmt::format("only {} does", result_.front_metrics.front())
+                        : "there is no evidence about any");
       return;
     }
     constexpr size_t kStarts = 6;
@@ -682,7 +691,8 @@ class SwarmFit {
   const FitConfig& config_;
   const Swarm& swarm_;
   const Rng root_;
-  std::vector<Target> targets_;  // by metric
+  std::vector<size_t> mixture_of_;  // by run
+  std::vector<Target> targets_;     // by metric
   struct Range {
     double least = kInfinity, most = 0;
     bool varies() const { return most - least > 1e-9; }

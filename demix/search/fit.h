@@ -17,9 +17,11 @@
 namespace demix {
 
 struct FitConfig {
-  std::vector<std::string> ignore = {};  // columns that are neither datasets nor metrics
-  std::string predictor = "auto";        // by cross-validation, or the name of one
-  std::vector<std::string> higher_is_better = {}, lower_is_better = {};  // metrics; others by name
+  // Columns that are neither datasets nor metrics; mixtures:NAME and scores:NAME in one file only.
+  std::vector<std::string> ignore = {};
+  std::string predictor = "auto";  // by cross-validation, or the name of one
+  // Metrics, patterns with * and ?, or all; others by name and by values, see swarm_directions.h.
+  std::vector<std::string> higher_is_better = {}, lower_is_better = {};
   // What is made large: the weighted mean of the metrics, higher is better, in units of their
   // standard deviation over the runs ("deviation"), as they are ("own") or as percentile ranks
   // among random mixtures as predicted ("rank", the paper's), minus kl · KL(p ‖ prior).
@@ -75,7 +77,7 @@ struct Interval {
 
 // How one predictor does on one metric in cross-validation. No values with too few runs.
 struct FitTrial {
-  std::string predictor, metric;
+  std::string predictor, metric;  // kMean where it stands in for one without evidence
   std::optional<double> cv_spearman, cv_r2, cv_mae, coverage90;
   bool chosen = false;
 };
@@ -92,6 +94,7 @@ struct FitResult {
   size_t runs = 0;
   std::vector<bool> higher_is_better;  // by metric
   std::vector<bool> told;              // by metric: whether the direction was said, not assumed
+  std::vector<bool> by_values;         // by metric: assumed from the values, not from the name
   std::vector<FitTrial> trials;        // by metric, then by predictor
   std::vector<std::string> chosen;     // by metric
   std::vector<HoldoutScore> holdout;   // metrics that both have; empty without one

@@ -219,10 +219,36 @@ TEST(Fit, ADirectionThatNothingSaysIsWarnedOf) {
   const auto found = fit_swarm(config, data);
   EXPECT_EQ(found.higher_is_better, (std::vector<bool>{false, true}));
   EXPECT_TRUE(warned(found,
-                     "which direction is better of math: higher was assumed. "
-                     "--lower-is-better"));
+                     "which direction is better of math: HIGHER was taken as better, since its "
+                     "values"));
+  EXPECT_EQ(found.by_values, (std::vector<bool>{false, true}));
   config.higher_is_better = {"math"};
   EXPECT_FALSE(warned(fit_swarm(config, data), "direction"));
+}
+
+TEST(Fit, BitsPerByteUnderTaskNamesAreMadeSmall) {
+  Swarm data = swarm(40);
+  for (double& score : data.scores[1]) score = 2 - score;
+  data.metrics = {"humaneval:3shot::none", "minerva::olmes"};
+  FitConfig config = quick();
+  config.predictor = "ridge";
+  const auto found = fit_swarm(config, data);
+  EXPECT_EQ(found.higher_is_better, (std::vector<bool>{false, false}));
+  EXPECT_LT(found.mixture[3], 0.05);
+  config.lower_is_better = {"*::*"};
+  EXPECT_EQ(fit_swarm(config, data).mixture, found.mixture);
+}
+
+TEST(Fit, ColumnsIgnoredInOneFileAreCheckedLikeOthers) {
+  Swarm data = swarm(20);
+  data.left_out = {"cost"};
+  FitConfig config = quick();
+  config.predictor = "ridge";
+  config.ignore = {"mixtures:cost", "scores:web"};
+  EXPECT_EQ(message_of(config, data), "no error");
+  config.ignore = {"mixtures:coste"};
+  EXPECT_EQ(message_of(config, data),
+            "ignore: there is no column 'mixtures:coste'; did you mean 'mixtures:cost'?");
 }
 
 TEST(Fit, ConstraintsHoldAndDivergenceFromThePriorIsPaidFor) {
@@ -499,6 +525,90 @@ TEST(Fit, FewRunsSayWhatCanBeConcluded) {
   EXPECT_TRUE(warned(noise, "20 runs are fewer than the 31 parameters"));
   EXPECT_TRUE(
       warned(noise, "The best predictor of loss ranks left-out runs no better than chance"));
+}
+
+TEST(Fit, NoiseLeavesThePriorAndAnIntervalThatHoldsTheTruth) {
+  FitConfig config = quick();
+  config.prior = {{"web", 0.7}, {"code", 0.1}, {"math", 0.1}, {"poor", 0.1}};
+  Swarm data = swarm(60);
+  Rng rng(8);
+  for (auto& scores : data.scores)
+    for (double& score : scores) score = 0.5 + 0.01 * rng.normal();
+  const auto found = fit_swarm(config, data);
+  EXPECT_EQ(found.chosen, (std::vector<std::string>{kMean, kMean}));
+  EXPECT_NEAR(found.mixture[0], 0.7, 1e-9);
+  EXPECT_TRUE(warned(found, "the goal does not depend on the mixture: the prior is proposed"));
+  EXPECT_TRUE(warned(found, "there is no evidence about it, and its mean is predicted"));
+  for (size_t m = 0; m < 2; ++m) {
+    EXPECT_LT(found.predicted[m].low, 0.5);
+    EXPECT_GT(found.predicted[m].high, 0.5);
+    EXPECT_NEAR(found.predicted[m].high - found.predicted[m].low, 2 * kNinetyPercent * 0.01, 0.01);
+    EXPECT_EQ(found.predicted[m].value, found.predicted_prior[m].value);
+  }
+}
+
+TEST(Fit, AMetricWithoutEvidenceStandsInTheTableAsItsMeanAndHasNoPartInTheMixture) {
+  Swarm data = swarm(60);
+  Rng rng(9);
+  for (double& score : data.scores[1]) score = 0.5 + 0.01 * rng.normal();
+  FitConfig config = quick();
+  config.predictor = "gaussian_process";
+  config.front = 4;
+  config.floors = {{"math_acc", 0}};
+  const auto both = fit_swarm(config, data);
+  EXPECT_EQ(both.chosen, (std::vector<std::string>{"gaussian_process", kMean}));
+  ASSERT_EQ(both.trials.size(), 3u);
+  EXPECT_FALSE(both.trials[1].chosen);
+  EXPECT_EQ(both.trials[2].predictor, kMean);
+  EXPECT_TRUE(both.trials[2].chosen);
+  EXPECT_FALSE(both.trials[2].cv_spearman);
+  EXPECT_NEAR(*both.trials[2].cv_r2, 0, 0.1);
+  EXPECT_TRUE(warned(both, "nothing says which mixtures keep its floor"));
+  EXPECT_TRUE(warned(both, "needs two metrics that count, and only code_bpb does"));
+  config.weights = {{"code_bpb", 1}};
+  config.floors.clear();
+  const auto one = fit_swarm(config, data);
+  for (size_t j = 0; j < 4; ++j) EXPECT_NEAR(both.mixture[j], one.mixture[j], 0.01);
+  EXPECT_GT(one.mixture[1], 0.8);
+}
+
+TEST(Fit, RunsOfOneMixtureAreLeftOutTogether) {
+  const Swarm once = swarm(40, 1, 0.02);
+  Swarm copied = once;
+  copied.mixtures = Points(4);
+  Rng rng(10);
+  for (auto& scores : copied.scores) scores.clear();
+  copied.runs.clear();
+  for (size_t i = 0; i < 40; ++i) {
+    for (int k = 0; k < 3; ++k) {
+      copied.runs.push_back(fmt::format("run{}_{}", i, k));
+      copied.mixtures.add(once.mixtures.row(i));
+      for (size_t m = 0; m < 2; ++m)
+        copied.scores[m].push_back(once.scores[m][i] + 1e-4 * rng.normal());
+    }
+  }
+  FitConfig config = quick();
+  config.predictor = "gaussian_process";
+  const auto plain = fit_swarm(config, once), threefold = fit_swarm(config, copied);
+  // Before, what one run of a mixture says of the next was the error: near zero.
+  EXPECT_GT(threefold.goal_error, 0.8 * plain.goal_error);
+  // Too few to compare, however often each was run.
+  Swarm few = copied;
+  few.mixtures = Points(4);
+  for (size_t i = 0; i < 120; ++i) few.mixtures.add(once.mixtures.row(i / 3 % 8));
+  const auto guess = fit_swarm(config, few);
+  EXPECT_TRUE(warned(guess, "120 runs of 8 mixtures are too few to check any predictor"));
+  EXPECT_FALSE(guess.trials[0].cv_spearman);
+}
+
+TEST(Fit, ItsProgressIsShown) {
+  testing::internal::CaptureStderr();
+  FitConfig config = quick();
+  config.predictor = "ridge";
+  fit_swarm(config, swarm(20));
+  // Of two metrics five parts and the whole.
+  const std::string shown = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(shown.find("fit predictors: 12 fits"), 0u) << shown;
 }
 
 TEST(Fit, ADatasetThatWasNeverSampledGetsNoShare) {

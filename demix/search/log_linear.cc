@@ -20,6 +20,8 @@ constexpr double kHuberWidth = 0.5;
 // of the others, and leaves room for the coefficients around 100 that small shares need.
 constexpr double kPenalty = 1e-5;
 constexpr double kLargestExponent = 30;
+// Predictions stay within the scores and so many of their ranges around them.
+constexpr double kRangesBeyond = 3;
 constexpr size_t kFollowed = 3;  // descents
 
 // The t that fits log(sign·(y - c)) by weighted least squares; a relative error there is an
@@ -99,14 +101,14 @@ class LogLinear : public Predictor {
         });
     law_ = best.law;
     sign_ = best.sign;
+    bound(y);
     measure_errors(p, y);
   }
 
   void predict(const Points& mixtures, std::span<double> predicted) const override {
     DEMIX_CHECK(mixtures.columns() + 1 == law_.size() && mixtures.rows() == predicted.size());
     Eigen::Map<Vector> result(predicted.data(), static_cast<Eigen::Index>(predicted.size()));
-    result.noalias() = as_matrix(mixtures) * coefficients();
-    result = centre_ + scale_ * (law_[0] + sign_ * result.array().min(kLargestExponent).exp());
+    result = centre_ + scale_ * (law_[0] + powers(as_matrix(mixtures)).array());
   }
 
   std::vector<Forecast> forecast(const Points& mixtures) const override {
@@ -127,8 +129,10 @@ class LogLinear : public Predictor {
 
   double slope(std::span<const double> mixture, std::span<double> gradient) const override {
     const Eigen::Map<const Vector> p(mixture.data(), static_cast<Eigen::Index>(mixture.size()));
-    const double power = sign_ * std::exp(std::min(p.dot(coefficients()), kLargestExponent));
-    Eigen::Map<Vector>(gradient.data(), p.size()) = scale_ * power * coefficients();
+    const double exponent = p.dot(coefficients());
+    const double power = sign_ * std::exp(std::clamp(exponent, least_exponent_, largest_exponent_));
+    const bool bounded = exponent < least_exponent_ || exponent > largest_exponent_;
+    Eigen::Map<Vector>(gradient.data(), p.size()) = (bounded ? 0 : scale_ * power) * coefficients();
     return centre_ + scale_ * (law_[0] + power);
   }
 
@@ -137,20 +141,34 @@ class LogLinear : public Predictor {
     return {law_.data() + 1, static_cast<Eigen::Index>(law_.size() - 1)};
   }
 
+  // The law's exponential, with its sign, at every mixture.
+  Vector powers(const Eigen::Ref<const Matrix>& p) const {
+    const Vector exponents = p * coefficients();
+    return sign_ * exponents.array().max(least_exponent_).min(largest_exponent_).exp();
+  }
+
+  // An exponential extrapolates without limit.
+  void bound(const Vector& y) {
+    const double range = y.maxCoeff() - y.minCoeff();
+    const double one = sign_ * (y.minCoeff() - kRangesBeyond * range - law_[0]);
+    const double other = sign_ * (y.maxCoeff() + kRangesBeyond * range - law_[0]);
+    const auto log = [](double power) { return std::log(std::max(power, 1e-300)); };
+    least_exponent_ = log(std::min(one, other));
+    largest_exponent_ = std::min(log(std::max(one, other)), kLargestExponent);
+  }
+
   // Derivatives of the law by c and t at every mixture.
   Matrix jacobian_at(const Eigen::Ref<const Matrix>& p) const {
     Matrix jacobian(p.rows(), p.cols() + 1);
-    const Vector power = sign_ * (p * coefficients()).array().min(kLargestExponent).exp();
     jacobian.col(0).setOnes();
-    jacobian.rightCols(p.cols()) = power.asDiagonal() * p;
+    jacobian.rightCols(p.cols()) = powers(p).asDiagonal() * p;
     return jacobian;
   }
 
   // The law's parameters are normal around the fit with the inverse of the loss's curvature.
   void measure_errors(const Matrix& p, const Vector& y) {
     const Matrix jacobian = jacobian_at(p);
-    Vector residuals =
-        y - (law_[0] + sign_ * (p * coefficients()).array().min(kLargestExponent).exp()).matrix();
+    const Vector residuals = y - (law_[0] + powers(p).array()).matrix();
     const auto n = static_cast<double>(p.rows());
     const double squares = residuals.squaredNorm();
     const double free = std::max(1.0, n - static_cast<double>(law_.size()));
@@ -164,6 +182,7 @@ class LogLinear : public Predictor {
   LogLinearConfig config_;
   std::vector<double> law_;  // c, then t, of standardised scores
   double sign_ = 0, centre_ = 0, scale_ = 1, noise_ = 0;
+  double least_exponent_ = -kLargestExponent, largest_exponent_ = kLargestExponent;
   Matrix covariance_;  // of law_
 };
 

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -175,6 +176,33 @@ TEST(LogLinear, ScoresThatRiseTowardsACeilingAreALawToo) {
   predictor->fit(x, y);
   const auto predicted = predictor->predict(probes);
   for (size_t i = 0; i < probes.rows(); ++i) EXPECT_NEAR(predicted[i], law(probes.row(i)), 2e-3);
+}
+
+TEST(LogLinear, WhatItExtrapolatesStaysWithinThreeRangesOfTheScores) {
+  Rng rng(6);
+  Points near(2), far(2);
+  std::vector<double> rising, falling;
+  for (int i = 0; i < 40; ++i) {
+    const double share = 0.2 * rng.uniform();
+    near.add(std::vector<double>{share, 1 - share});
+    rising.push_back(std::exp(30 * share) + 0.1 * rng.normal());
+    falling.push_back(-rising.back());
+  }
+  for (const double share : {0.3, 0.6, 1.0}) far.add(std::vector<double>{share, 1 - share});
+  for (const auto& scores : {rising, falling}) {
+    const auto law = make_log_linear({});
+    law->fit(near, scores);
+    const auto [least, most] = std::minmax_element(scores.begin(), scores.end());
+    const double range = *most - *least;
+    for (const Forecast& forecast : law->forecast(far)) {
+      EXPECT_LE(forecast.mean, *most + 3.001 * range);
+      EXPECT_GE(forecast.mean, *least - 3.001 * range);
+      EXPECT_LT(forecast.deviation(), 100 * range);
+    }
+    std::vector<double> gradient(2);
+    EXPECT_NEAR(law->slope(far.row(2), gradient), law->predict(far)[2], 1e-9 * range);
+    EXPECT_EQ(gradient[0], 0);
+  }
 }
 
 TEST(Predictors, SlopesEqualDifferencesOfPredictions) {

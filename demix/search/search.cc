@@ -11,6 +11,7 @@
 #include "demix/core/rng.h"
 #include "demix/search/decision.h"
 #include "demix/search/findings.h"
+#include "demix/search/folds.h"
 #include "demix/search/observations.h"
 #include "demix/search/points.h"
 #include "demix/search/proposals.h"
@@ -220,8 +221,9 @@ class Search {
   // Learns each domain's score from all proxies so far.
   void fit(int round) {
     Rng rng = root_.stream("folds", round);
-    surrogates_.fit(needs_folds(round) ? random_folds(observations_.size(), rng)
-                                       : std::vector<int>{});
+    surrogates_.fit(needs_folds(round)
+                        ? mixture_folds(mixture_of_rows(observations_.mixtures()), rng)
+                        : std::vector<int>{});
   }
 
   // Predicts many random mixtures, orders them by the goal, and decides as if this were the end.
@@ -231,24 +233,14 @@ class Search {
       candidates_ = random_candidates(config_, prior_, feasible_, rng);
     }
     const auto values = surrogates_.set_goal(candidates_);
-    ranking_.resize(candidates_.rows());
-    std::iota(ranking_.begin(), ranking_.end(), size_t{0});
-    // Equal candidates stay in the order drawn.
-    std::stable_sort(ranking_.begin(), ranking_.end(), [&](size_t a, size_t b) {
-      return values[a] > values[b];
-    });
-    while (!ranking_.empty() && !std::isfinite(values[ranking_.back()])) ranking_.pop_back();
-    if (ranking_.empty()) {
-      throw no_mixture_keeps_floors(surrogates_.terms(), candidates_);
-    }
-    if (auto stayed = stay_if_flat(config_, feasible_, surrogates_, candidates_, ranking_)) {
-      decision_ = std::move(*stayed);
-    } else if (config_.to_optimum()) {
-      decision_ = predicted_optimum(config_, feasible_, surrogates_, candidates_, values);
-    } else {
-      decision_ = average_decision(config_, feasible_, surrogates_, candidates_, values, ranking_);
-    }
+    decide(values);
     foretell_gain(round, values);
+  }
+
+  // Exploring is over: what the proxies show no evidence about has no part in what is decided.
+  // Until then it has, since where proxies are placed is how evidence comes about.
+  void settle() {
+    if (surrogates_.settle()) decide(surrogates_.set_goal(candidates_));
   }
 
   // Measures what is decided. Where it falls far behind the best proxy, the predictors were wrong
@@ -326,6 +318,27 @@ class Search {
                     static_cast<double>(predicted.size());
     }
     proxy.predicted_objective = percentile;
+  }
+
+  // From the goal's values at the candidates.
+  void decide(const std::vector<double>& values) {
+    ranking_.resize(candidates_.rows());
+    std::iota(ranking_.begin(), ranking_.end(), size_t{0});
+    // Equal candidates stay in the order drawn.
+    std::stable_sort(ranking_.begin(), ranking_.end(), [&](size_t a, size_t b) {
+      return values[a] > values[b];
+    });
+    while (!ranking_.empty() && !std::isfinite(values[ranking_.back()])) ranking_.pop_back();
+    if (ranking_.empty()) {
+      throw no_mixture_keeps_floors(surrogates_.terms(), candidates_);
+    }
+    if (auto stayed = stay_if_flat(config_, feasible_, surrogates_, candidates_, ranking_)) {
+      decision_ = std::move(*stayed);
+    } else if (config_.to_optimum()) {
+      decision_ = predicted_optimum(config_, feasible_, surrogates_, candidates_, values);
+    } else {
+      decision_ = average_decision(config_, feasible_, surrogates_, candidates_, values, ranking_);
+    }
   }
 
   std::vector<double> measured_goals() const {
@@ -407,11 +420,13 @@ SearchResult search_mixture(const SearchConfig& config,
     search.fit(round);
     search.narrow(round);
   }
+  search.settle();
   constexpr int kDecisions = 4;  // at most
   int round = static_cast<int>(counts.size());
   for (int again = 1; again < kDecisions && search.learns_from_decision(round, evaluate); ++again) {
     search.fit(round);
     search.narrow(round);
+    search.settle();
     ++round;
   }
   return search.finish();

@@ -183,7 +183,7 @@ struct PredictorTrial {
   std::string predictor;
   std::string target;  // a domain or a metric
   // No value with too few proxies; no correlation where one side is constant.
-  std::optional<double> cv_spearman, cv_mae, cv_rmse;
+  std::optional<double> cv_spearman, cv_mae;
   std::optional<double> coverage90;  // share of the proxies inside their 90 % intervals
   bool chosen = false;
 };
@@ -220,7 +220,6 @@ struct SearchResult {
   std::string stopped;  // in words: what ended the search
   std::vector<EvaluatedMixture> evaluated;
   std::vector<PredictorTrial> trials;  // of the last fit: domains, which steer, then metrics
-  std::string choice;                  // in words: which predictors were used, and why
   std::vector<std::string> warnings;   // whole sentences
 };
 

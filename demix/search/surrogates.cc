@@ -20,25 +20,49 @@ FittedTarget fit_target(const SearchConfig& config,
   if (!folds.empty())
     fitted.tournament = compete(names, config.predictors, mixtures, scores, {}, folds, 0);
   fitted.chosen = fitted.tournament.winner;
-  if (config.predictor != "auto") {
-    if (compares_predictors(config)) fitted.chosen = names.size() - 1;
-    fitted.tournament.reason = config.predictor + ", as configured";
-  }
+  if (config.predictor == kEnsemble) fitted.chosen = names.size() - 1;
+  fitted.evidence = evidence_of(fitted.tournament, fitted.chosen, scores);
   fitted.predictor =
       fitted_competitor(fitted.tournament, fitted.chosen, config.predictors, mixtures, scores, {});
   return fitted;
 }
 
-void Surrogates::fit(std::span<const int> folds) {
+bool settle_target(FittedTarget& fitted,
+                   const Points& mixtures,
+                   const std::vector<double>& scores,
+                   std::span<const int> folds) {
+  if (!fitted.lacks_evidence() || fitted.tournament.names[fitted.chosen] == kMean) return false;
+  fitted.chosen = add_mean(fitted.tournament, mixtures, scores, folds);
+  fitted.predictor = fitted_competitor(fitted.tournament, fitted.chosen, {}, mixtures, scores, {});
+  return true;
+}
+
+void Surrogates::fit(std::vector<int> folds) {
+  folds_ = std::move(folds);
   const Points& mixtures = observations_.mixtures();
   domains_.clear();
   for (size_t d = 0; d < objective_.domains().size(); ++d)
     domains_.push_back(fit_target(
-        config_, objective_.domains()[d], mixtures, observations_.domain_scores(d), folds));
+        config_, objective_.domains()[d], mixtures, observations_.domain_scores(d), folds_));
   floors_.clear();
   for (size_t m : search_goal_.metrics_with_floors())
-    floors_.push_back(fit_target(
-        config_, objective_.metrics()[m].name, mixtures, observations_.values_of_metric(m), folds));
+    floors_.push_back(fit_target(config_,
+                                 objective_.metrics()[m].name,
+                                 mixtures,
+                                 observations_.values_of_metric(m),
+                                 folds_));
+}
+
+bool Surrogates::settle() {
+  const Points& mixtures = observations_.mixtures();
+  bool changed = false;
+  for (size_t d = 0; d < domains_.size(); ++d)
+    changed |= settle_target(domains_[d], mixtures, observations_.domain_scores(d), folds_);
+  for (size_t k = 0; k < floors_.size(); ++k) {
+    const size_t m = search_goal_.metrics_with_floors()[k];
+    changed |= settle_target(floors_[k], mixtures, observations_.values_of_metric(m), folds_);
+  }
+  return changed;
 }
 
 std::vector<double> Surrogates::set_goal(const Points& candidates) {
@@ -86,6 +110,8 @@ double Surrogates::measured_goal(std::span<const double> domain_scores) const {
 
 double Surrogates::percentile_among_candidates(size_t domain, double score) const {
   const auto& all = candidate_scores_[domain];
+  const auto [least, most] = std::minmax_element(all.begin(), all.end());
+  if (*least == *most) return 0.5;  // as percentile_ranks has it
   const auto no_better =
       std::count_if(all.begin(), all.end(), [&](double other) { return other <= score; });
   return static_cast<double>(no_better) / static_cast<double>(all.size());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,8 +20,10 @@ struct FittedTarget {
   std::string target;
   Tournament tournament;
   size_t chosen = 0;
+  std::optional<Evidence> evidence = {};  // that the predictor foretells, where that was looked at
   std::unique_ptr<Predictor> predictor;
 
+  bool lacks_evidence() const { return evidence && !evidence->shown(); }
   const CrossValidation* cross_validation() const {
     return tournament.results.empty() ? nullptr : &tournament.results[chosen];
   }
@@ -34,6 +37,12 @@ FittedTarget fit_target(const SearchConfig& config,
                         const Points& mixtures,
                         const std::vector<double>& scores,
                         std::span<const int> folds);
+// Takes the mean of the scores for the predictor of a target that lacks evidence, from the same
+// folds as before. Whether that changed it.
+bool settle_target(FittedTarget& fitted,
+                   const Points& mixtures,
+                   const std::vector<double>& scores,
+                   std::span<const int> folds);
 
 class Surrogates {
  public:
@@ -48,13 +57,16 @@ class Surrogates {
         observations_(observations) {}
 
   // Learns every domain's score, and the metrics with floors, from all proxies so far.
-  void fit(std::span<const int> folds);
+  void fit(std::vector<int> folds);
+  // What has no evidence is its mean from now on. Whether that changed anything: set_goal is due.
+  bool settle();
   // Sets the goal, whose ranks and deviations are taken over these mixtures, and gives its value at
   // each: -infinity where a floor is broken. After fit.
   std::vector<double> set_goal(const Points& candidates);
 
   bool empty() const { return domains_.empty(); }  // before fit
   const std::vector<FittedTarget>& domains() const { return domains_; }
+  const std::vector<FittedTarget>& metrics_with_floors() const { return floors_; }
   // By domain, then by mixture.
   std::vector<std::vector<double>> predict(const Points& mixtures) const;
 
@@ -81,6 +93,7 @@ class Surrogates {
   const Objective& objective_;
   const SearchGoal& search_goal_;
   const Observations& observations_;
+  std::vector<int> folds_;
   std::vector<FittedTarget> domains_, floors_;
   std::vector<std::vector<double>> candidate_scores_;  // by domain, then candidate
   std::vector<GoalTerm> terms_;

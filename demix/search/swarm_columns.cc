@@ -140,6 +140,14 @@ std::string advice(std::string_view text, const std::string& column) {
   return "; if the column is no data, " + how_to_leave_out(column);
 }
 
+// Whether a cell is meant as a number, though it may be written as no file here should.
+bool is_like_number(std::string_view text) {
+  std::string plain(text);
+  if (plain.ends_with('%')) plain.pop_back();
+  std::erase(plain, ',');
+  return finite_number(plain) || is_infinite(plain);
+}
+
 bool same_name(std::string_view a, std::string_view b) {
   return (is_unnamed(a) && is_unnamed(b)) || lower(a) == lower(b);
 }
@@ -198,6 +206,36 @@ std::string words_for_column(const SwarmTable& table, size_t column) {
                       : fmt::format("column '{}'", printable(name));
 }
 
+std::string words_for_columns(const SwarmTable& table, std::span<const size_t> columns) {
+  constexpr size_t kFew = 12;
+  std::vector<std::string> words;
+  for (size_t c : columns.first(std::min(columns.size(), kFew))) {
+    const std::string& name = table.header[c];
+    words.push_back(name.empty() ? fmt::format("unnamed {}", c + 1)
+                                 : fmt::format("'{}'", printable(name)));
+  }
+  if (columns.size() == 1) return words_for_column(table, columns[0]) + " was";
+  const size_t more = columns.size() - words.size();
+  return fmt::format("columns {}{} were",
+                     fmt::join(words, ", "),
+                     more > 0 ? fmt::format(" and {} more", more) : std::string());
+}
+
+std::vector<size_t> text_columns(const SwarmTable& table, std::span<const size_t> columns) {
+  std::vector<size_t> found;
+  for (size_t c : columns) {
+    bool has_word = false, has_number = false, has_anything = false;
+    for (const auto& row : table.rows) {
+      const std::string& cell = row.fields[c];
+      has_anything = has_anything || !cell.empty();
+      if (is_missing(cell)) continue;
+      (is_like_number(cell) ? has_number : has_word) = true;
+    }
+    if (!has_number && (has_word || !has_anything)) found.push_back(c);
+  }
+  return found;
+}
+
 std::string how_to_leave_out(std::string_view column) {
   return fmt::format("delete it (or give demix fit --ignore {})", printable(column));
 }
@@ -209,6 +247,32 @@ bool is_label(std::string_view column) {
 
 bool is_ignored(std::string_view column, std::span<const std::string> ignored) {
   return std::find(ignored.begin(), ignored.end(), column) != ignored.end();
+}
+
+IgnoredColumns ignored_columns(std::span<const std::string> entries,
+                               const SwarmTable& mixtures,
+                               const SwarmTable& scores) {
+  constexpr std::string_view kMixtures = "mixtures:", kScores = "scores:";
+  std::vector<std::string> known;
+  for (const SwarmTable* table : {&mixtures, &scores})
+    known.insert(known.end(), table->header.begin(), table->header.end());
+  const std::vector<std::string> columns = known;
+  for (const std::string& name : mixtures.header)
+    known.push_back(fmt::format("{}{}", kMixtures, name));
+  for (const std::string& name : scores.header) known.push_back(fmt::format("{}{}", kScores, name));
+  IgnoredColumns ignored;
+  for (const std::string& entry : joined_to_names(entries, known)) {
+    const bool is_column = is_ignored(entry, columns);
+    if (!is_column && entry.starts_with(kMixtures)) {
+      ignored.mixtures.push_back(entry.substr(kMixtures.size()));
+    } else if (!is_column && entry.starts_with(kScores)) {
+      ignored.scores.push_back(entry.substr(kScores.size()));
+    } else {
+      ignored.mixtures.push_back(entry);
+      ignored.scores.push_back(entry);
+    }
+  }
+  return ignored;
 }
 
 bool is_metadata(std::string_view column) {
@@ -252,7 +316,7 @@ SwarmTable parse_swarm_table(std::string_view text, const std::string& file) {
 
 RunColumns choose_run_columns(const SwarmTable& mixtures,
                               const SwarmTable& scores,
-                              std::span<const std::string> ignored) {
+                              const IgnoredColumns& ignored) {
   struct Choice {
     RunColumns columns;
     int remoteness;
@@ -268,9 +332,12 @@ RunColumns choose_run_columns(const SwarmTable& mixtures,
   };
   for (size_t m = 0; m < mixtures.header.size(); ++m) {
     const std::string& name = mixtures.header[m];
-    if (is_ignored(name, ignored) || is_metadata(name) || !could_name_runs(mixtures, m)) continue;
+    if (is_ignored(name, ignored.mixtures) || is_metadata(name) || !could_name_runs(mixtures, m))
+      continue;
     for (size_t s = 0; s < scores.header.size(); ++s) {
-      if (same_name(name, scores.header[s]) && could_name_runs(scores, s))
+      const std::string& theirs = scores.header[s];
+      if (same_name(name, theirs) && !is_ignored(theirs, ignored.scores) &&
+          could_name_runs(scores, s))
         consider(m, s, remoteness(mixtures, m));
     }
   }
@@ -279,7 +346,8 @@ RunColumns choose_run_columns(const SwarmTable& mixtures,
   const size_t most_in_common = most;
   constexpr int kOwn = 6;
   if (most < std::min(mixtures.rows.size(), scores.rows.size()) || choices.empty()) {
-    consider(own_run_column(mixtures, ignored), own_run_column(scores, ignored), kOwn);
+    consider(
+        own_run_column(mixtures, ignored.mixtures), own_run_column(scores, ignored.scores), kOwn);
     most = std::max(most, choices.back().columns.joined);
   }
   const Choice* best = nullptr;

@@ -36,12 +36,25 @@ double number_in(const SwarmTable& table, const SwarmTable::Row& row, size_t col
 void check_columns_of_data(const SwarmTable& table, std::span<const size_t> columns, size_t left);
 // For messages: "column 'lr'", or "the unnamed column 1".
 std::string words_for_column(const SwarmTable& table, size_t column);
+// "column 'lr' was", or "columns 'lr', 'seed' were", of at least one.
+std::string words_for_columns(const SwarmTable& table, std::span<const size_t> columns);
+// Those of `columns` that hold words or nothing: no cell is a number, nor meant as one ("25%").
+std::vector<size_t> text_columns(const SwarmTable& table, std::span<const size_t> columns);
 
 // By its name a column may number or name the runs (run, run_id, name, index, none at all), or say
 // how they were made (seed, step, lr). Neither is data. Case makes no difference.
 bool is_label(std::string_view column);
 bool is_metadata(std::string_view column);
 bool is_ignored(std::string_view column, std::span<const std::string> ignored);
+
+// Of the user's entries NAME, mixtures:NAME and scores:NAME, split at commas, the names for each
+// file.
+struct IgnoredColumns {
+  std::vector<std::string> mixtures, scores;
+};
+IgnoredColumns ignored_columns(std::span<const std::string> entries,
+                               const SwarmTable& mixtures,
+                               const SwarmTable& scores);
 
 // Of a column of standard errors, by its name, the metric: "acc_stderr,none" has "acc,none".
 std::optional<std::string> metric_of_errors(const std::string& column);
@@ -61,10 +74,10 @@ struct RunColumns {
 // Columns that both files have go before each file's own. Of several, the most telling one is taken
 // that joins at least half as many runs as the one that joins most: run, run_id, other names, other
 // numbers, index, an unnamed one; the last two may be no more than row numbers. Throws Error when a
-// file has no column that could name its runs. `ignored` are names that no choice falls on.
+// file has no column that could name its runs. No choice falls on what is ignored.
 RunColumns choose_run_columns(const SwarmTable& mixtures,
                               const SwarmTable& scores,
-                              std::span<const std::string> ignored);
+                              const IgnoredColumns& ignored);
 
 // Pieces of a list that was split at commas, put together again where that gives a known name, such
 // as "acc,none", and stripped of blanks. What is not known stays as it is.

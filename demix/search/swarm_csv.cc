@@ -9,6 +9,8 @@
 #include "demix/core/files.h"
 #include "demix/core/score_limit.h"
 #include "demix/search/swarm_columns.h"
+#include "demix/search/swarm_datasets.h"
+#include "demix/search/swarm_outliers.h"
 #include "demix/search/swarm_shares.h"
 
 namespace demix {
@@ -40,21 +42,26 @@ struct ScoreColumn {
   std::optional<size_t> error;
 };
 
-// The columns that are metrics, each with that of its standard errors.
+// The columns that are metrics, each with that of its standard errors. `shares` are datasets.
 std::vector<ScoreColumn> score_columns(const SwarmTable& scores,
                                        std::span<const size_t> data,
+                                       std::span<const size_t> shares,
                                        Swarm& swarm) {
   const auto place = [&](const std::string& name) -> std::optional<size_t> {
     for (size_t c : data)
       if (scores.header[c] == name) return c;
     return std::nullopt;
   };
+  const auto is_in = [](std::span<const size_t> columns, size_t c) {
+    return std::find(columns.begin(), columns.end(), c) != columns.end();
+  };
   std::vector<ScoreColumn> columns;
   std::map<std::string, size_t> errors;  // by metric
-  std::vector<std::string> metadata;
+  std::vector<size_t> metadata, text = text_columns(scores, data);
   for (size_t c : data) {
     const std::string& name = scores.header[c];
     const auto metric = metric_of_errors(name);
+    if (is_in(text, c) || is_in(shares, c)) continue;
     if (metric && place(*metric)) {
       errors[*metric] = c;
       continue;
@@ -67,20 +74,23 @@ std::vector<ScoreColumn> score_columns(const SwarmTable& scores,
           printable(*metric)));
       swarm.left_out.push_back(name);
     } else if (is_metadata(name)) {
-      metadata.push_back(fmt::format("'{}'", printable(name)));
-      swarm.left_out.push_back(name);
+      metadata.push_back(c);
     } else {
       columns.push_back({c, std::nullopt});
     }
   }
-  if (!metadata.empty()) {
+  if (columns.empty() && !text.empty()) number_in(scores, scores.rows[0], text[0]);
+  const auto leave_out = [&](std::span<const size_t> out, std::string_view why) {
+    if (out.empty()) return;
+    for (size_t c : out) swarm.left_out.push_back(scores.header[c]);
     swarm.warnings.push_back(
-        fmt::format("{}: {} left out: by {} no scores; rename what is a metric.",
-                    scores.file,
-                    metadata.size() > 1 ? fmt::format("columns {} were", fmt::join(metadata, ", "))
-                                        : fmt::format("column {} was", metadata[0]),
-                    metadata.size() > 1 ? "their names they are" : "its name it holds"));
-  }
+        fmt::format("{}: {} left out: {}.", scores.file, words_for_columns(scores, out), why));
+  };
+  leave_out(metadata,
+            metadata.size() > 1 ? "by their names they are no scores; rename what is a metric"
+                                : "by its name it holds no scores; rename what is a metric");
+  leave_out(text, "no number is in");
+  leave_out(shares, "the mixtures' file has the same shares of datasets");
   for (ScoreColumn& column : columns) {
     const auto found = errors.find(scores.header[column.value]);
     if (found != errors.end()) column.error = found->second;
@@ -250,6 +260,31 @@ std::vector<size_t> data_columns(const SwarmTable& table,
   return data;
 }
 
+// By column of the mixtures the one of the scores that is the same: by name and in all runs that
+// both have.
+std::map<size_t, size_t> columns_alike(const SwarmTable& mixtures,
+                                       size_t run_column,
+                                       const SwarmTable& scores,
+                                       std::span<const size_t> data,
+                                       const std::map<std::string, const Row*>& scored) {
+  std::map<size_t, size_t> alike;
+  for (size_t s : data) {
+    const auto m = std::find(mixtures.header.begin(), mixtures.header.end(), scores.header[s]);
+    if (m == mixtures.header.end()) continue;
+    const auto c = static_cast<size_t>(m - mixtures.header.begin());
+    size_t same = 0, other = 0;
+    for (const Row& row : mixtures.rows) {
+      const auto found = scored.find(row.fields[run_column]);
+      if (found == scored.end()) continue;
+      const std::string &ours = row.fields[c], &theirs = found->second->fields[s];
+      const auto number = finite_number(ours);
+      ++(ours == theirs || (number && number == finite_number(theirs)) ? same : other);
+    }
+    if (same > 0 && other == 0) alike[c] = s;
+  }
+  return alike;
+}
+
 // A dataset may have a label's name, as `id` for Indonesian: rows sum to one only with it. `data`
 // are the columns without labels.
 void add_dataset_named_as_label(const SwarmTable& table,
@@ -257,7 +292,11 @@ void add_dataset_named_as_label(const SwarmTable& table,
                                 std::span<const std::string> ignored,
                                 std::vector<size_t>& data,
                                 Swarm& swarm) {
-  const auto miss_one = [&](std::span<const size_t> columns) {
+  const auto text = text_columns(table, data);
+  const auto miss_one = [&](std::vector<size_t> columns) {
+    std::erase_if(columns,
+                  [&](size_t c) { return std::find(text.begin(), text.end(), c) != text.end(); });
+    const double tolerance = share_tolerance(table, columns);
     return std::any_of(table.rows.begin(), table.rows.end(), [&](const auto& row) {
       double sum = 0;
       for (size_t c : columns) {
@@ -265,7 +304,7 @@ void add_dataset_named_as_label(const SwarmTable& table,
         if (!share) return true;
         sum += *share;
       }
-      return std::abs(sum - 1) > kSumTolerance;
+      return std::abs(sum - 1) > tolerance;
     });
   };
   if (!miss_one(data)) return;
@@ -287,25 +326,32 @@ Swarm parse_swarm(std::string_view mixtures_text,
                   const std::string& mixtures_name,
                   std::string_view scores_text,
                   const std::string& scores_name,
-                  const std::vector<std::string>& ignore) {
+                  const std::vector<std::string>& ignore,
+                  const std::vector<std::string>& metrics) {
   const SwarmTable mixtures_table = parse_swarm_table(mixtures_text, mixtures_name);
   const SwarmTable scores = parse_swarm_table(scores_text, scores_name);
-  std::vector<std::string> names = mixtures_table.header;
-  names.insert(names.end(), scores.header.begin(), scores.header.end());
-  const auto ignored = joined_to_names(ignore, names);
+  const auto ignored = ignored_columns(ignore, mixtures_table, scores);
 
   Swarm swarm;
   const RunColumns by = choose_run_columns(mixtures_table, scores, ignored);
   const auto scored = rows_by_run(scores, by.scores);
   const auto mixed = rows_by_run(mixtures_table, by.mixtures);
-  auto shares = data_columns(mixtures_table, by.mixtures, ignored, swarm);
-  add_dataset_named_as_label(mixtures_table, by.mixtures, ignored, shares, swarm);
+  const auto data = data_columns(scores, by.scores, ignored.scores, swarm);
+  const auto same = columns_alike(mixtures_table, by.mixtures, scores, data, scored);
+  const auto named = joined_to_names(metrics, scores.header);
+  auto shares = data_columns(mixtures_table, by.mixtures, ignored.mixtures, swarm);
+  std::erase_if(shares, [&](size_t c) {
+    return same.contains(c) && is_ignored(mixtures_table.header[c], named);
+  });
+  add_dataset_named_as_label(mixtures_table, by.mixtures, ignored.mixtures, shares, swarm);
   const SwarmShares mixtures(mixtures_table, by.mixtures, std::move(shares));
   for (size_t c : mixtures.columns()) swarm.datasets.push_back(mixtures_table.header[c]);
   swarm.mixtures = Points(swarm.datasets.size());
 
-  const auto data = data_columns(scores, by.scores, ignored, swarm);
-  const auto columns = score_columns(scores, data, swarm);
+  std::vector<size_t> shares_again;
+  for (size_t c : mixtures.columns())
+    if (const auto found = same.find(c); found != same.end()) shares_again.push_back(found->second);
+  const auto columns = score_columns(scores, data, shares_again, swarm);
   for (const ScoreColumn& column : columns) swarm.metrics.push_back(scores.header[column.value]);
   check_columns_of_data(scores, data, columns.size());
   swarm.scores.resize(columns.size());
@@ -340,14 +386,17 @@ Swarm parse_swarm(std::string_view mixtures_text,
   const bool ours = warn_of_missing(swarm, mixtures_table, by.mixtures, scored, scores_name);
   const bool theirs = warn_of_missing(swarm, scores, by.scores, mixed, mixtures_name);
   warn_of_join(swarm, mixtures_table, scores, by, ours || theirs);
+  for (std::string& warning : outlier_warnings(swarm, scores_name))
+    swarm.warnings.push_back(std::move(warning));
   return swarm;
 }
 
 Swarm read_swarm(const std::filesystem::path& mixtures,
                  const std::filesystem::path& scores,
-                 const std::vector<std::string>& ignore) {
+                 const std::vector<std::string>& ignore,
+                 const std::vector<std::string>& metrics) {
   return parse_swarm(
-      read_file(mixtures), mixtures.string(), read_file(scores), scores.string(), ignore);
+      read_file(mixtures), mixtures.string(), read_file(scores), scores.string(), ignore, metrics);
 }
 
 }  // namespace demix

@@ -26,23 +26,29 @@ struct Swarm {
 // Reads the shapes of RegMix (`index`, then one column per dataset or metric) and Olmix
 // (`run,name,index`, then the same). Fields are separated by commas, tabs or semicolons, whichever
 // the header has most of. The columns that join the files are those of choose_run_columns; other
-// labels are no data, nor are columns named in `ignore`. A column M_stderr beside a column M holds
-// its standard errors. A mixture row may miss one by 0.01, since published ones are rounded; it is
-// rescaled.
+// labels are no data, nor are columns named in `ignore`, as NAME, or mixtures:NAME and scores:NAME
+// in one file only. A column M_stderr beside a column M holds its standard errors. A mixture row
+// may miss one by 0.01, or by what rounding explains, since published ones are rounded; it is
+// rescaled. Both files may be one: datasets are what sums to one (see dataset_columns), and a
+// column that both have with the same cells is a metric where `metrics` names it, else a dataset if
+// it may be, else a metric.
 //
 // Left out with a warning: runs in one file only or with a score missing, standard errors without a
-// metric, columns named like metadata among the scores, and among the mixtures where the rows sum
-// to one without them. Throws Error naming file, line and column on anything else that is not a
-// finite number, on repeated runs or columns, on rows of another length and when no run is left.
+// metric, columns of text, columns named like metadata among the scores, and among the mixtures
+// where the rows sum to one without them. Runs whose scores stand far from all others are warned
+// of. Throws Error naming file, line and column on anything else that is not a finite number, on
+// repeated runs or columns, on rows of another length and when no run is left.
 Swarm read_swarm(const std::filesystem::path& mixtures,
                  const std::filesystem::path& scores,
-                 const std::vector<std::string>& ignore = {});
+                 const std::vector<std::string>& ignore = {},
+                 const std::vector<std::string>& metrics = {});
 
 // The same from text; the names stand in errors.
 Swarm parse_swarm(std::string_view mixtures_text,
                   const std::string& mixtures_name,
                   std::string_view scores_text,
                   const std::string& scores_name,
-                  const std::vector<std::string>& ignore = {});
+                  const std::vector<std::string>& ignore = {},
+                  const std::vector<std::string>& metrics = {});
 
 }  // namespace demix

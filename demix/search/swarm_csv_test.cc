@@ -76,9 +76,14 @@ TEST(SwarmCsv, RowsThatDoNotSumToOneAreNamedWithWhatMayBeWrong) {
   EXPECT_EQ(message_of("index,a,b,cost\n1,0.5,0.5,0.7\n", kScores),
             "m.csv:2: the shares sum to 1.7, expected 1 (within 0.01); without column 'cost' they "
             "do: if it is no dataset, delete it (or give demix fit --ignore cost)");
-  EXPECT_EQ(message_of("index,a,b\n1,0.5,0.5101\n", kScores),
-            "m.csv:2: the shares sum to 1.0101, expected 1 (within 0.01); if no dataset is "
-            "missing, divide each share by the sum of its row");
+  EXPECT_EQ(
+      message_of("index,a,b\n1,0.5,0.5101\n", kScores),
+      "m.csv:2: the shares sum to 1.0101, expected 1 (within 0.01); if they were rounded and no "
+      "dataset is missing, divide each share by the sum of its row");
+  // What is 0.01 in one row only is a dataset.
+  EXPECT_EQ(message_of("index,a,b,c\n1,0.5,0.5,0.04\n2,0.5,0.2,0.3\n", kScores),
+            "m.csv:2: the shares sum to 1.04, expected 1 (within 0.015); if they were rounded and "
+            "no dataset is missing, divide each share by the sum of its row");
 }
 
 TEST(SwarmCsv, NumbersAsTheyAreWrittenElsewhereAreRefusedWithWhatToDo) {
@@ -133,6 +138,114 @@ TEST(SwarmCsv, ColumnsWithoutWhichTheSharesSumToOneAreNoDatasets) {
   EXPECT_EQ(time.datasets, (std::vector<std::string>{"a", "time"}));
 }
 
+constexpr const char* kThreeScores = "run,s\nx,3\ny,4\nz,5\n";
+
+std::vector<std::string> datasets_of(const std::string& mixtures) {
+  return parse_swarm(mixtures, "m.csv", kThreeScores, "s.csv").datasets;
+}
+
+TEST(SwarmCsv, SeveralColumnsThatAreNoSharesAreFound) {
+  const std::vector<std::string> ab = {"a", "b"}, abc = {"a", "b", "c"};
+  const Swarm swarm = parse_swarm(
+      "run,a,cost,b,price,eval\nx,0.25,3.5,0.75,1e6,5.7\ny,0.5,3.5,0.5,1e6,5.3\nz,1,3.5,0,1e6,5\n",
+      "m.csv",
+      kThreeScores,
+      "s.csv");
+  EXPECT_EQ(swarm.datasets, ab);
+  ASSERT_EQ(swarm.warnings.size(), 1u);
+  EXPECT_EQ(swarm.warnings[0],
+            "m.csv: columns 'cost', 'price', 'eval' were left out as no dataset: the shares sum to "
+            "one without.");
+  EXPECT_EQ(swarm.left_out, (std::vector<std::string>{"run", "run", "cost", "price", "eval"}));
+  // Some within [0, 1], some not, one with a gap.
+  EXPECT_EQ(datasets_of("run,a,q,b,eval,total\nx,0.25,0.31,0.75,5.7,1\ny,0.5,0.42,0.5,,1\n"
+                        "z,1,0.07,0,5,1\n"),
+            ab);
+  // More than three: an unbroken row of columns.
+  EXPECT_EQ(datasets_of("run,p,q,a,b,c,t,u\nx,.3,.31,.25,.75,0,.37,.12\ny,.4,.42,.5,.25,.25,.31,"
+                        ".17\nz,.5,.07,1,0,0,.11,.9\n"),
+            abc);
+  // Named like scores.
+  EXPECT_EQ(datasets_of("run,a,c_acc,d_acc,e_acc,f_acc,b\nx,.25,.1,.2,.3,.4,.75\n"
+                        "y,.5,.4,.3,.1,.2,.5\nz,1,.7,.3,.4,.3,0\n"),
+            ab);
+}
+
+TEST(SwarmCsv, SharesOfTwoPhasesAreNotGuessedAt) {
+  EXPECT_EQ(
+      message_of("run,p0_a,p0_b,p1_a,p1_b\nx,0.25,0.75,0.5,0.5\ny,0.5,0.5,0.2,0.8\n", kThreeScores),
+      "m.csv:2: the shares sum to 2, expected 1 (within 0.02); if no dataset is missing, "
+      "divide each share by the sum of its row");
+}
+
+TEST(SwarmCsv, OneExportOfMixturesAndScoresServesAsBothFiles) {
+  const char* both =
+      "Name,State,Notes,Sweep,Runtime,mixture/a,mixture/b,lr,eval/a_loss,eval/quiz,_step\n"
+      "x,finished,-,,100,0.25,0.75,1e-3,5.7,0.31,9\n"
+      "y,finished,-,,100,0.5,0.5,1e-3,5.5,0.42,9\n"
+      "z,crashed,-,,3,1,0,1e-3,,,2\n";
+  const Swarm swarm = parse_swarm(both, "w.csv", both, "w.csv");
+  EXPECT_EQ(swarm.datasets, (std::vector<std::string>{"mixture/a", "mixture/b"}));
+  EXPECT_EQ(swarm.metrics, (std::vector<std::string>{"eval/a_loss", "eval/quiz"}));
+  EXPECT_EQ(swarm.runs, (std::vector<std::string>{"x", "y"}));
+  const auto warned = [&](const char* text) {
+    return std::count(swarm.warnings.begin(), swarm.warnings.end(), text) == 1;
+  };
+  EXPECT_TRUE(warned("w.csv: columns 'State', 'Notes', 'Sweep' were left out: no number is in."));
+  EXPECT_TRUE(warned(
+      "w.csv: columns 'State', 'Notes', 'Sweep' were left out as no dataset: no number is in."));
+  EXPECT_TRUE(warned(
+      "w.csv: columns 'mixture/a', 'mixture/b' were left out: the mixtures' file has the same "
+      "shares of datasets."));
+}
+
+TEST(SwarmCsv, AColumnOfBothFilesThatIsNamedAsAMetricIsNoShare) {
+  const char* both = "run,a,b,tiny\nx,0.25,0.75,0.004\ny,0.5,0.5,0.003\nz,1,0,0.001\n";
+  EXPECT_EQ(parse_swarm(both, "w.csv", both, "s.csv", {}, {"tiny"}).datasets,
+            (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(parse_swarm(both, "w.csv", both, "s.csv", {}, {"tiny"}).metrics,
+            (std::vector<std::string>{"tiny"}));
+  // Datasets and losses may have the same names.
+  const char* losses = "run,a,b\nx,5,6\ny,5.5,6.5\nz,7,6.2\n";
+  const Swarm swarm =
+      parse_swarm("run,a,b\nx,0.25,0.75\ny,0.5,0.5\nz,1,0\n", "m.csv", losses, "s.csv", {}, {"a"});
+  EXPECT_EQ(swarm.datasets, swarm.metrics);
+}
+
+TEST(SwarmCsv, TextInPlaceOfSharesIsNamedAtOnce) {
+  EXPECT_EQ(
+      message_of("run,a,State,b,User\nx,0.25,ok,n,me\ny,0.5,ok,m,me\n", kThreeScores),
+      "m.csv:2: columns 'State', 'b', 'User' were passed over, since no share is in them, but "
+      "without them the shares sum to 0.25, expected 1; leave out what else is no dataset "
+      "(demix fit --ignore NAME,…)");
+  EXPECT_EQ(message_of("run,a,b\nx,0.25,0.75\ny,0.5,0.5\n", "run,s\nx,good\ny,bad\n"),
+            "s.csv:2: column 's': 'good', expected a finite number; if the column is no data, "
+            "delete it (or give demix fit --ignore s)");
+}
+
+TEST(SwarmCsv, AColumnMayBeIgnoredInOneFileOnly) {
+  const char* mixtures = "run,a,b,c\nx,0.25,0.75,0.1\ny,0.5,0.5,0.1\nz,1,0,0.1\n";
+  const char* scores = "run,a,b,c\nx,1,2,3\ny,2,3,4\nz,3,4,5\n";
+  const Swarm swarm =
+      parse_swarm(mixtures, "m.csv", scores, "s.csv", {"mixtures:c", "scores:a", "scores:b"});
+  EXPECT_EQ(swarm.datasets, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(swarm.metrics, (std::vector<std::string>{"c"}));
+}
+
+TEST(SwarmCsv, ARunThatStandsFarFromTheOthersIsWarnedOf) {
+  std::string mixtures = "run,a,b\n", scores = "run,s\n";
+  for (int i = 0; i < 12; ++i) {
+    mixtures += fmt::format("r{},0.{},0.{}\n", i, 10 + i, 90 - i);
+    scores += fmt::format("r{},{}\n", i, i == 4 ? 60.0 : 5 + 0.1 * (i % 5));
+  }
+  const Swarm swarm = parse_swarm(mixtures, "m.csv", scores, "s.csv");
+  EXPECT_EQ(swarm.runs.size(), 12u);
+  ASSERT_EQ(swarm.warnings.size(), 1u);
+  EXPECT_EQ(swarm.warnings[0],
+            "s.csv: run 'r4' stands far from the others: its s is 60, where theirs lie between 5 "
+            "and 5.4. If it diverged, delete its row; it was kept.");
+}
+
 TEST(SwarmCsv, ScoresNamedLikeMetadataAreNoMetrics) {
   const Swarm swarm = parse_swarm(
       kMixtures, "m.csv", "index,s,seed,_step,Learning Rate\n1,2,0,9,1\n2,3,0,9,1\n", "s.csv");
@@ -173,6 +286,23 @@ TEST(SwarmCsv, RoundedRowsAreRescaledWithAWarning) {
   EXPECT_EQ(swarm.warnings[0], "m.csv: rows sum to one within 0.003 only and were rescaled.");
 }
 
+TEST(SwarmCsv, SharesRoundedToTwoDigitsAreRescaledAsFarAsRoundingExplains) {
+  const Swarm swarm =
+      parse_swarm("run,a,b,c,d,e\nx,0.25,0.25,0.25,0.26,0.01\ny,0.5,0.12,0.12,0.12,0.12\n",
+                  "m.csv",
+                  kThreeScores,
+                  "s.csv");
+  EXPECT_EQ(swarm.datasets.size(), 5u);
+  EXPECT_NEAR(swarm.mixtures.row(0)[4], 0.01 / 1.02, 1e-15);
+  EXPECT_EQ(swarm.warnings[0],
+            "m.csv: rows sum to one within 0.02 only, as the rounding of shares explains, and were "
+            "rescaled.");
+  EXPECT_NE(
+      message_of("run,a,b,c,d,e\nx,0.25,0.25,0.25,0.26,0.02\ny,0.2,0.2,0.2,0.2,0.2\n", kThreeScores)
+          .find("the shares sum to 1.03, expected 1 (within 0.025); if they were rounded"),
+      std::string::npos);
+}
+
 TEST(SwarmCsv, RunsInOneFileOnlyAreLeftOutWithAWarning) {
   const Swarm swarm = parse_swarm(kMixtures, "m.csv", "index,s\n2,1\n7,1\n8,1\n", "s.csv");
   EXPECT_EQ(swarm.runs, (std::vector<std::string>{"2"}));
@@ -188,14 +318,14 @@ TEST(SwarmCsv, ProblemsAreNamedByFileLineAndColumn) {
   EXPECT_EQ(message_of("index,a,b\n1,0.5,x\n", kScores),
             "m.csv:2: column 'b': 'x', expected a finite number; if the column is no data, delete "
             "it (or give demix fit --ignore b)");
-  EXPECT_EQ(message_of("index,a,b\n1,1,\n", kScores),
+  EXPECT_EQ(message_of("index,a,b\n1,1,\n2,0.5,0.5\n", kScores),
             "m.csv:2: column 'b': no value, expected a number; write 0 for a dataset without a "
             "part");
   EXPECT_EQ(message_of("index,a,b\n1,0.5,0.5\n2,0.5\n", kScores),
             "m.csv:3: 2 fields, but the header has 3");
   EXPECT_EQ(message_of("index,a,b\n1,0.5,0.4\n", kScores),
-            "m.csv:2: the shares sum to 0.9, expected 1 (within 0.01); if no dataset is missing, "
-            "divide each share by the sum of its row");
+            "m.csv:2: the shares sum to 0.9, expected 1 (within 0.01); if they were rounded and no "
+            "dataset is missing, divide each share by the sum of its row");
   EXPECT_EQ(message_of("index,a,b\n1,1.5,-0.5\n", kScores),
             "m.csv:2: column 'b': the share is -0.5, expected 0 or more");
   EXPECT_EQ(message_of("index,a,b\n1,1,0\n\n1,0,1\n", kScores),

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "demix/core/error.h"
+#include "demix/search/swarm_datasets.h"
 
 namespace demix {
 namespace {
@@ -11,80 +13,64 @@ namespace {
 // Less is what rounding to five digits does.
 constexpr double kWorthAWord = 1e-4;
 constexpr double kExact = 1e-6;
+constexpr double kSumTolerance = 0.01;   // more needs a reason
+constexpr double kPerhapsRounded = 0.1;  // by which a row misses one
 
 }  // namespace
 
 SwarmShares::SwarmShares(const SwarmTable& table, size_t run_column, std::vector<size_t> columns)
     : table_(table), run_column_(run_column), columns_(std::move(columns)) {
   check_columns_of_data(table_, columns_, columns_.size());
+  const auto text = text_columns(table_, columns_);
+  const auto none_of = [](std::vector<size_t> from, std::span<const size_t> out) {
+    std::erase_if(from,
+                  [&](size_t c) { return std::find(out.begin(), out.end(), c) != out.end(); });
+    return from;
+  };
+  const auto numbers = none_of(columns_, text);
+  columns_ = dataset_columns(table_, numbers);
+  tolerance_ = share_tolerance(table_, columns_);
+  if (!text.empty()) {
+    check_text(text);
+    leave_out(text, "as no dataset: no number is in");
+  }
+  if (columns_.size() < numbers.size())
+    leave_out(none_of(numbers, columns_), "as no dataset: the shares sum to one without");
   for (const auto& row : table_.rows) {
     rows_.emplace_back();
     for (size_t c : columns_) rows_.back().push_back(number_in(table_, row, c));
   }
-  leave_out_metadata();
-  leave_out_the_only_one_too_many();
   double largest = 0;
   for (size_t i = 0; i < rows_.size(); ++i) largest = std::max(largest, rescale(i));
   if (largest <= kWorthAWord) return;
-  warnings_.push_back(fmt::format(
-      "{}: rows sum to one within {:.3g} only and were rescaled.", table_.file, largest));
-}
-
-// The most by which a row misses one without columns of `out`, by their place in columns_.
-double SwarmShares::largest_miss(const std::vector<bool>& out) const {
-  double miss = 0;
-  for (const auto& row : rows_) {
-    double sum = 0;
-    for (size_t k = 0; k < row.size(); ++k) sum += out[k] ? 0 : row[k];
-    miss = std::max(miss, std::abs(sum - 1));
-  }
-  return miss;
-}
-
-void SwarmShares::leave_out(const std::vector<bool>& out) {
-  std::vector<size_t> kept;
-  std::vector<std::string> words;
-  for (size_t k = 0; k < columns_.size(); ++k) {
-    if (out[k]) {
-      words.push_back(words_for_column(table_, columns_[k]));
-      left_out_.push_back(table_.header[columns_[k]]);
-    } else {
-      kept.push_back(columns_[k]);
-    }
-  }
-  for (auto& row : rows_) {
-    size_t k = 0;
-    std::erase_if(row, [&](double) { return out[k++]; });
-  }
-  columns_ = std::move(kept);
   warnings_.push_back(
-      fmt::format("{}: {} {} left out as no dataset: the shares sum to one without.",
+      fmt::format("{}: rows sum to one within {:.3g} only{} and were rescaled.",
                   table_.file,
-                  fmt::join(words, ", "),
-                  words.size() > 1 ? "were" : "was"));
+                  largest,
+                  largest > kSumTolerance ? ", as the rounding of shares explains," : ""));
 }
 
-void SwarmShares::leave_out_metadata() {
-  const std::vector<bool> none(columns_.size());
-  std::vector<bool> out = none;
-  for (size_t k = 0; k < out.size(); ++k) out[k] = is_metadata(table_.header[columns_[k]]);
-  const double with = largest_miss(none), without = largest_miss(out);
-  if (with > kExact && without < with && without <= kSumTolerance) leave_out(out);
+void SwarmShares::leave_out(std::span<const size_t> columns, std::string_view why) {
+  for (size_t c : columns) left_out_.push_back(table_.header[c]);
+  warnings_.push_back(
+      fmt::format("{}: {} left out {}.", table_.file, words_for_columns(table_, columns), why));
 }
 
-void SwarmShares::leave_out_the_only_one_too_many() {
-  std::vector<bool> out(columns_.size());
-  // One row tells too little: any share may be the wrong one.
-  if (rows_.size() < 2 || largest_miss(out) <= kExact) return;
-  std::vector<size_t> fitting;
-  for (size_t k = 0; k < out.size(); ++k) {
-    out[k] = true;
-    if (largest_miss(out) <= kExact) fitting.push_back(k);
-    out[k] = false;
+// Text in place of shares is an error.
+void SwarmShares::check_text(std::span<const size_t> text) const {
+  for (const auto& row : table_.rows) {
+    double sum = 0;
+    for (size_t c : columns_) sum += finite_number(row.fields[c]).value_or(0);
+    if (!columns_.empty() && std::abs(sum - 1) <= tolerance_ + kExact) continue;
+    if (text.size() == 1) number_in(table_, row, text[0]);
+    throw Error(
+        "{}:{}: {} passed over, since no share is in them, but without them the shares sum to "
+        "{:.6g}, expected 1; leave out what else is no dataset (demix fit --ignore NAME,…)",
+        table_.file,
+        row.line,
+        words_for_columns(table_, text),
+        sum);
   }
-  if (fitting.size() != 1) return;
-  out[fitting[0]] = true;
-  leave_out(out);
 }
 
 // Says by how much the shares missed one.
@@ -102,12 +88,12 @@ double SwarmShares::rescale(size_t row) {
     shares[k] = std::max(shares[k], 0.0);  // the rest of one after all others may be -1e-17
     sum += shares[k];
   }
-  if (!(std::abs(sum - 1) <= kSumTolerance)) {
+  if (!(std::abs(sum - 1) <= tolerance_ + kExact)) {
     throw Error("{}:{}: the shares sum to {:.6g}, expected 1 (within {}){}",
                 table_.file,
                 table_.rows[row].line,
                 sum,
-                kSumTolerance,
+                tolerance_,
                 remedy(row, sum));
   }
   for (double& share : shares) share /= sum;
@@ -125,16 +111,32 @@ std::string SwarmShares::remedy(size_t row, double sum) const {
         "with the same names in both files",
         words_for_column(table_, run_column_));
   const auto& shares = rows_[row];
-  for (size_t k = 0; k < shares.size(); ++k) {
+  std::string column;
+  for (size_t k = 0; k < shares.size() && column.empty(); ++k) {
     const std::string words = words_for_column(table_, columns_[k]),
                       remedy = how_to_leave_out(table_.header[columns_[k]]);
-    if (shares[k] != 0 && std::abs(sum - shares[k] - 1) <= kExact)
-      return fmt::format("; without {} they do: if it is no dataset, {}", words, remedy);
-    if (shares[k] > 1 + kSumTolerance)
-      return fmt::format(
-          "; {} is {:.6g}: if it is no dataset's share, {}", words, shares[k], remedy);
+    if (is_one_too_many(k)) {
+      column = fmt::format("; without {} they do: if it is no dataset, {}", words, remedy);
+    } else if (shares[k] > 1 + kSumTolerance) {
+      column =
+          fmt::format("; {} is {:.6g}: if it is no dataset's share, {}", words, shares[k], remedy);
+    }
   }
-  return "; if no dataset is missing, divide each share by the sum of its row";
+  if (std::abs(sum - 1) <= kPerhapsRounded) {
+    return "; if they were rounded and no dataset is missing, divide each share by the sum of its "
+           "row" +
+           column;
+  }
+  return column.empty() ? "; if no dataset is missing, divide each share by the sum of its row"
+                        : column;
+}
+
+// Whether the rows sum to one without it, as far as they are read.
+bool SwarmShares::is_one_too_many(size_t place) const {
+  return std::all_of(rows_.begin(), rows_.end(), [&](const std::vector<double>& row) {
+    const double sum = std::accumulate(row.begin(), row.end(), 0.0);
+    return row[place] != 0 && std::abs(sum - row[place] - 1) <= kExact;
+  });
 }
 
 }  // namespace demix

@@ -1,21 +1,20 @@
 // The shares in the mixtures' file of a swarm, and which of its columns are datasets.
 #pragma once
 
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "demix/search/swarm_columns.h"
 
 namespace demix {
 
-constexpr double kSumTolerance = 0.01;  // by which a row's shares may miss one
-
 class SwarmShares {
  public:
-  // `columns` may be datasets. Those named like metadata are none where the rows sum to one better
-  // without them, nor is the only one without which all rows sum to one exactly. Refers to the
-  // table. Throws Error, with what may be done, on rows that miss one by more than 0.01 and on
-  // shares below zero by more than rounding.
+  // `columns` may be datasets, those of them that dataset_columns finds are. Columns of text are
+  // none. Refers to the table. Throws Error, with what may be done, on rows that miss one by more
+  // than share_tolerance and on shares below zero by more than rounding.
   SwarmShares(const SwarmTable& table, size_t run_column, std::vector<size_t> columns);
 
   const std::vector<size_t>& columns() const { return columns_; }  // of datasets
@@ -25,15 +24,15 @@ class SwarmShares {
   const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
-  double largest_miss(const std::vector<bool>& out) const;
-  void leave_out(const std::vector<bool>& out);
-  void leave_out_metadata();
-  void leave_out_the_only_one_too_many();
+  void leave_out(std::span<const size_t> columns, std::string_view why);
+  void check_text(std::span<const size_t> text) const;
   double rescale(size_t row);
   std::string remedy(size_t row, double sum) const;
+  bool is_one_too_many(size_t place) const;
 
   const SwarmTable& table_;
   size_t run_column_;
+  double tolerance_ = 0;
   std::vector<size_t> columns_;
   std::vector<std::vector<double>> rows_;
   std::vector<std::string> left_out_, warnings_;
