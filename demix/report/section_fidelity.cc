@@ -180,8 +180,8 @@ Html fidelity_section(const RunResult& r) {
   }
   return section("fidelity",
                  "Does the proxy tell the truth?",
-                 html("Each point is a mixture that the search never saw and that a model was "
-                      "really trained on; "
+                 html("Each point is a mixture that a model was really trained on: found, natural, "
+                      "uniform, and random ones that the search never saw; "
                       "upwards is its real score, to the right what was predicted. Scores are "
                       "turned so that higher "
                       "is better."),

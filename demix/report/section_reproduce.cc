@@ -40,7 +40,7 @@ Html glossary_section() {
 <dt>merged proxy</dt><dd>A weighted average of the components' weights. It stands in for the model that would be trained on the mixture, at no training cost.</dd>
 <dt>ensemble</dt><dd>The weighted average of the probabilities that the components give to each token. It stands in for the trained model too, and needs no pass of a model for a mixture.</dd>
 <dt>merge weight α, data share p</dt><dd>α weighs the components; p is the share of the training data. They differ because components share anchor data: p = αᵀC, with row i of C the data that component i was trained on.</dd>
-<dt>reference</dt><dd>A model really trained on a mixture that the search never saw, to check the proxies against.</dd>
+<dt>reference</dt><dd>A model really trained on a mixture, to check the proxies against: on natural, uniform, found, and on random mixtures that the search never saw.</dd>
 <dt>uniform, natural</dt><dd>Equal merge weights; and the token counts as shares, moved to the nearest mixture that the components can express.</dd>
 <dt>interpolation, own data share</dt><dd>Two estimates that need no merging: the average of the components' scores by merge weight, and how much of the mixture is the domain's own data.</dd>
 <dt>Spearman, Pearson</dt><dd>Agreement of two rankings, or of two lists of values, from −1 to 1; 0 is none. Best quarter: among the best 25 % of the references only.</dd>
