@@ -111,7 +111,7 @@ class Findings {
       if (!fitted.lacks_evidence()) continue;
       warn(
           "The predictor of {} ranks left-out proxies no better than chance ({}): there is no "
-          "evidence that the found mixture is good for it, and it had no part in the choice.",
+          "evidence that the found mixture is good for it.",
           result_.domains[d],
           fitted.evidence->words("proxies"));
     }

@@ -237,8 +237,8 @@ class Search {
     foretell_gain(round, values);
   }
 
-  // Exploring is over: what the proxies show no evidence about has no part in what is decided.
-  // Until then it has, since where proxies are placed is how evidence comes about.
+  // Exploring is over: where the proxies show no evidence about any domain, noise decides nothing.
+  // Until then it may, since where proxies are placed is how evidence comes about.
   void settle() {
     if (surrogates_.settle()) decide(surrogates_.set_goal(candidates_));
   }

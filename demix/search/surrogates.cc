@@ -54,6 +54,10 @@ void Surrogates::fit(std::vector<int> folds) {
 }
 
 bool Surrogates::settle() {
+  const bool evidence = std::any_of(domains_.begin(), domains_.end(), [](const FittedTarget& fit) {
+    return fit.evidence && fit.evidence->shown();
+  });
+  if (evidence) return false;
   const Points& mixtures = observations_.mixtures();
   bool changed = false;
   for (size_t d = 0; d < domains_.size(); ++d)

@@ -58,7 +58,8 @@ class Surrogates {
 
   // Learns every domain's score, and the metrics with floors, from all proxies so far.
   void fit(std::vector<int> folds);
-  // What has no evidence is its mean from now on. Whether that changed anything: set_goal is due.
+  // Where no domain has evidence each is its mean from now on. Whether that changed anything:
+  // set_goal is due. Beside others weak evidence decides better than none.
   bool settle();
   // Sets the goal, whose ranks and deviations are taken over these mixtures, and gives its value at
   // each: -infinity where a floor is broken. After fit.
