@@ -28,7 +28,7 @@ std::optional<LengthReading> read_length(const LengthSigns& signs) {
       100 * signs.share,
       reading.value,
       fmt::join(named, ", "));
-  std::string_view words = "The components are long enough: {}.";
+  std::string_view words = "Nothing says that the components are too short: {}.";
   if (reading.value < kLengthGood) words = "Longer components may rank mixtures better: {}.";
   if (reading.value < kLengthLimit) words = "The components may be too short: {}.";
   reading.verdict = fmt::format(fmt::runtime(words), ranks);

@@ -3,7 +3,9 @@
 // What a component's data does to its scores shows with training: estimates by components as they
 // were on the way rank mixtures like those by the whole components once it has shown, and otherwise
 // before. So the reading of a domain is the Spearman correlation of the two over the same random
-// mixtures. docs/fidelity.md has what it foretold.
+// mixtures. A low one is a sign of too little training; a high one is none of enough, as after a
+// few steps the whole training is a larger copy of its beginning. docs/fidelity.md has what it
+// foretold.
 #pragma once
 
 #include <optional>

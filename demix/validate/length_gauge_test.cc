@@ -15,7 +15,8 @@ TEST(LengthGauge, IsTheAgreementOfEarlyAndWholeComponents) {
   EXPECT_DOUBLE_EQ(same->value, 1);
   EXPECT_TRUE(same->warning.empty());
   EXPECT_EQ(same->verdict,
-            "The components are long enough: after 40 % of their training they ranked mixtures as "
+            "Nothing says that the components are too short: after 40 % of their training they "
+            "ranked mixtures as "
             "now with a Spearman of 1.00 (general 1.00).");
   const auto nearly = read_length(signs({2, 1, 3, 4, 5, 6}));
   EXPECT_NEAR(nearly->value, 1 - 6.0 * 2 / (6 * 35), 1e-12);
