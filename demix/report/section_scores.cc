@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "demix/report/charts.h"
@@ -121,10 +122,13 @@ Html scores_section(const RunResult& r) {
   }
   if (const Html rest = add_tasks(""); !rest.empty()) body += html("<tbody>{}</tbody>", rest);
 
+  const bool chances = std::any_of(r.tasks.begin(), r.tasks.end(), [](const TaskFacts& task) {
+    return std::isfinite(task.chance);
+  });
   const char* measured = trained ? "trained" : "proxy";
   const Html table = html(
       R"(<p class="legend"><span>{}{}{} really trained: found, natural, uniform</span>)"
-      R"(<span>{}{}{} their proxies</span><span><i class="dash chance"></i>chance</span>)"
+      R"(<span>{}{}{} their proxies</span>{})"
       R"(<span>bars: 95 %</span><span>to the right is better; each row has its own scale</span></p>)"
       R"(<table class="scores"><thead><tr><th scope="col">Task</th><th scope="col" class="chart better">better →</th>)"
       R"(<th scope="col" class="num">found<small>{}</small></th><th scope="col" class="num">natural<small>{}</small></th>)"
@@ -136,6 +140,7 @@ Html scores_section(const RunResult& r) {
       mark_icon(Mark::kFound, true),
       mark_icon(Mark::kNatural, true),
       mark_icon(Mark::kUniform, true),
+      chances ? html(R"(<span><i class="dash chance"></i>chance</span>)") : Html{},
       measured,
       measured,
       measured,
