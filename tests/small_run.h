@@ -52,7 +52,7 @@ anchor: letters
 corpus: {{held_out: 0.2}}
 train: {{sequence_length: 64, rows_per_step: 4, learning_rate: 1.0e-2, dtype: float32}}
 base: {{tokens: 2048}}
-components: {{tokens: 1024}}
+components: {{tokens: 1024, anchor_share: 0.5}}
 proxies: merged
 evaluate:
   held_out_tokens: 600

@@ -34,7 +34,7 @@ double aggregate_of(const std::vector<Score>& scores,
 // it) and "trained_proxies" (those of regmix, with the predictor and the optimum of the run's
 // search).
 std::vector<DecidedMixture> decide(StudyContext& context,
-                             Experiment& experiment,
-                             const StudyTables& tables);
+                                   Experiment& experiment,
+                                   const StudyTables& tables);
 
 }  // namespace demix
