@@ -26,9 +26,10 @@ DomainValues domain_values(const ScoreSheet& sheet,
   return values;
 }
 
-DomainValues of_early_components(RunState& run,
-                                 std::span<const ModelFacts> components,
-                                 std::span<const MergeRequest> requests) {
+// Nothing where the weights of one are not those that were kept.
+std::optional<DomainValues> of_early_components(RunState& run,
+                                                std::span<const ModelFacts> components,
+                                                std::span<const MergeRequest> requests) {
   Hasher hasher;
   for (const ModelFacts& component : components) hasher.field(component.weights_hash);
   hasher.field(run.proxies->key_of(ProxyKind::kEnsemble, requests));
@@ -36,20 +37,22 @@ DomainValues of_early_components(RunState& run,
   Journal& journal = run.workspace.journal();
   if (const auto known = journal.find("early estimates", key)) return known->get<DomainValues>();
 
-  const Scorer& scorer = run.proxies->searcher();
-  std::vector<std::vector<float>> tokens;
   std::vector<std::string> names;
-  Progress progress("read early components", static_cast<int64_t>(components.size()), "models");
   for (const ModelFacts& component : components) {
-    tokens.push_back(
-        scorer.token_log_likelihoods(run.proxies->scored_weights(*run.models, component)));
     names.push_back(component.name);
-    progress.add(1);
+    const std::string damage = run.models->damage_of(component);
+    if (damage.empty()) continue;
+    warn(fmt::format("{} {}, and is not used.", component.folder.string(), damage));
+    return std::nullopt;
   }
-  const Experts experts(tokens, names);
+  const auto weights = [&](size_t k) {
+    return run.proxies->scored_weights(*run.models, components[k]);
+  };
+  const Experts experts =
+      run.proxies->read_experts(names, weights, /*on_selection=*/true, "read early components");
   std::vector<Scores> scores;
   for (const MergeRequest& request : requests)
-    scores.push_back(scorer.mixed_score(experts, request.merge_weights, nullptr));
+    scores.push_back(run.proxies->searcher().mixed_score(experts, request.merge_weights, nullptr));
   const DomainValues values = domain_values(run.sheet, scores, requests);
   journal.put("early estimates", key, "", values);
   return values;
@@ -72,9 +75,11 @@ std::optional<EarlyEstimates> early_estimates(RunState& run,
   std::vector<MergeRequest> requests;
   for (const std::vector<double>& weights : merge_weights)
     requests.push_back(selection_request(weights, "an ensemble of components"));
+  const auto of_early = of_early_components(run, components, requests);
+  if (!of_early) return std::nullopt;
   EarlyEstimates estimates;
   estimates.share = static_cast<double>(early) / static_cast<double>(whole);
-  estimates.early = of_early_components(run, components, requests);
+  estimates.early = *of_early;
   estimates.whole = domain_values(
       run.sheet, run.proxies->score_proxies(ProxyKind::kEnsemble, requests), requests);
   return estimates;

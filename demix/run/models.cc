@@ -468,10 +468,6 @@ std::optional<ModelFacts> Models::early(const ModelFacts& facts) const {
   early.result.tokens = facts.result.early.tokens;
   early.result.early = {};
   if (!std::filesystem::exists(early.folder / "config.json")) return std::nullopt;
-  if (const std::string damage = damage_of(early); !damage.empty()) {
-    warn(fmt::format("{} {}, and is not used.", early.folder.string(), damage));
-    return std::nullopt;
-  }
   return early;
 }
 

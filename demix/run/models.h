@@ -74,7 +74,9 @@ class Models {
                     std::vector<double> data_shares);
 
   Weights load(const ModelFacts& facts) const;  // float32, CPU
-  // The model as it was on the way, where its weights then were kept and are still there.
+  // In words, of a folder that is there; empty: its weights are those of `facts`. Reads them.
+  std::string damage_of(const ModelFacts& facts) const;
+  // The model as it was on the way, where its weights then were kept and a folder is still there.
   std::optional<ModelFacts> early(const ModelFacts& facts) const;
 
  private:
@@ -90,8 +92,6 @@ class Models {
   std::optional<ModelFacts> model_in(const std::filesystem::path& run,
                                      ModelFacts facts,
                                      const ModelRequest& request) const;
-  // In words, of a folder that is there; empty: its weights are those of `facts`.
-  std::string damage_of(const ModelFacts& facts) const;
   void warn_of_slow_products();
   ModelFacts train_here(const ModelRequest& request,
                         const std::string& key,

@@ -354,15 +354,23 @@ const Experts& Proxies::experts(bool on_selection) {
   std::unique_ptr<Experts>& experts = on_selection && searcher_ ? selection_experts_ : experts_;
   if (experts) return *experts;
   DEMIX_CHECK(component_weights_);
+  experts = std::make_unique<Experts>(
+      read_experts(setup_.names, component_weights_, on_selection, "read components"));
+  return *experts;
+}
+
+Experts Proxies::read_experts(std::span<const std::string> names,
+                              const std::function<Weights(size_t)>& weights,
+                              bool on_selection,
+                              const std::string& label) const {
+  const Scorer& scorer = on_selection ? searcher() : *scorer_;
   std::vector<std::vector<float>> tokens;
-  Progress progress("read components", static_cast<int64_t>(setup_.names.size()), "models");
-  for (size_t k = 0; k < setup_.names.size(); ++k) {
-    tokens.push_back(
-        (on_selection ? searcher() : *scorer_).token_log_likelihoods(component_weights_(k)));
+  Progress progress(label, static_cast<int64_t>(names.size()), "models");
+  for (size_t k = 0; k < names.size(); ++k) {
+    tokens.push_back(scorer.token_log_likelihoods(weights(k)));
     progress.add(1);
   }
-  experts = std::make_unique<Experts>(tokens, setup_.names);
-  return *experts;
+  return Experts(tokens, names);
 }
 
 std::vector<Scores> Proxies::score_ensembles(std::span<const MergeRequest> requests,

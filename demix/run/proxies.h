@@ -90,6 +90,13 @@ class Proxies {
       std::span<const MergeRequest> requests,
       const std::function<void()>& done = [] {});
 
+  // Token probabilities of the models `names`, by one pass of the weights of each, on the items
+  // that the search selects by or on all. `label`: of the progress.
+  Experts read_experts(std::span<const std::string> names,
+                       const std::function<Weights(size_t)>& weights,
+                       bool on_selection,
+                       const std::string& label) const;
+
   const Scorer& scorer() const { return *scorer_; }
   // Of the items that the search selects by; the same object where these are all.
   const Scorer& searcher() const { return searcher_ ? *searcher_ : *scorer_; }

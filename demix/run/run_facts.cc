@@ -48,8 +48,10 @@ RunResult facts_of_run(const Workspace& workspace,
         tasks.begin(), tasks.end(), [&](const Task& one) { return one.name == scored.task; });
     const bool chooses =
         scored.measure.starts_with("acc") || scored.measure.starts_with("choice_prob");
-    if (!scored.external && chooses && task != tasks.end() && chance_level(*task) > 0)
-      facts.chance = chance_level(*task);
+    if (!scored.external && chooses && task != tasks.end()) {
+      const double chance = chance_level(*task);  // 0 of a task without choices
+      if (chance > 0) facts.chance = chance;
+    }
     result.tasks.push_back(facts);
   }
   result.objective = words_of_objective(config.search);
