@@ -19,7 +19,7 @@ class Findings {
   // What the found mixture and the baselines are expected to score.
   void foretell() {
     const auto& domains = end_.surrogates.domains();
-    for (const auto& fitted : domains) record(fitted.target, fitted);
+    for (const auto& fitted : domains) record(fitted.name, fitted);
     Points mixtures = here_;
     for (const auto& [name, merge_weights] : end_.problem.baselines) {
       mixtures.add(merge_weights);
@@ -120,7 +120,7 @@ class Findings {
       warn(
           "The predictor of {} ranks left-out proxies no better than chance ({}): nothing says "
           "which mixtures keep its floor.",
-          fitted.target,
+          fitted.name,
           fitted.evidence->words("proxies"));
     }
     const size_t mixtures = count_mixtures(mixture_of_rows(end_.observations.mixtures()));

@@ -16,6 +16,7 @@
 #include "demix/search/folds.h"
 #include "demix/search/optimum.h"
 #include "demix/search/prediction_goal.h"
+#include "demix/search/surrogates.h"
 #include "demix/search/swarm_columns.h"
 #include "demix/search/swarm_directions.h"
 #include "demix/search/tournament.h"
@@ -37,20 +38,13 @@ size_t index_of(const std::string& name,
 }
 
 // One metric of the swarm with all that is learned of it.
-struct Target {
-  std::string name;
+struct Target : FittedTarget {
   double sign = 1;                  // -1: lower is better
   double deviation = 0;             // of the scores; 0: constant
   double weight = 0;                // in the goal, per unit of the metric
   std::optional<double> most_lost;  // of its value at the prior
   double floor = 0;                 // of sign · value
   std::optional<RankScale> rank;    // of sign · value among the candidates, where ranks count
-  Tournament tournament;
-  size_t chosen = 0;
-  std::optional<Evidence> evidence;
-  std::unique_ptr<Predictor> predictor;
-
-  bool lacks_evidence() const { return evidence && !evidence->shown(); }
 };
 
 class SwarmFit {
@@ -128,7 +122,9 @@ class SwarmFit {
   void read_goal() {
     double sum = 0;
     for (size_t m = 0; m < swarm_.metrics.size(); ++m) {
-      Target target{.name = swarm_.metrics[m], .sign = result_.higher_is_better[m] ? 1.0 : -1.0};
+      Target target;
+      target.name = swarm_.metrics[m];
+      target.sign = result_.higher_is_better[m] ? 1.0 : -1.0;
       const auto& scores = swarm_.scores[m];
       const auto [least, most] = std::minmax_element(scores.begin(), scores.end());
       if (scores.size() > 1 && *most > *least) target.deviation = standard_deviation(scores);
@@ -259,10 +255,9 @@ class SwarmFit {
           compete(names, config_.predictors, swarm_.mixtures, scores, errors, folds, 1, &progress);
       target.chosen = config_.predictor == kEnsemble ? names.size() - 1 : target.tournament.winner;
       target.evidence = evidence_of(target.tournament, target.chosen, scores);
-      if (target.lacks_evidence())
-        target.chosen = add_mean(target.tournament, swarm_.mixtures, scores, folds);
-      target.predictor = fitted_competitor(
-          target.tournament, target.chosen, config_.predictors, swarm_.mixtures, scores, errors);
+      if (!settle_target(target, swarm_.mixtures, scores, folds))
+        target.predictor = fitted_competitor(
+            target.tournament, target.chosen, config_.predictors, swarm_.mixtures, scores, errors);
       progress.add(1);
     });
     for (const Target& target : targets_) {

@@ -16,7 +16,7 @@ FittedTarget fit_target(const SearchConfig& config,
                         std::span<const int> folds) {
   const auto names =
       compares_predictors(config) ? competitor_names() : std::vector<std::string>{config.predictor};
-  FittedTarget fitted{.target = target, .tournament = {.names = names}, .predictor = nullptr};
+  FittedTarget fitted{.name = target, .tournament = {.names = names}, .predictor = nullptr};
   if (!folds.empty())
     fitted.tournament = compete(names, config.predictors, mixtures, scores, {}, folds, 0);
   fitted.chosen = fitted.tournament.winner;

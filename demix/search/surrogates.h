@@ -17,7 +17,7 @@ namespace demix {
 
 // One target (a domain or a metric) with the predictor that won on it.
 struct FittedTarget {
-  std::string target;
+  std::string name;
   Tournament tournament;
   size_t chosen = 0;
   std::optional<Evidence> evidence = {};  // that the predictor foretells, where that was looked at
