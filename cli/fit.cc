@@ -367,21 +367,21 @@ void fit(const Options& options, const CLI::App& command) {
   if (said("--front")) config.front = options.given.front;
   if (said("--prior")) config.prior = parse_prior(options.prior);
   if (said("--ignore")) config.ignore = options.given.ignore;
+  if (said("--rescale-rows")) config.rescale_rows = options.given.rescale_rows;
   config.check();
   if (!options.holdout.empty() && options.holdout.size() != 2) {
     throw Error("--holdout names {} files, expected the mixtures and the scores",
                 options.holdout.size());
   }
-  const auto named = named_metrics(options, config);
-  const Swarm swarm = read_swarm(options.mixtures, options.scores, config.ignore, named);
+  const SwarmReading how{config.ignore, named_metrics(options, config), config.rescale_rows};
+  const Swarm swarm = read_swarm(options.mixtures, options.scores, how);
   name_metrics(options, command, swarm.metrics, config);
   // Before the tables, and before the time that these take.
   Warnings warnings;
   warnings.print(swarm.warnings);
   warnings.print(swarm_directions(swarm, config.higher_is_better, config.lower_is_better).warnings);
   std::optional<Swarm> holdout;
-  if (!options.holdout.empty())
-    holdout = read_swarm(options.holdout[0], options.holdout[1], config.ignore, named);
+  if (!options.holdout.empty()) holdout = read_swarm(options.holdout[0], options.holdout[1], how);
   const FitResult result = fit_swarm(config, swarm, holdout ? &*holdout : nullptr);
   if (options.json) {
     fmt::print("{}\n", to_json(result).dump(2));
@@ -408,6 +408,10 @@ void add_fit(CLI::App& app) {
           options->given.ignore,
           "columns that are neither datasets nor metrics; mixtures:NAME, scores:NAME in one file")
       ->delimiter(',');
+  command->add_flag("--rescale-rows",
+                    options->given.rescale_rows,
+                    "the mixtures' rows are token counts, percentages or other weights: each is "
+                    "divided by its sum");
   command->add_option(
       "--predictor",
       options->given.predictor,

@@ -9,18 +9,6 @@
 namespace demix {
 namespace {
 
-// Weights below `least` are of climbs that slid to an edge: zero, where constraints and floors
-// allow.
-std::vector<double> without_crumbs(std::vector<double> weights,
-                                   double least,
-                                   const FeasibleSet& feasible,
-                                   const Goal& goal) {
-  std::vector<bool> zero;
-  for (double weight : weights) zero.push_back(weight < least);
-  const auto rounded = feasible.project(weights, zero);
-  return rounded && std::isfinite(goal_at(goal, *rounded)) ? *rounded : weights;
-}
-
 std::span<const size_t> first(std::span<const size_t> ranking, int64_t count) {
   return ranking.first(std::min(ranking.size(), static_cast<size_t>(count)));
 }

@@ -19,6 +19,8 @@ namespace demix {
 struct FitConfig {
   // Columns that are neither datasets nor metrics; mixtures:NAME and scores:NAME in one file only.
   std::vector<std::string> ignore = {};
+  // Rows of the mixtures are token counts, percentages or other weights, not shares.
+  bool rescale_rows = false;
   std::string predictor = "auto";  // by cross-validation, or the name of one
   // Metrics, patterns with * and ?, or all; others by name and by values, see swarm_directions.h.
   std::vector<std::string> higher_is_better = {}, lower_is_better = {};
@@ -48,6 +50,7 @@ struct FitConfig {
   template <class V>
   void visit(V& v) {
     v("ignore", ignore);
+    v("rescale_rows", rescale_rows);
     v("predictor", predictor);
     v("higher_is_better", higher_is_better);
     v("lower_is_better", lower_is_better);
@@ -118,7 +121,7 @@ struct FitResult {
 
 // Throws Error on names that the swarm lacks, contradicting settings, constraints that cannot hold
 // (naming them), fewer than two runs and a holdout with other datasets. Deterministic. The swarm
-// was read with config.ignore.
+// was read with config.ignore and rescale_rows.
 FitResult fit_swarm(const FitConfig& config, const Swarm& swarm, const Swarm* holdout = nullptr);
 
 }  // namespace demix

@@ -96,7 +96,11 @@ std::vector<size_t> best_apart(const Points& points,
   return kept;
 }
 
-Optimum maximise(const Goal& goal, const FeasibleSet& feasible, const Points& starts, int threads) {
+Optimum maximise(const Goal& goal,
+                 const FeasibleSet& feasible,
+                 const Points& starts,
+                 int threads,
+                 Progress* progress) {
   const size_t n = starts.columns();
   const std::vector<double> lower(n, 0), upper(n, 1);
   const SmoothFunction loss = [&](std::span<const double> x, std::span<double> gradient) {
@@ -118,6 +122,7 @@ Optimum maximise(const Goal& goal, const FeasibleSet& feasible, const Points& st
                                  .evaluations = kEvaluations});
     // The optimiser meets constraints to 1e-8, members do to rounding.
     ends[i] = feasible.project(found.x).value_or(std::vector<double>{});
+    if (progress) progress->add(1);
   });
 
   Optimum optimum;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "demix/core/minimise.h"
+#include "demix/core/progress.h"
 #include "demix/search/constraints.h"
 #include "demix/search/points.h"
 
@@ -38,11 +39,12 @@ struct Optimum {
 // Climbs from every row of `starts`, by sequential quadratic programming along the derivatives, and
 // from the best ends by moving ever smaller shares from one component to another, which needs no
 // derivatives. Members of `feasible` only; at least one start must be a member with a finite goal.
-// Deterministic; `threads` 0: all.
+// Deterministic; `threads` 0: all. Each climb adds one to `progress`.
 Optimum maximise(const Goal& goal,
                  const FeasibleSet& feasible,
                  const Points& starts,
-                 int threads = 0);
+                 int threads = 0,
+                 Progress* progress = nullptr);
 
 // Up to `count` rows with the largest values, best first, none as close as `l1` to a better one.
 std::vector<size_t> best_apart(const Points& points,

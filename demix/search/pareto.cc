@@ -10,6 +10,8 @@
 namespace demix {
 namespace {
 
+constexpr double kCrumb = 1e-7;  // smaller weights are none
+
 // Weights over the domains: each alone, all alike, then the middles of pairs, then draws.
 std::vector<std::vector<double>> directions(size_t domains, size_t count) {
   // A little of every other domain, so that of equal optima one is taken that is best elsewhere.
@@ -73,7 +75,9 @@ std::vector<FrontPoint> pareto_front(std::span<const GoalTerm> domains,
       terms.push_back(term);
       terms.back().weight = 0;
     }
-    optima.add(maximise(goal_of(std::move(terms)), feasible, starts, threads).merge_weights);
+    const Goal goal = goal_of(std::move(terms));
+    optima.add(without_crumbs(
+        maximise(goal, feasible, starts, threads).merge_weights, kCrumb, feasible, goal));
   }
   constexpr double kSame = 1e-3;  // L1
   Points mixtures(starts.columns());

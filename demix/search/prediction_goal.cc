@@ -72,6 +72,19 @@ double goal_at(const Goal& goal, std::span<const double> mixture) {
   return goal.values(here)[0];
 }
 
+std::vector<double> without_crumbs(std::vector<double> weights,
+                                   double least,
+                                   const FeasibleSet& feasible,
+                                   const Goal& goal) {
+  std::vector<bool> crumbs;
+  for (double weight : weights) crumbs.push_back(weight < least);
+  auto without = feasible.project(weights, crumbs);
+  if (!without) return weights;
+  for (size_t k = 0; k < crumbs.size(); ++k)
+    if (crumbs[k]) (*without)[k] = 0;  // but for rounding they are
+  return std::isfinite(goal_at(goal, *without)) ? *without : weights;
+}
+
 bool is_one_mixture(const Points& mixtures) {
   for (size_t i = 1; i < mixtures.rows(); ++i)
     if (l1_distance(mixtures.row(0), mixtures.row(i)) > 1e-6) return false;

@@ -66,6 +66,12 @@ Error no_mixture_keeps_floors(std::span<const GoalTerm> terms, const Points& mix
 
 // At one mixture: -infinity where it breaks a floor.
 double goal_at(const Goal& goal, std::span<const double> mixture);
+// Weights below `least` are of climbs that slid to an edge: zero, where constraints and floors
+// allow.
+std::vector<double> without_crumbs(std::vector<double> weights,
+                                   double least,
+                                   const FeasibleSet& feasible,
+                                   const Goal& goal);
 
 // Of the goal at each row, by the predictors' uncertainties, taken as independent.
 struct GoalForecast {

@@ -326,11 +326,10 @@ Swarm parse_swarm(std::string_view mixtures_text,
                   const std::string& mixtures_name,
                   std::string_view scores_text,
                   const std::string& scores_name,
-                  const std::vector<std::string>& ignore,
-                  const std::vector<std::string>& metrics) {
+                  const SwarmReading& how) {
   const SwarmTable mixtures_table = parse_swarm_table(mixtures_text, mixtures_name);
   const SwarmTable scores = parse_swarm_table(scores_text, scores_name);
-  const auto ignored = ignored_columns(ignore, mixtures_table, scores);
+  const auto ignored = ignored_columns(how.ignore, mixtures_table, scores);
 
   Swarm swarm;
   const RunColumns by = choose_run_columns(mixtures_table, scores, ignored);
@@ -338,13 +337,14 @@ Swarm parse_swarm(std::string_view mixtures_text,
   const auto mixed = rows_by_run(mixtures_table, by.mixtures);
   const auto data = data_columns(scores, by.scores, ignored.scores, swarm);
   const auto same = columns_alike(mixtures_table, by.mixtures, scores, data, scored);
-  const auto named = joined_to_names(metrics, scores.header);
+  const auto named = joined_to_names(how.metrics, scores.header);
   auto shares = data_columns(mixtures_table, by.mixtures, ignored.mixtures, swarm);
   std::erase_if(shares, [&](size_t c) {
     return same.contains(c) && is_ignored(mixtures_table.header[c], named);
   });
-  add_dataset_named_as_label(mixtures_table, by.mixtures, ignored.mixtures, shares, swarm);
-  const SwarmShares mixtures(mixtures_table, by.mixtures, std::move(shares));
+  if (!how.rescale_rows)
+    add_dataset_named_as_label(mixtures_table, by.mixtures, ignored.mixtures, shares, swarm);
+  const SwarmShares mixtures(mixtures_table, by.mixtures, std::move(shares), how.rescale_rows);
   for (size_t c : mixtures.columns()) swarm.datasets.push_back(mixtures_table.header[c]);
   swarm.mixtures = Points(swarm.datasets.size());
 
@@ -393,10 +393,9 @@ Swarm parse_swarm(std::string_view mixtures_text,
 
 Swarm read_swarm(const std::filesystem::path& mixtures,
                  const std::filesystem::path& scores,
-                 const std::vector<std::string>& ignore,
-                 const std::vector<std::string>& metrics) {
+                 const SwarmReading& how) {
   return parse_swarm(
-      read_file(mixtures), mixtures.string(), read_file(scores), scores.string(), ignore, metrics);
+      read_file(mixtures), mixtures.string(), read_file(scores), scores.string(), how);
 }
 
 }  // namespace demix

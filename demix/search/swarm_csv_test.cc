@@ -52,6 +52,46 @@ TEST(SwarmCsv, AnUnnamedIndexBesideTheRunIsNoData) {
   EXPECT_EQ(swarm.scores[0][0], 1e-3);
 }
 
+TEST(SwarmCsv, TokenCountsAreSharesOfTheirSumWhereRowsAreRescaled) {
+  const Swarm swarm = parse_swarm("run,tokens,web,code,note\nx,4,3e9,1e9,hot\ny,9,0,2.5e12,cold\n",
+                                  "m.csv",
+                                  "run,loss\nx,3\ny,2\n",
+                                  "s.csv",
+                                  {.rescale_rows = true});
+  EXPECT_EQ(swarm.datasets, (std::vector<std::string>{"web", "code"}));
+  EXPECT_EQ(swarm.mixtures.row(0)[0], 0.75);
+  EXPECT_EQ(swarm.mixtures.row(1)[1], 1);
+  ASSERT_EQ(swarm.warnings.size(), 2u);
+  EXPECT_EQ(swarm.warnings[0], "m.csv: column 'note' was left out as no dataset: no number is in.");
+  EXPECT_EQ(swarm.warnings[1],
+            "m.csv: column 'tokens' was left out as no dataset: named like what runs are made "
+            "with.");
+}
+
+TEST(SwarmCsv, TokenCountsAreToldFromSharesThatMissOne) {
+  EXPECT_EQ(message_of("run,web,code\nx,3e9,1e9\ny,2e9,5e9\n", "run,loss\nx,3\ny,2\n"),
+            "m.csv:2: the shares sum to 4e+09, expected 1 (within 0.01); most of them lie above 1: "
+            "if they are token counts or other weights, demix fit --rescale-rows divides each row "
+            "by its sum");
+}
+
+TEST(SwarmCsv, WeightsThatAreNegativeOrAllZeroAreNamed) {
+  const auto message = [](std::string_view mixtures) -> std::string {
+    try {
+      parse_swarm(mixtures, "m.csv", "run,loss\nx,3\ny,2\n", "s.csv", {.rescale_rows = true});
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  EXPECT_EQ(message("run,web,code\nx,3,1\ny,0,0\n"),
+            "m.csv:3: the weights of the datasets sum to 0, expected above 0");
+  EXPECT_EQ(message("run,web,code\nx,3,1\ny,5,-1\n"),
+            "m.csv:3: column 'code': the share is -1, expected 0 or more");
+  EXPECT_EQ(message("run,web,code\nx,3,1\ny,1e308,1e308\n"),
+            "m.csv:3: the weights of the datasets sum to inf, expected above 0");
+}
+
 TEST(SwarmCsv, TabsAndSemicolonsSeparateToo) {
   const Swarm swarm = parse_swarm("run;\"a;b\";c,d\nx;0.25;0.75\ny;1;0\n",
                                   "m.csv",
@@ -65,7 +105,7 @@ TEST(SwarmCsv, TabsAndSemicolonsSeparateToo) {
 TEST(SwarmCsv, RowsThatDoNotSumToOneAreNamedWithWhatMayBeWrong) {
   EXPECT_EQ(message_of("index,a,b\n1,25,75\n", kScores),
             "m.csv:2: the shares sum to 100, expected 1 (within 0.01); they look like percentages: "
-            "divide them by 100");
+            "divide them by 100 (demix fit --rescale-rows)");
   EXPECT_EQ(message_of("a,b,c\n1,0,0\n0,0.5,0.5\n", kScores),
             "m.csv:2: the shares sum to 0, expected 1 (within 0.01); with column 'a', which was "
             "taken for the runs' names, they do: put a column named run in front, with the same "
@@ -79,11 +119,12 @@ TEST(SwarmCsv, RowsThatDoNotSumToOneAreNamedWithWhatMayBeWrong) {
   EXPECT_EQ(
       message_of("index,a,b\n1,0.5,0.5101\n", kScores),
       "m.csv:2: the shares sum to 1.0101, expected 1 (within 0.01); if they were rounded and no "
-      "dataset is missing, divide each share by the sum of its row");
+      "dataset is missing, divide each share by the sum of its row (demix fit --rescale-rows)");
   // What is 0.01 in one row only is a dataset.
-  EXPECT_EQ(message_of("index,a,b,c\n1,0.5,0.5,0.04\n2,0.5,0.2,0.3\n", kScores),
-            "m.csv:2: the shares sum to 1.04, expected 1 (within 0.015); if they were rounded and "
-            "no dataset is missing, divide each share by the sum of its row");
+  EXPECT_EQ(
+      message_of("index,a,b,c\n1,0.5,0.5,0.04\n2,0.5,0.2,0.3\n", kScores),
+      "m.csv:2: the shares sum to 1.04, expected 1 (within 0.015); if they were rounded and "
+      "no dataset is missing, divide each share by the sum of its row (demix fit --rescale-rows)");
 }
 
 TEST(SwarmCsv, NumbersAsTheyAreWrittenElsewhereAreRefusedWithWhatToDo) {
@@ -175,7 +216,7 @@ TEST(SwarmCsv, SharesOfTwoPhasesAreNotGuessedAt) {
   EXPECT_EQ(
       message_of("run,p0_a,p0_b,p1_a,p1_b\nx,0.25,0.75,0.5,0.5\ny,0.5,0.5,0.2,0.8\n", kThreeScores),
       "m.csv:2: the shares sum to 2, expected 1 (within 0.02); if no dataset is missing, "
-      "divide each share by the sum of its row");
+      "divide each share by the sum of its row (demix fit --rescale-rows)");
 }
 
 TEST(SwarmCsv, OneExportOfMixturesAndScoresServesAsBothFiles) {
@@ -201,14 +242,14 @@ TEST(SwarmCsv, OneExportOfMixturesAndScoresServesAsBothFiles) {
 
 TEST(SwarmCsv, AColumnOfBothFilesThatIsNamedAsAMetricIsNoShare) {
   const char* both = "run,a,b,tiny\nx,0.25,0.75,0.004\ny,0.5,0.5,0.003\nz,1,0,0.001\n";
-  EXPECT_EQ(parse_swarm(both, "w.csv", both, "s.csv", {}, {"tiny"}).datasets,
+  EXPECT_EQ(parse_swarm(both, "w.csv", both, "s.csv", {.metrics = {"tiny"}}).datasets,
             (std::vector<std::string>{"a", "b"}));
-  EXPECT_EQ(parse_swarm(both, "w.csv", both, "s.csv", {}, {"tiny"}).metrics,
+  EXPECT_EQ(parse_swarm(both, "w.csv", both, "s.csv", {.metrics = {"tiny"}}).metrics,
             (std::vector<std::string>{"tiny"}));
   // Datasets and losses may have the same names.
   const char* losses = "run,a,b\nx,5,6\ny,5.5,6.5\nz,7,6.2\n";
-  const Swarm swarm =
-      parse_swarm("run,a,b\nx,0.25,0.75\ny,0.5,0.5\nz,1,0\n", "m.csv", losses, "s.csv", {}, {"a"});
+  const Swarm swarm = parse_swarm(
+      "run,a,b\nx,0.25,0.75\ny,0.5,0.5\nz,1,0\n", "m.csv", losses, "s.csv", {.metrics = {"a"}});
   EXPECT_EQ(swarm.datasets, swarm.metrics);
 }
 
@@ -226,8 +267,8 @@ TEST(SwarmCsv, TextInPlaceOfSharesIsNamedAtOnce) {
 TEST(SwarmCsv, AColumnMayBeIgnoredInOneFileOnly) {
   const char* mixtures = "run,a,b,c\nx,0.25,0.75,0.1\ny,0.5,0.5,0.1\nz,1,0,0.1\n";
   const char* scores = "run,a,b,c\nx,1,2,3\ny,2,3,4\nz,3,4,5\n";
-  const Swarm swarm =
-      parse_swarm(mixtures, "m.csv", scores, "s.csv", {"mixtures:c", "scores:a", "scores:b"});
+  const Swarm swarm = parse_swarm(
+      mixtures, "m.csv", scores, "s.csv", {.ignore = {"mixtures:c", "scores:a", "scores:b"}});
   EXPECT_EQ(swarm.datasets, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(swarm.metrics, (std::vector<std::string>{"c"}));
 }
@@ -261,7 +302,7 @@ TEST(SwarmCsv, NamedColumnsAreIgnoredInBothFiles) {
                                   "m.csv",
                                   "index,s,\"t,none\",note\n1,2,5,z\n2,3,6,z\n",
                                   "s.csv",
-                                  {"note", "t", "none"});
+                                  {.ignore = {"note", "t", "none"}});
   EXPECT_EQ(swarm.datasets, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(swarm.metrics, (std::vector<std::string>{"s"}));
   EXPECT_EQ(swarm.runs, (std::vector<std::string>{"1", "2"}));
@@ -323,9 +364,10 @@ TEST(SwarmCsv, ProblemsAreNamedByFileLineAndColumn) {
             "part");
   EXPECT_EQ(message_of("index,a,b\n1,0.5,0.5\n2,0.5\n", kScores),
             "m.csv:3: 2 fields, but the header has 3");
-  EXPECT_EQ(message_of("index,a,b\n1,0.5,0.4\n", kScores),
-            "m.csv:2: the shares sum to 0.9, expected 1 (within 0.01); if they were rounded and no "
-            "dataset is missing, divide each share by the sum of its row");
+  EXPECT_EQ(
+      message_of("index,a,b\n1,0.5,0.4\n", kScores),
+      "m.csv:2: the shares sum to 0.9, expected 1 (within 0.01); if they were rounded and no "
+      "dataset is missing, divide each share by the sum of its row (demix fit --rescale-rows)");
   EXPECT_EQ(message_of("index,a,b\n1,1.5,-0.5\n", kScores),
             "m.csv:2: column 'b': the share is -0.5, expected 0 or more");
   EXPECT_EQ(message_of("index,a,b\n1,1,0\n\n1,0,1\n", kScores),
