@@ -1,5 +1,5 @@
 # Every target needs only Debian or Ubuntu, apt and Python 3.11 or newer.
-.PHONY: setup build data demo smoke test parity fuzz format check-format check-layers clean
+.PHONY: setup build data demo smoke test parity fuzz format check-format check-layers check-keys clean
 .NOTPARALLEL:
 
 # One compiler needs up to 1.5 GB.
@@ -35,7 +35,7 @@ smoke: build data
 
 # Format, layers, that benches and parity programs build, the targets without libtorch under the sanitizers,
 # unit tests, some fuzzing, parity.
-test: build check-format check-layers
+test: build check-format check-layers check-keys
 	cmake --build --preset release -j $(JOBS) --target demix_extras
 	cmake --preset asan
 	cmake --build --preset asan -j $(JOBS)
@@ -67,6 +67,9 @@ check-format: setup
 
 check-layers: setup
 	$(PYTHON) tools/check_layers.py
+
+check-keys: setup
+	$(PYTHON) tools/keys_page.py --check
 
 clean:
 	rm -rf build bin

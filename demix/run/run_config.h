@@ -22,12 +22,15 @@ namespace demix {
 
 // Shapes of a base that is trained here. An imported base brings its own.
 struct ModelConfig {
-  std::string family = "llama";  // llama | qwen2 | qwen3
-  int64_t hidden = 128, layers = 4, heads = 4, kv_heads = 2, head_dim = 32, intermediate = 352;
-  int64_t max_positions = 1024;
-  bool tied_embeddings = true;
-  double rope_theta = 10000;
-  double rms_eps = 1e-5;
+  std::string family = "llama";                    // llama | qwen2 | qwen3
+  int64_t hidden = 128;                            // width
+  int64_t layers = 4;                              // blocks of attention and MLP
+  int64_t heads = 4, kv_heads = 2, head_dim = 32;  // of attention
+  int64_t intermediate = 352;                      // width of the MLPs
+  int64_t max_positions = 1024;                    // longest sequence
+  bool tied_embeddings = true;                     // one table for input and output
+  double rope_theta = 10000;                       // base of the rotary embeddings
+  double rms_eps = 1e-5;                           // in the norms
   template <class V>
   void visit(V& v) {
     v("family", family);
@@ -47,9 +50,9 @@ struct ModelConfig {
 
 // What a stage of training changes of the common `train` settings.
 struct StageTraining {
-  int64_t tokens = 0;
-  std::optional<double> learning_rate;
-  std::optional<ScheduleConfig> schedule;
+  int64_t tokens = 0;                      // that one model is trained on
+  std::optional<double> learning_rate;     // else train.learning_rate
+  std::optional<ScheduleConfig> schedule;  // else train.schedule
   template <class V>
   void visit(V& v) {
     v("tokens", tokens);
@@ -105,7 +108,7 @@ struct MergeConfig : ProxyMethodConfig, StorageConfig {
 };
 
 struct EvaluateConfig {
-  std::vector<std::string> tasks;
+  std::vector<std::string> tasks;      // benchmarks, by name (tasks/)
   std::filesystem::path data;          // folder of the tasks' data files
   std::filesystem::path tasks_folder;  // empty: the tasks that come with demix
   int64_t limit = 0;                   // items per task, or member of a group of tasks; 0: all
@@ -114,7 +117,7 @@ struct EvaluateConfig {
   int64_t held_out_tokens = 20'000;   // per dataset, for bits per byte of held-out text
   std::vector<std::string> held_out;  // of which datasets; empty: of all
   std::string dtype = "bfloat16";     // of merged weights and products
-  int64_t tokens_per_pass = 4096;
+  int64_t tokens_per_pass = 4096;     // scored at once: memory for speed
   // Domain -> scores whose mean is the domain's: "gsm8k", "arc_easy:choice_prob",
   // "held_out/code_high". Empty: every task under its own domain by its primary metric.
   std::map<std::string, std::vector<std::string>> domains;
@@ -163,7 +166,7 @@ struct ReferenceImport {
 // Models that were trained and scored elsewhere, as a swarm in two CSV files (swarm_csv.h): shares
 // of the run's datasets, and scores named as in evaluate.domains.
 struct ReferenceScores {
-  std::filesystem::path mixtures, scores;
+  std::filesystem::path mixtures, scores;  // CSV: a row per model
   template <class V>
   void visit(V& v) {
     v("mixtures", mixtures);
@@ -185,7 +188,7 @@ struct ValidateConfig {
   // of these and what the search found, is handed over.
   int refine = 0;
   std::map<std::string, ReferenceImport> import;  // by name, beside those that are trained
-  std::optional<ReferenceScores> scores;          // the same
+  std::optional<ReferenceScores> scores;          // of models trained and scored elsewhere
   int bootstrap = 2000;                           // resamples of the intervals
   template <class V>
   void visit(V& v) {
@@ -202,12 +205,12 @@ struct ValidateConfig {
 };
 
 struct RunConfig {
-  uint64_t seed = 1;
+  uint64_t seed = 1;           // of all that is drawn
   std::string device = "cpu";  // cpu | cuda | auto
   int threads = 0;             // 0: all cores
   int parallel_models =
       0;  // models trained at once, each on its share of the threads; 0: by model size
-  std::filesystem::path tokenizer;
+  std::filesystem::path tokenizer;  // Hugging Face tokenizer.json, or its folder
   ModelConfig model;
   std::map<std::string, DatasetConfig> datasets;
   std::string anchor;  // the general dataset that every component is mixed with

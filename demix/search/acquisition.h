@@ -17,7 +17,7 @@ struct AcquisitionConfig {
   double trust_region = 0.5;  // deviation of the logarithms of weights around the best, see
                               // sample_trust_region.cc
   double around_best = 0.6;   // share of the candidates that are drawn there; the rest is anywhere
-  int64_t candidates = 4000;
+  int64_t candidates = 4000;  // mixtures that the rule chooses among
 
   template <class V>
   void visit(V& v) {

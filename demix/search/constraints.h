@@ -16,7 +16,7 @@ namespace demix {
 
 // Datasets that are bounded together.
 struct GroupConstraint {
-  std::vector<std::string> datasets;
+  std::vector<std::string> datasets;    // of the group
   double min_share = 0, max_share = 1;  // of their sum
   std::vector<double> ratio = {};       // keeps the shares in this ratio; empty: free
 

@@ -21,15 +21,18 @@ struct FitConfig {
   std::vector<std::string> ignore = {};
   // Rows of the mixtures are token counts, percentages or other weights, not shares.
   bool rescale_rows = false;
-  std::string predictor = "auto";  // by cross-validation, or the name of one
+  // By cross-validation (auto), or one of ridge, log_linear, gaussian_process, lightgbm and their
+  // ensemble.
+  std::string predictor = "auto";
   // Metrics, patterns with * and ?, or all; others by name and by values, see swarm_directions.h.
   std::vector<std::string> higher_is_better = {}, lower_is_better = {};
-  // What is made large: the weighted mean of the metrics, higher is better, in units of their
-  // standard deviation over the runs ("deviation"), as they are ("own") or as percentile ranks
-  // among random mixtures as predicted ("rank", the paper's), minus kl · KL(p ‖ prior).
-  std::map<std::string, double> weights = {};  // by metric; empty: all count alike
+  // What is made large is the weighted mean of the metrics, higher is better, less
+  // kl · KL(p ‖ prior). By metric; empty: all count alike.
+  std::map<std::string, double> weights = {};
+  // In what the metrics are added: their standard deviations over the runs (deviation), as they are
+  // (own), or percentile ranks among random mixtures as predicted (rank, the paper's).
   std::string units = "deviation";
-  double kl = 0;
+  double kl = 0;  // weight of the divergence from the prior
   // By metric: what of its value at the prior the mixture may lose, in its prediction; 0.01 is 1 %.
   std::map<std::string, double> floors = {};
   std::map<std::string, double> prior = {};  // by dataset, such as token counts; empty: uniform
@@ -37,13 +40,13 @@ struct FitConfig {
   std::map<std::string, double> dataset_tokens = {};  // for max_epochs
   double target_tokens = 0;                           // for max_epochs
   int64_t candidates = 20000;  // random mixtures, of which the best are where the climbs start
-  int64_t starts = 24;
+  int64_t starts = 24;         // of the climbs
   // 0: the optimum; else the mean of that many best candidates, as the paper does, moved towards
   // the best of them as far as floors need it.
   int64_t average_of = 0;
   int64_t front = 0;  // mixtures of the Pareto front over the metrics with a weight; 0: none
-  uint64_t seed = 0;
-  int threads = 0;  // 0: all
+  uint64_t seed = 0;  // of random mixtures and folds
+  int threads = 0;    // 0: all
   SamplerConfig sampler;
   PredictorConfig predictors;
 

@@ -92,12 +92,12 @@ struct GaussianProcessConfig {
 };
 
 struct LightGbmConfig {
-  int iterations = 500;
-  double learning_rate = 0.03;
-  int leaves = 7;
-  int min_data_in_leaf = 0;    // 0: from the number of rows, see lightgbm.cc
-  double rows_per_tree = 0.7;  // share of the rows, drawn anew for each tree
-  int seed = 42;
+  int iterations = 500;         // trees
+  double learning_rate = 0.03;  // what a tree adds
+  int leaves = 7;               // of a tree
+  int min_data_in_leaf = 0;     // 0: from the number of rows, see lightgbm.cc
+  double rows_per_tree = 0.7;   // share of the rows, drawn anew for each tree
+  int seed = 42;                // of the rows
   int threads = 0;  // for predictions, 0: all; fitting uses one, which small tables prefer
 
   template <class V>

@@ -14,12 +14,11 @@ namespace demix {
 
 // The paper's scheme: Dirichlet draws of merge weights around a tempered prior.
 struct SamplerConfig {
-  double prior_power = 0.7;  // the prior is flattened: prior^power, rescaled
-  double min_strength =
-      0.5;                   // sum of the concentrations: small values draw corners of the simplex,
-  double max_strength = 5;   // large ones stay near the prior
-  int strengths = 15;        // as many values between them, equal steps in the logarithm
-  double min_weight = 2e-4;  // smaller merge weights become zero
+  double prior_power = 0.7;    // the prior is flattened: prior^power, rescaled
+  double min_strength = 0.5;   // least sum of the concentrations: small ones draw corners
+  double max_strength = 5;     // largest sum of them: large ones stay near the prior
+  int strengths = 15;          // as many values between them, equal steps in the logarithm
+  double min_weight = 2e-4;    // smaller merge weights become zero
   double duplicate_l1 = 1e-5;  // mixtures this close (L1) are one mixture
 
   template <class V>

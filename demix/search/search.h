@@ -28,8 +28,9 @@ namespace demix {
 struct BudgetConfig {
   // Of the search's rounds: what is decided at their end is measured too (three proxies at most),
   // and references that are placed later (validate.refine) have searches of their own.
-  std::optional<int64_t> proxies, items;  // items are answers scored
-  std::optional<double> seconds;          // the round that exceeds it is finished
+  std::optional<int64_t> proxies;
+  std::optional<int64_t> items;   // answers scored, of the same rounds
+  std::optional<double> seconds;  // the round that exceeds it is finished
   double regret = 0;  // stops when the next proxy is expected to gain less than this many standard
                       // deviations of the goal over the proxies; 0: never
 
@@ -48,16 +49,20 @@ struct SearchConfig {
   // proposed by acquisition around the predicted optimum.
   std::string scheme = "paper";
   std::string decide = "optimum";  // | average, of the best random mixtures, as the paper does
-  int rounds = 3;
-  int proxies = 128;      // of the first round
-  int later_proxies = 0;  // of each later round; 0: half as many as the round before
-  std::vector<std::string> start = {"dirichlet"};  // samplers of the first round, in equal parts
-  int64_t candidates = 200000;                     // random mixtures whose scores are predicted
+  int rounds = 3;                  // each: propose, score, fit
+  int proxies = 128;               // of the first round
+  int later_proxies = 0;           // of each later round; 0: half as many as the round before
+  // Samplers of the first round, in equal parts: dirichlet, simplex, low_discrepancy, corners,
+  // trust_region.
+  std::vector<std::string> start = {"dirichlet"};
+  int64_t candidates = 200000;  // random mixtures whose scores are predicted
   int64_t propose_from = 1280;  // paper: draws the next round from this many best predicted
   int64_t average_of = 1280;    // average: the mean of this many best predicted
   int64_t climbs = 24;          // optimum: by gradients, from the best candidates
   double caution = 0;           // optimum: standard deviations of the prediction that are taken off
-  std::string predictor = "auto";  // by cross-validation, or the name of one
+  // By cross-validation (auto), or one of ridge, log_linear, gaussian_process, lightgbm and their
+  // ensemble.
+  std::string predictor = "auto";
   // What is made large: the mean over domains of the percentile rank (rank), or of the score in its
   // standard deviations (deviation), both over random mixtures as predicted.
   std::string objective = "rank";

@@ -14,11 +14,11 @@ namespace demix {
 // One way to train components and to foretell references from them; what it leaves out is as under
 // `components`.
 struct StudyArm {
-  std::optional<int64_t> tokens;
-  std::optional<double> learning_rate;
-  std::optional<ScheduleConfig> schedule;
-  std::optional<double> anchor_share;
-  std::vector<uint64_t> seeds = {1};  // of the components' data order, one experiment each
+  std::optional<int64_t> tokens;           // else components.tokens
+  std::optional<double> learning_rate;     // else the components'
+  std::optional<ScheduleConfig> schedule;  // else the components'
+  std::optional<double> anchor_share;      // else components.anchor_share
+  std::vector<uint64_t> seeds = {1};       // of the components' data order, one experiment each
   // Whether all components of a seed read what they share in the same order.
   bool shared_order = true;
   // false: its components cannot express the references (their share of the anchor is larger), or
@@ -42,9 +42,14 @@ struct StudyArm {
 
 // Mixtures that choosers decide for, really trained.
 struct StudyDecisions {
-  std::vector<std::string> arms;      // whose choosers decide
-  size_t component_seeds = 1;         // of each arm, its first ones: every one decides anew
-  std::vector<std::string> choosers;  // of kDeciders and the merges; empty: all but refined ones
+  std::vector<std::string> arms;  // whose choosers decide
+  size_t component_seeds = 1;     // of each arm, its first ones: every one decides anew
+  // Of natural, uniform (and natural_unprojected, uniform_unprojected, as they are), merge and the
+  // arm's merges, ensemble, interpolation, own_share, calibrated, references_only, calibrated_few,
+  // calibrated_few_cautiously, refined, refined_boldly, refined_cautiously, refined_by_shares (and
+  // these with _trained), trained_proxies, regmix, climb. Empty: all but calibrated_few and refined
+  // ones.
+  std::vector<std::string> choosers;
   std::vector<uint64_t> seeds = {301, 302, 303};  // of the trainings of each decision
   int64_t trained_proxies = 28;  // of RegMix and CLIMB, which share the components' tokens among
                                  // them
@@ -80,7 +85,7 @@ struct StudySection {
   std::map<std::string, int64_t> shorter;
   std::map<std::string, StudyArm> arms;
   StudyDecisions decisions;
-  int bootstrap = 2000;
+  int bootstrap = 2000;  // resamples of the intervals
   template <class V>
   void visit(V& v) {
     v("references", references);

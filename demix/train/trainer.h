@@ -36,14 +36,14 @@ struct ScheduleConfig {
 double schedule_factor(const ScheduleConfig& schedule, int64_t step, int64_t steps);
 
 struct TrainConfig {
-  int64_t sequence_length = 256;
-  int64_t rows_per_step = 32;  // sequences per optimiser step
-  int64_t rows_per_pass = 0;   // sequences per forward pass; 0: chosen for the device
-  double learning_rate = 3e-4;
-  ScheduleConfig schedule;
-  double weight_decay = 0.1;  // on matrices only
-  double beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;
-  double clip_norm = 1.0;  // 0: off
+  int64_t sequence_length = 256;  // tokens
+  int64_t rows_per_step = 32;     // sequences per optimiser step
+  int64_t rows_per_pass = 0;      // sequences per forward pass; 0: chosen for the device
+  double learning_rate = 3e-4;    // at its peak
+  ScheduleConfig schedule;        // of the rate
+  double weight_decay = 0.1;      // on matrices only
+  double beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;  // AdamW
+  double clip_norm = 1.0;                            // 0: off
   // Of products: bfloat16, float32, or auto, whichever the device is faster in. Master weights and
   // optimiser are float32.
   std::string dtype = "auto";
