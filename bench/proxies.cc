@@ -22,6 +22,7 @@
 #include "demix/core/progress.h"
 #include "demix/corpus/tokenizer.h"
 #include "demix/run/datasets.h"
+#include "demix/run/evaluation.h"
 #include "demix/run/metrics.h"
 #include "demix/run/models.h"
 #include "demix/run/workspace.h"
@@ -93,8 +94,9 @@ void run(const fs::path& config_file,
     requests.push_back(
         {"components/" + names[i], composition.data_shares(only), config.components});
   }
-  Proxies proxies(workspace, models, datasets, tasks, tokenizer);
-  proxies.load_components(models, models.train(requests, "components"), config.merge);
+  const Evaluation evaluation(workspace, models, datasets, tasks, tokenizer);
+  Proxies proxies(workspace, models, evaluation);
+  proxies.load_components(models.train(requests, "components"), config.merge);
 
   const Points mixtures = mixtures_to_score(config, datasets, count);
   const size_t done = lines_of(table + ".items.jsonl");
@@ -111,10 +113,10 @@ void run(const fs::path& config_file,
   for (size_t i = done; i < mixtures.rows(); ++i) {
     const auto row = mixtures.row(i);
     TermsByMetric terms;
-    const std::vector<MergeRequest> request = {
+    const std::vector<ProxyRequest> request = {
         {{row.begin(), row.end()}, fmt::format("table {}", i + 1), &terms}};
     const auto measured =
-        measurements_of(proxies.score_proxies(ProxyKind::kMerged, request)[0], metrics, "proxy");
+        measurements_of(proxies.score(ProxyKind::kMerged, request)[0], metrics, "proxy");
     Json line = {{"weights", request[0].merge_weights}};
     scores << i + 1;
     for (const ScoredMetric& metric : metrics) {

@@ -64,7 +64,8 @@ void check_before_work(const RunConfig& config,
 void check_proxies(const RunConfig& config,
                    const std::vector<ScoredMetric>& metrics,
                    const std::vector<Task>& tasks) {
-  if (resolve_proxies(config.proxies, metrics, tasks) == "ensemble" && config.search.budget.items)
+  if (resolve_proxies(config.proxies, metrics, tasks) == ProxyKind::kEnsemble &&
+      config.search.budget.items)
     throw Error(
         "search.budget.items: counts the items that merged proxies answer, and proxies are "
         "ensembles here, which answer none; give search.budget.proxies or seconds, or set "

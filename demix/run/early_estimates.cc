@@ -6,7 +6,6 @@
 #include "demix/core/progress.h"
 #include "demix/evaluate/experts.h"
 #include "demix/evaluate/scorer.h"
-#include "demix/model/weights.h"
 #include "demix/run/foretelling.h"
 #include "demix/run/metrics.h"
 
@@ -17,7 +16,7 @@ using DomainValues = std::vector<std::vector<double>>;  // [domain][mixture]
 
 DomainValues domain_values(const ScoreSheet& sheet,
                            std::span<const Scores> scores,
-                           std::span<const MergeRequest> requests) {
+                           std::span<const ProxyRequest> requests) {
   DomainValues values(sheet.domains().size());
   for (size_t i = 0; i < scores.size(); ++i) {
     const ModelScores summed = sheet.of(scores[i], requests[i].name);
@@ -29,7 +28,7 @@ DomainValues domain_values(const ScoreSheet& sheet,
 // Nothing where the weights of one are not those that were kept.
 std::optional<DomainValues> of_early_components(RunState& run,
                                                 std::span<const ModelFacts> components,
-                                                std::span<const MergeRequest> requests) {
+                                                std::span<const ProxyRequest> requests) {
   Hasher hasher;
   for (const ModelFacts& component : components) hasher.field(component.weights_hash);
   hasher.field(run.proxies->key_of(ProxyKind::kEnsemble, requests));
@@ -37,22 +36,18 @@ std::optional<DomainValues> of_early_components(RunState& run,
   Journal& journal = run.workspace.journal();
   if (const auto known = journal.find("early estimates", key)) return known->get<DomainValues>();
 
-  std::vector<std::string> names;
   for (const ModelFacts& component : components) {
-    names.push_back(component.name);
     const std::string damage = run.models->damage_of(component);
     if (damage.empty()) continue;
     warn(fmt::format("{} {}, and is not used.", component.folder.string(), damage));
     return std::nullopt;
   }
-  const auto weights = [&](size_t k) {
-    return run.proxies->scored_weights(*run.models, components[k]);
-  };
   const Experts experts =
-      run.proxies->read_experts(names, weights, /*on_selection=*/true, "read early components");
+      run.evaluation->read_experts(components, Items::kSelection, "read early components");
   std::vector<Scores> scores;
-  for (const MergeRequest& request : requests)
-    scores.push_back(run.proxies->searcher().mixed_score(experts, request.merge_weights, nullptr));
+  for (const ProxyRequest& request : requests)
+    scores.push_back(
+        run.evaluation->scorer(Items::kSelection).mixed_score(experts, request.merge_weights));
   const DomainValues values = domain_values(run.sheet, scores, requests);
   journal.put("early estimates", key, "", values);
   return values;
@@ -72,7 +67,7 @@ std::optional<EarlyEstimates> early_estimates(RunState& run,
     whole += component.result.tokens;
     components.push_back(std::move(*on_the_way));
   }
-  std::vector<MergeRequest> requests;
+  std::vector<ProxyRequest> requests;
   for (const std::vector<double>& weights : merge_weights)
     requests.push_back(selection_request(weights, "an ensemble of components"));
   const auto of_early = of_early_components(run, components, requests);
@@ -80,8 +75,8 @@ std::optional<EarlyEstimates> early_estimates(RunState& run,
   EarlyEstimates estimates;
   estimates.share = static_cast<double>(early) / static_cast<double>(whole);
   estimates.early = *of_early;
-  estimates.whole = domain_values(
-      run.sheet, run.proxies->score_proxies(ProxyKind::kEnsemble, requests), requests);
+  estimates.whole =
+      domain_values(run.sheet, run.proxies->score(ProxyKind::kEnsemble, requests), requests);
   return estimates;
 }
 

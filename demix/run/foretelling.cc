@@ -4,9 +4,9 @@
 
 namespace demix {
 
-MergeRequest selection_request(std::vector<double> merge_weights, std::string name) {
-  MergeRequest request{std::move(merge_weights), std::move(name)};
-  request.on_selection = true;
+ProxyRequest selection_request(std::vector<double> merge_weights, std::string name) {
+  ProxyRequest request{std::move(merge_weights), std::move(name)};
+  request.items = Items::kSelection;
   return request;
 }
 
@@ -20,9 +20,9 @@ std::vector<Score> Foretelling::interpolation(std::span<const double> merge_weig
   return interpolated_scores(merge_weights, components_);
 }
 
-std::vector<MergeRequest> Foretelling::requests_of(std::span<const MixtureFacts> mixtures,
+std::vector<ProxyRequest> Foretelling::requests_of(std::span<const MixtureFacts> mixtures,
                                                    std::vector<size_t>& places) {
-  std::vector<MergeRequest> requests;
+  std::vector<ProxyRequest> requests;
   for (size_t i = 0; i < mixtures.size(); ++i) {
     if (mixtures[i].merge_weights.empty()) continue;
     requests.push_back({mixtures[i].merge_weights, "the proxy of " + mixtures[i].name});
@@ -34,7 +34,7 @@ std::vector<MergeRequest> Foretelling::requests_of(std::span<const MixtureFacts>
 void Foretelling::foretell(std::span<MixtureFacts> mixtures,
                            std::map<std::string, TermsByMetric>* terms) const {
   std::vector<size_t> places;
-  std::vector<MergeRequest> requests = requests_of(mixtures, places);
+  std::vector<ProxyRequest> requests = requests_of(mixtures, places);
   if (terms) {
     for (size_t i = 0; i < requests.size(); ++i)
       requests[i].terms = &(*terms)[mixtures[places[i]].name];
@@ -52,18 +52,18 @@ void Foretelling::foretell(std::span<MixtureFacts> mixtures,
 void Foretelling::foretell_other_kind(std::span<MixtureFacts> mixtures) const {
   if (!both_kinds_) return;
   std::vector<size_t> places;
-  const std::vector<MergeRequest> requests = requests_of(mixtures, places);
+  const std::vector<ProxyRequest> requests = requests_of(mixtures, places);
   const ProxyKind other = kind_ == ProxyKind::kMerged ? ProxyKind::kEnsemble : ProxyKind::kMerged;
-  const std::vector<Scores> scores = sources_.proxies.score_proxies(other, requests);
+  const std::vector<Scores> scores = sources_.proxies.score(other, requests);
   for (size_t i = 0; i < requests.size(); ++i)
     mixtures[places[i]].other_proxy = sources_.sheet.of(scores[i], requests[i].name).domains;
 }
 
-std::vector<Scores> Foretelling::score(std::span<const MergeRequest> requests) const {
-  return sources_.proxies.score_proxies(kind_, requests);
+std::vector<Scores> Foretelling::score(std::span<const ProxyRequest> requests) const {
+  return sources_.proxies.score(kind_, requests);
 }
 
-std::vector<EstimatedMixture> Foretelling::estimated(std::span<const MergeRequest> requests,
+std::vector<EstimatedMixture> Foretelling::estimated(std::span<const ProxyRequest> requests,
                                                      const std::vector<Scores>& scores) const {
   std::vector<EstimatedMixture> mixtures;
   for (size_t i = 0; i < requests.size(); ++i) {

@@ -15,7 +15,7 @@
 namespace demix {
 
 // Of a proxy on the items that the search selects by.
-MergeRequest selection_request(std::vector<double> merge_weights, std::string name);
+ProxyRequest selection_request(std::vector<double> merge_weights, std::string name);
 
 class Foretelling {
  public:
@@ -34,7 +34,6 @@ class Foretelling {
               bool both_kinds,
               std::vector<std::vector<Score>> components);
 
-  ProxyKind kind() const { return kind_; }
   std::vector<Score> interpolation(std::span<const double> merge_weights) const;
 
   // Fills in proxy, interpolation and own share; of mixtures without merge weights own share
@@ -45,14 +44,14 @@ class Foretelling {
   void foretell_other_kind(std::span<MixtureFacts> mixtures) const;
 
   // Of proxies of the run's kind.
-  std::vector<Scores> score(std::span<const MergeRequest> requests) const;
+  std::vector<Scores> score(std::span<const ProxyRequest> requests) const;
   // What calibrations learn from and foretell by, of proxies with these scores.
-  std::vector<EstimatedMixture> estimated(std::span<const MergeRequest> requests,
+  std::vector<EstimatedMixture> estimated(std::span<const ProxyRequest> requests,
                                           const std::vector<Scores>& scores) const;
 
  private:
   // Those with merge weights, and where each stands.
-  static std::vector<MergeRequest> requests_of(std::span<const MixtureFacts> mixtures,
+  static std::vector<ProxyRequest> requests_of(std::span<const MixtureFacts> mixtures,
                                                std::vector<size_t>& places);
 
   Sources sources_;

@@ -12,6 +12,9 @@ namespace demix {
 
 enum class Part { kSelection, kReport };
 
+// On which items something is scored: all, or those that the search selects by.
+enum class Items { kAll, kSelection };
+
 // Which items of each task are in which part. Every item has a place between 0 and 1, by a hash of
 // task and item: more items or other tasks leave the rest where it is, and a larger share keeps the
 // items of a smaller one. Documents of held-out text go by their number.

@@ -164,13 +164,13 @@ bool reads_held_out(const EvaluateConfig& config, const std::vector<ScoredMetric
          });
 }
 
-std::string resolve_proxies(const std::string& proxies,
-                            const std::vector<ScoredMetric>& metrics,
-                            const std::vector<Task>& tasks) {
-  if (proxies == "merged") return proxies;
+ProxyKind resolve_proxies(const std::string& proxies,
+                          const std::vector<ScoredMetric>& metrics,
+                          const std::vector<Task>& tasks) {
+  if (proxies == "merged") return ProxyKind::kMerged;
   const ScoredMetric* beyond = beyond_ensembles(metrics, tasks);
-  if (beyond == nullptr) return "ensemble";
-  if (proxies == "auto") return "merged";
+  if (beyond == nullptr) return ProxyKind::kEnsemble;
+  if (proxies == "auto") return ProxyKind::kMerged;
   throw Error(
       "evaluate.domains.{}: an ensemble of the components has no {} of {}, which needs a model "
       "of its own; use another metric, or proxies: merged",

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "demix/evaluate/scorer.h"
+#include "demix/run/proxy.h"
 #include "demix/run/run_config.h"
 #include "demix/search/objective.h"
 
@@ -39,11 +40,11 @@ bool reads_held_out(const EvaluateConfig& config, const std::vector<ScoredMetric
 // none.
 const ScoredMetric* beyond_ensembles(const std::vector<ScoredMetric>& metrics,
                                      const std::vector<Task>& tasks);
-// "merged" or "ensemble", from `proxies` of the configuration. Throws Error where ensembles are
-// asked for and a metric is beyond them.
-std::string resolve_proxies(const std::string& proxies,
-                            const std::vector<ScoredMetric>& metrics,
-                            const std::vector<Task>& tasks);
+// What `proxies` of the configuration comes to. Throws Error where ensembles are asked for and a
+// metric is beyond them.
+ProxyKind resolve_proxies(const std::string& proxies,
+                          const std::vector<ScoredMetric>& metrics,
+                          const std::vector<Task>& tasks);
 
 Objective objective_of(const std::vector<ScoredMetric>& metrics);
 

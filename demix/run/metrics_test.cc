@@ -97,10 +97,10 @@ TEST(Metrics, EnsemblesScoreLikelihoodsButNoGeneratedAnswers) {
   all[1].items[0].continuations = {" 18"};
   all[1].metrics.push_back("exact_match");
   const auto likelihoods = metrics_in({{"all", {"arc_easy:acc", "gsm8k"}}}, all, {});
-  EXPECT_EQ(resolve_proxies("auto", likelihoods, all), "ensemble");
-  EXPECT_EQ(resolve_proxies("merged", likelihoods, all), "merged");
+  EXPECT_EQ(resolve_proxies("auto", likelihoods, all), ProxyKind::kEnsemble);
+  EXPECT_EQ(resolve_proxies("merged", likelihoods, all), ProxyKind::kMerged);
   const auto answers = metrics_in({{"all", {"gsm8k:exact_match"}}}, all, {});
-  EXPECT_EQ(resolve_proxies("auto", answers, all), "merged");
+  EXPECT_EQ(resolve_proxies("auto", answers, all), ProxyKind::kMerged);
   try {
     resolve_proxies("ensemble", answers, all);
     FAIL();

@@ -68,11 +68,12 @@ Plan make_plan(const RunConfig& config) {
                      tasks,
                      reads_held_out(config.evaluate, metrics),
                      models_at_once(config, parallel_models(config, architecture)));
-  const PlanFacts facts{.ensembles = beyond_ensembles(metrics, tasks) == nullptr,
-                        .merged = resolve_proxies(config.proxies, metrics, tasks) == "merged",
-                        .token_bytes = tokenizer.vocabulary_size() > 65536 ? 4 : 2,
-                        .activation_numbers = architecture.vocabulary +
-                                              40 * architecture.hidden * architecture.layers};
+  const PlanFacts facts{
+      .ensembles = beyond_ensembles(metrics, tasks) == nullptr,
+      .merged = resolve_proxies(config.proxies, metrics, tasks) == ProxyKind::kMerged,
+      .token_bytes = tokenizer.vocabulary_size() > 65536 ? 4 : 2,
+      .activation_numbers =
+          architecture.vocabulary + 40 * architecture.hidden * architecture.layers};
   Plan plan = count_work(config, facts, costs);
   try {
     add_storage(plan_storage(config, architecture), plan);

@@ -131,7 +131,7 @@ void ReferenceStage::train() {
     }
   }
   if (to_train_ > 0)
-    record_gains(run_.sheet, run_.proxies->split(), GainOf::kModels, terms_, references_);
+    record_gains(run_.sheet, run_.evaluation->split(), GainOf::kModels, terms_, references_);
 }
 
 void ReferenceStage::share(std::span<const ModelFacts> trained, size_t first) {
@@ -140,7 +140,7 @@ void ReferenceStage::share(std::span<const ModelFacts> trained, size_t first) {
     std::vector<ModelFacts> shared;
     for (size_t i = 0; i < trained.size(); ++i)
       if (needs_terms(references_[first + i]) == with_terms) shared.push_back(trained[i]);
-    run_.proxies->share_models(*run_.models, shared, with_terms, [&] { clock.lap(); });
+    run_.model_scorer->share(shared, with_terms, [&] { clock.lap(); });
   }
 }
 
@@ -151,14 +151,14 @@ bool ReferenceStage::needs_terms(const MixtureFacts& facts) const {
 void ReferenceStage::score(const ModelFacts& model, MixtureFacts& facts) {
   StageClock clock(run_.workspace.journal(), "validate");
   if (!needs_terms(facts)) {
-    facts.trained = run_.sheet.of(run_.proxies->score_model(*run_.models, model), model.name);
+    facts.trained = run_.sheet.of(run_.model_scorer->score(model), model.name);
     return;
   }
   TermsByMetric terms;
-  const Scores scores = run_.proxies->score_model(*run_.models, model, &terms);
+  const Scores scores = run_.model_scorer->score(model, &terms);
   facts.trained = run_.sheet.of(scores, model.name);
   const Scores selected = run_.config.search.splits_items()
-                              ? run_.proxies->split().scores_of(terms, Part::kSelection, scores)
+                              ? run_.evaluation->split().scores_of(terms, Part::kSelection, scores)
                               : scores;
   selected_scores_[facts.name] = values_of(run_.sheet.of(selected, model.name).domains);
   terms_[facts.name] = std::move(terms);
@@ -229,7 +229,7 @@ void ReferenceStage::hand_over(const MixtureFacts& chosen, const SearchResult& p
   say(fmt::format("refine: {} is expected to be better than what the search found, and handed over",
                   chosen.name));
   record_gains(
-      run_.sheet, run_.proxies->split(), GainOf::kModels, terms_, references_, chosen.name);
+      run_.sheet, run_.evaluation->split(), GainOf::kModels, terms_, references_, chosen.name);
   record_baselines(references_, run_.result);
   run_.result.searched = run_.result.found;
   run_.result.searched.name = "searched";

@@ -31,7 +31,7 @@ Refinement::Refinement(const SearchConfig& search,
 
 void Refinement::learn(const std::vector<MixtureFacts>& references,
                        const SelectedScores& selected) {
-  std::vector<MergeRequest> requests;
+  std::vector<ProxyRequest> requests;
   std::vector<std::vector<double>> by_items, whole;
   for (const MixtureFacts& facts : references) {
     if (!teaches(facts)) continue;
@@ -63,7 +63,7 @@ SearchResult Refinement::place() const {
   DEMIX_CHECK(calibrations_);
   const std::vector<std::string>& domains = sheet_.domains();
   return search_mixture(config_, problem_, [&](std::span<const Mixture> mixtures) {
-    std::vector<MergeRequest> requests;
+    std::vector<ProxyRequest> requests;
     for (const Mixture& mixture : mixtures)
       requests.push_back(selection_request(mixture.weights, "a proxy"));
     const std::vector<Scores> scores = foretelling_.score(requests);
@@ -88,7 +88,7 @@ SearchResult Refinement::place() const {
 
 size_t Refinement::best_of(const std::vector<const MixtureFacts*>& mixtures) const {
   DEMIX_CHECK(calibrations_ && !mixtures.empty());
-  std::vector<MergeRequest> requests;
+  std::vector<ProxyRequest> requests;
   for (const MixtureFacts* facts : mixtures)
     requests.push_back(selection_request(facts->merge_weights, "the proxy of " + facts->name));
   std::vector<double> goals;

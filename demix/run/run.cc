@@ -38,7 +38,7 @@ class Loop {
 
  private:
   // Of components among which the search could not choose.
-  void warn_of_equal_components() const;
+  void warn_of_equal_components();
 
   RunState run_;
   std::vector<MixtureFacts> elsewhere_;  // references that were trained elsewhere
@@ -71,7 +71,7 @@ Loop::Loop(RunConfig config, const std::filesystem::path& out, const std::option
                                    resolve_threads(run_.config.threads),
                                    run_.config.evaluate.dtype);
   run_.result.versions = {{"demix", DEMIX_VERSION}, {"libtorch", TORCH_VERSION}};
-  run_.result.proxies = resolve_proxies(run_.config.proxies, run_.sheet.metrics(), run_.tasks);
+  run_.result.proxies = name_of(run_.proxy_kind);
 }
 
 void Loop::corpus() {
@@ -129,9 +129,10 @@ void Loop::train() {
         std::move(import == imported.end() ? trained[next++] : import->second));
   }
 
-  run_.proxies = std::make_unique<Proxies>(
-      run_.workspace, *run_.models, run_.datasets, run_.tasks, run_.tokenizer);
-  run_.proxies->load_components(*run_.models, run_.components, run_.config.merge);
+  run_.evaluation.emplace(run_.workspace, *run_.models, run_.datasets, run_.tasks, run_.tokenizer);
+  run_.model_scorer.emplace(run_.workspace, *run_.evaluation);
+  run_.proxies.emplace(run_.workspace, *run_.models, *run_.evaluation);
+  run_.proxies->load_components(run_.components, run_.config.merge);
   warn_of_equal_components();
   for (size_t i = 0; i < run_.components.size(); ++i) {
     TrainedModel model = facts_of_model(run_.components[i], "component", run_.names);
@@ -151,7 +152,7 @@ void Loop::train() {
   }
 }
 
-void Loop::warn_of_equal_components() const {
+void Loop::warn_of_equal_components() {
   constexpr double kUntrained = 1e-6;  // what rounding of weights makes of no training
   for (size_t i = 0; i < run_.components.size(); ++i) {
     if (run_.proxies->components().drifts()[i] < kUntrained) {
@@ -204,8 +205,9 @@ RunResult Loop::report(Stage stage, const std::string& unfinished) {
   for (const TrainedModel& model : run_.result.models)
     if (model.trained_by.empty()) run_.result.cost.tokens_trained += model.tokens;
   if (run_.proxies) {
-    run_.result.cost.proxies = run_.proxies->proxies_scored();
-    run_.result.cost.items_scored = run_.proxies->items_scored();
+    const ScoreBook book(journal);
+    run_.result.cost.proxies = book.proxies();
+    run_.result.cost.items_scored = book.items();
   }
   for (const char* stage : {"corpus",
                             "train base",

@@ -30,11 +30,10 @@ SearchProblem SearchStage::problem() const {
 
 void SearchStage::score_components(StageClock& clock) {
   std::vector<std::vector<Score>> domain_scores;
-  run_.proxies->share_models(
-      *run_.models, run_.components, /*with_terms=*/false, [&] { clock.lap(); });
+  run_.model_scorer->share(run_.components, /*with_terms=*/false, [&] { clock.lap(); });
   Progress progress("score components", static_cast<int64_t>(run_.components.size()), "models");
   for (const ModelFacts& component : run_.components) {
-    const Scores scores = run_.proxies->score_model(*run_.models, component);
+    const Scores scores = run_.model_scorer->score(component);
     domain_scores.push_back(run_.sheet.of(scores, component.name).domains);
     for (size_t i = 0; i < run_.sheet.metrics().size(); ++i) {
       const ScoredMetric& scored = run_.sheet.metrics()[i];
@@ -43,12 +42,12 @@ void SearchStage::score_components(StageClock& clock) {
     progress.add(1);
     clock.lap();
   }
-  const bool both_kinds = run_.proxy_kind() == ProxyKind::kEnsemble ||
+  const bool both_kinds = run_.proxy_kind == ProxyKind::kEnsemble ||
                           !beyond_ensembles(run_.sheet.metrics(), run_.tasks);
   foretelling_.emplace(
       Foretelling::Sources{
           *run_.proxies, run_.sheet, run_.composition, run_.result.datasets, run_.result.domains},
-      run_.proxy_kind(),
+      run_.proxy_kind,
       both_kinds,
       std::move(domain_scores));
 }
@@ -63,11 +62,11 @@ void SearchStage::run() {
   SearchProblem problem = this->problem();
   problem.spent = [this](int round) { return spent(round); };
   problem.known =
-      warm_start(run_.workspace, *run_.proxies, run_.proxy_kind(), run_.sheet.metrics());
-  if (run_.proxy_kind() == ProxyKind::kMerged)
+      warm_start(run_.workspace, run_.proxies->setup(run_.proxy_kind), run_.sheet.metrics());
+  if (run_.proxy_kind == ProxyKind::kMerged)
     say(fmt::format("search: a proxy is scored on {} of {} tokens",
-                    run_.proxies->searcher().tokens(),
-                    run_.proxies->scorer().tokens()));
+                    run_.evaluation->scorer(Items::kSelection).tokens(),
+                    run_.evaluation->scorer(Items::kAll).tokens()));
 
   const SearchResult found =
       search_mixture(run_.config.search, problem, [&](std::span<const Mixture> mixtures) {
@@ -90,13 +89,13 @@ void SearchStage::run() {
 std::vector<Measurements> SearchStage::score_batch(std::span<const Mixture> mixtures,
                                                    StageClock& clock) {
   Progress progress("score proxies", static_cast<int64_t>(mixtures.size()), "proxies");
-  std::vector<MergeRequest> requests;
+  std::vector<ProxyRequest> requests;
   for (const Mixture& mixture : mixtures) {
     requests.push_back(selection_request(
         mixture.weights, fmt::format("proxy {}", searched_.size() + requests.size() + 1)));
   }
   searched_.insert(searched_.end(), requests.begin(), requests.end());
-  const std::vector<Scores> scores = run_.proxies->score_proxies(run_.proxy_kind(), requests, [&] {
+  const std::vector<Scores> scores = run_.proxies->score(run_.proxy_kind, requests, [&] {
     progress.add(1);
     clock.lap();
   });
@@ -108,12 +107,13 @@ std::vector<Measurements> SearchStage::score_batch(std::span<const Mixture> mixt
 }
 
 Spent SearchStage::spent(int round) {
-  const std::string key = run_.proxies->key_of(run_.proxy_kind(), searched_);
+  const std::string key = run_.proxies->key_of(run_.proxy_kind, searched_);
   Journal& journal = run_.workspace.journal();
   if (const auto found = journal.find("spent", key))
     return {found->at("items").get<int64_t>(), found->at("seconds").get<double>()};
-  const int64_t items =
-      run_.proxy_kind() == ProxyKind::kMerged ? run_.proxies->searcher().items() : 0;
+  const int64_t items = run_.proxy_kind == ProxyKind::kMerged
+                            ? run_.evaluation->scorer(Items::kSelection).items()
+                            : 0;
   const Spent spent{static_cast<int64_t>(searched_.size()) * items, journal.seconds("search")};
   journal.put("spent",
               key,
@@ -135,7 +135,7 @@ void SearchStage::verify_found(const SearchResult& found) {
   std::vector<Foretold> foretold = found.foretold;
   foretold.push_back(
       {"found", found.predicted, found.predicted_domain_scores, found.predicted_domain_errors});
-  std::vector<MergeRequest> on_selection;
+  std::vector<ProxyRequest> on_selection;
   for (const MixtureFacts& facts : baselines_)
     on_selection.push_back(selection_request(facts.merge_weights, "the proxy of " + facts.name));
   const std::vector<Scores> measured = foretelling_->score(on_selection);
@@ -151,7 +151,7 @@ void SearchStage::verify_found(const SearchResult& found) {
           {prediction.value, prediction.standard_error.value_or(kUnknown)});
     }
   }
-  record_gains(run_.sheet, run_.proxies->split(), GainOf::kProxies, terms, baselines_);
+  record_gains(run_.sheet, run_.evaluation->split(), GainOf::kProxies, terms, baselines_);
   noise_ = noise_by(terms);
   if (run_.config.search.splits_items()) warn_of_flattery(terms.at("found"));
   record_baselines(baselines_, run_.result);
@@ -160,7 +160,7 @@ void SearchStage::verify_found(const SearchResult& found) {
 std::vector<double> SearchStage::noise_by(const TermsOfMixtures& terms) const {
   const SearchConfig& search = run_.config.search;
   const auto itemised = [&](const MixtureFacts& facts) {
-    return run_.proxies->split().terms_of(terms.at(facts.name), Part::kSelection);
+    return run_.evaluation->split().terms_of(terms.at(facts.name), Part::kSelection);
   };
   // Of the selection the proxies were scored on so many; a command's scores are of all of it.
   const double searched =
@@ -187,7 +187,7 @@ std::vector<double> SearchStage::noise_by(const TermsOfMixtures& terms) const {
 
 void SearchStage::warn_of_flattery(const TermsByMetric& terms) const {
   std::vector<std::string> whole;
-  for (const std::string& task : run_.proxies->split().undivided(terms)) {
+  for (const std::string& task : run_.evaluation->split().undivided(terms)) {
     const auto counts = [&](const ScoredMetric& scored) { return scored.task == task; };
     if (std::any_of(run_.sheet.metrics().begin(), run_.sheet.metrics().end(), counts))
       whole.push_back(task);
@@ -210,7 +210,7 @@ void SearchStage::warn_of_flattery(const TermsByMetric& terms) const {
 
 std::vector<double> SearchStage::barriers() const {
   std::vector<MixtureFacts> mixtures = baselines_;
-  const bool merges = run_.proxy_kind() == ProxyKind::kMerged;
+  const bool merges = run_.proxy_kind == ProxyKind::kMerged;
   if (!merges) foretelling_->foretell_other_kind(mixtures);
   std::vector<std::vector<double>> merged(run_.result.domains.size()), interpolated(merged.size());
   for (const MixtureFacts& facts : mixtures) {
@@ -238,7 +238,7 @@ void SearchStage::read_gauge() {
   }
   for (const DomainFacts& domain : run_.result.domains) signs.domains.push_back(domain.name);
   signs.noise = noise_;
-  signs.merges = run_.proxy_kind() == ProxyKind::kMerged;
+  signs.merges = run_.proxy_kind == ProxyKind::kMerged;
   signs.barriers = barriers();
   const auto reading = demix::read_gauge(signs);
   if (!reading) return;

@@ -51,7 +51,7 @@ class SearchStage {
 
   RunState& run_;
   std::optional<Foretelling> foretelling_;  // once the components are scored
-  std::vector<MergeRequest> searched_;      // proxies of the search, in order
+  std::vector<ProxyRequest> searched_;      // proxies of the search, in order
   std::vector<MixtureFacts> baselines_;
   std::vector<double> noise_;  // by domain, once found is verified
 };

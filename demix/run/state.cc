@@ -12,6 +12,7 @@ RunState::RunState(RunConfig configuration, const std::filesystem::path& out)
       tokenizer(run_tokenizer(config)),
       tasks(load_tasks(config.evaluate)),
       sheet(metrics_of(config.evaluate, tasks, held_out_datasets(config))),
+      proxy_kind(resolve_proxies(config.proxies, sheet.metrics(), tasks)),
       composition(composition_of(config)) {}
 
 std::vector<int64_t> RunState::dataset_tokens() const {

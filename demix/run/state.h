@@ -13,6 +13,8 @@
 #include "demix/report/result.h"
 #include "demix/run/coordinator.h"
 #include "demix/run/datasets.h"
+#include "demix/run/evaluation.h"
+#include "demix/run/model_scorer.h"
 #include "demix/run/models.h"
 #include "demix/run/proxies.h"
 #include "demix/run/score_sheet.h"
@@ -25,9 +27,6 @@ struct RunState {
   RunState(const RunState&) = delete;
   RunState& operator=(const RunState&) = delete;
 
-  ProxyKind proxy_kind() const {
-    return result.proxies == "merged" ? ProxyKind::kMerged : ProxyKind::kEnsemble;
-  }
   // Of each dataset; after the corpus stage.
   std::vector<int64_t> dataset_tokens() const;
 
@@ -39,6 +38,7 @@ struct RunState {
   const Tokenizer tokenizer;
   const std::vector<Task> tasks;
   const ScoreSheet sheet;
+  const ProxyKind proxy_kind;
   const Composition composition;
 
   // Each stage fills in its part: corpus, …
@@ -46,7 +46,9 @@ struct RunState {
   // … training, …
   std::unique_ptr<Models> models;
   std::vector<ModelFacts> components;
-  std::unique_ptr<Proxies> proxies;
+  std::optional<Evaluation> evaluation;
+  std::optional<ModelScorer> model_scorer;
+  std::optional<Proxies> proxies;
   // … and all of them.
   RunResult result;
 };

@@ -62,13 +62,9 @@ fs::path journal_in(const fs::path& folder) {
 class OtherRun {
  public:
   OtherRun(const fs::path& folder,
-           const Proxies& proxies,
-           ProxyKind kind,
+           const ProxySetup& setup,
            const std::vector<ScoredMetric>& metrics)
-      : folder_(folder),
-        journal_(journal_in(folder)),
-        setup_(proxies.setup(kind)),
-        metrics_(metrics) {}
+      : folder_(folder), journal_(journal_in(folder)), setup_(setup), metrics_(metrics) {}
 
   Known adopt() {
     Known taken{setup_, {}, ""};
@@ -200,20 +196,18 @@ void check_warm_start(Workspace& workspace) {
 void check_warm_start(const fs::path& folder) { journal_in(folder); }
 
 std::vector<KnownProxy> warm_start(Workspace& workspace,
-                                   const Proxies& proxies,
-                                   ProxyKind kind,
+                                   const ProxySetup& setup,
                                    const std::vector<ScoredMetric>& metrics) {
   const SearchConfig& config = workspace.config().search;
   std::vector<KnownProxy> known;
   std::set<std::vector<double>> seen;
   for (const fs::path& folder : config.warm_start) {
-    const std::string key =
-        Hasher().field(folder.string()).field(Json(proxies.setup(kind)).dump()).hex();
+    const std::string key = Hasher().field(folder.string()).field(Json(setup).dump()).hex();
     Known taken;
     if (const auto kept = workspace.journal().find(kKnown, key)) {
       kept->get_to(taken);
     } else {
-      taken = OtherRun(folder, proxies, kind, metrics).adopt();
+      taken = OtherRun(folder, setup, metrics).adopt();
       workspace.journal().put(kKnown, key, folder.string(), taken);
     }
     if (!taken.warning.empty()) warn(taken.warning);

@@ -21,6 +21,9 @@
 #include "demix/run/datasets.h"
 #include "demix/run/device.h"
 #include "demix/run/early_checks.h"
+#include "demix/run/evaluation.h"
+#include "demix/run/model_scorer.h"
+#include "demix/run/proxies.h"
 #include "demix/run/sent_entries.h"
 
 namespace demix {
@@ -164,46 +167,48 @@ class Work {
     return entries;
   }
 
-  Proxies& proxies() {
-    if (!proxies_)
-      proxies_.emplace(workspace_,
-                       *models_,
-                       datasets_,
-                       load_tasks(workspace_.config().evaluate),
-                       tokenizer_,
-                       fmt::format("evaluation_command_{}_{}.log", host_name(), getpid()));
-    return *proxies_;
+  void prepare_scoring() {
+    if (evaluation_) return;
+    evaluation_.emplace(workspace_,
+                        *models_,
+                        datasets_,
+                        load_tasks(workspace_.config().evaluate),
+                        tokenizer_,
+                        fmt::format("evaluation_command_{}_{}.log", host_name(), getpid()));
+    model_scorer_.emplace(workspace_, *evaluation_);
+    proxies_.emplace(workspace_, *models_, *evaluation_);
   }
 
   Json score_model(const Json& job) {
+    prepare_scoring();
     TermsByMetric terms;
-    proxies().score_model(*models_,
-                          job.at("model").get<ModelFacts>(),
-                          job.at("terms").get<bool>() ? &terms : nullptr);
+    model_scorer_->score(job.at("model").get<ModelFacts>(),
+                         job.at("terms").get<bool>() ? &terms : nullptr);
     return scores();
   }
 
   Json score_merges(const Json& job) {
+    prepare_scoring();
     const std::string components = job.at("components").dump() + job.at("merge").dump();
     if (components != loaded_) {
       loaded_.clear();
       const auto merge = read_config<MergeConfig>(
           ConfigNode::parse(job.at("merge").get<std::string>(), "the job's merge"));
-      proxies().load_components(
-          *models_, job.at("components").get<std::vector<ModelFacts>>(), merge);
+      proxies_->load_components(job.at("components").get<std::vector<ModelFacts>>(), merge);
       loaded_ = components;
     }
-    std::vector<MergeRequest> requests;
+    std::vector<ProxyRequest> requests;
     std::vector<TermsByMetric> terms(job.at("requests").size());
     for (const Json& request : job.at("requests")) {
       TermsByMetric* its_terms =
           request.at("terms").get<bool>() ? &terms[requests.size()] : nullptr;
+      const bool on_selection = request.at("on_selection").get<bool>();
       requests.push_back({.merge_weights = request.at("merge_weights").get<std::vector<double>>(),
                           .name = request.at("name").get<std::string>(),
                           .terms = its_terms,
-                          .on_selection = request.at("on_selection").get<bool>()});
+                          .items = on_selection ? Items::kSelection : Items::kAll});
     }
-    proxies().score_proxies(ProxyKind::kMerged, requests);
+    proxies_->score(ProxyKind::kMerged, requests);
     return scores();
   }
 
@@ -222,6 +227,9 @@ class Work {
   const Tokenizer tokenizer_;
   std::map<std::string, DatasetShards> datasets_;
   std::optional<Models> models_;
+  // Once there is something to score.
+  std::optional<Evaluation> evaluation_;
+  std::optional<ModelScorer> model_scorer_;
   std::optional<Proxies> proxies_;
   std::string loaded_;  // the components
 };
@@ -273,15 +281,15 @@ Json training_job(const std::string& label, const ModelRequest& request) {
   return {{"do", "train"}, {"label", label}, {"request", std::move(json)}};
 }
 
-Json scoring_job(std::span<const MergeRequest> requests,
+Json scoring_job(std::span<const ProxyRequest> requests,
                  std::span<const ModelFacts> components,
                  const MergeConfig& merge) {
   Json list = Json::array();
-  for (const MergeRequest& request : requests)
+  for (const ProxyRequest& request : requests)
     list.push_back({{"name", request.name},
                     {"merge_weights", request.merge_weights},
                     {"terms", request.terms != nullptr},
-                    {"on_selection", request.on_selection}});
+                    {"on_selection", request.items == Items::kSelection}});
   Json facts = Json::array();
   for (const ModelFacts& component : components) facts.push_back(component);
   return {{"do", "score merges"},

@@ -20,12 +20,12 @@
 
 #include "demix/core/json.h"
 #include "demix/run/models.h"
-#include "demix/run/proxies.h"
+#include "demix/run/proxy.h"
 
 namespace demix {
 
 Json training_job(const std::string& label, const ModelRequest& request);
-Json scoring_job(std::span<const MergeRequest> requests,
+Json scoring_job(std::span<const ProxyRequest> requests,
                  std::span<const ModelFacts> components,
                  const MergeConfig& merge);
 Json scoring_job(const ModelFacts& model, bool with_terms);

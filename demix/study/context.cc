@@ -55,7 +55,9 @@ StudyContext::StudyContext(StudyConfig config,
   }
   models_ = std::make_unique<Models>(workspace_, shards_, tokenizer_.vocabulary_size());
   models_->base();
-  proxies_ = std::make_unique<Proxies>(workspace_, *models_, shards_, tasks_, tokenizer_);
+  evaluation_.emplace(workspace_, *models_, shards_, tasks_, tokenizer_);
+  model_scorer_.emplace(workspace_, *evaluation_);
+  proxies_.emplace(workspace_, *models_, *evaluation_);
 }
 
 StudyContext::~StudyContext() = default;
@@ -64,13 +66,13 @@ std::vector<std::vector<Score>> StudyContext::score_models(std::span<const Model
                                                            const std::string& what) {
   Progress progress("score " + what, std::ssize(models), "models");
   size_t shared = 0;
-  proxies_->share_models(*models_, models, /*with_terms=*/false, [&] {
+  model_scorer_->share(models, /*with_terms=*/false, [&] {
     ++shared;
     progress.add(1);
   });
   std::vector<std::vector<Score>> scores;
   for (const ModelFacts& model : models) {
-    scores.push_back(domain_scores(proxies_->score_model(*models_, model), model.name));
+    scores.push_back(domain_scores(model_scorer_->score(model), model.name));
     if (scores.size() > shared) progress.add(1);
   }
   return scores;

@@ -12,6 +12,8 @@
 #include "demix/corpus/tokenizer.h"
 #include "demix/report/result.h"
 #include "demix/run/coordinator.h"
+#include "demix/run/evaluation.h"
+#include "demix/run/model_scorer.h"
 #include "demix/run/models.h"
 #include "demix/run/proxies.h"
 #include "demix/run/score_sheet.h"
@@ -65,7 +67,9 @@ class StudyContext {
   const ScoreSheet sheet_;
   std::map<std::string, DatasetShards> shards_;
   std::unique_ptr<Models> models_;
-  std::unique_ptr<Proxies> proxies_;
+  std::optional<Evaluation> evaluation_;
+  std::optional<ModelScorer> model_scorer_;
+  std::optional<Proxies> proxies_;
 };
 
 }  // namespace demix

@@ -47,7 +47,7 @@ void Experiment::load(const std::string& merge) {
   if (loaded_ == merge) return;
   MergeConfig config = context_.config().merge;
   static_cast<ProxyMethodConfig&>(config) = merges_.at(merge);
-  context_.proxies().load_components(context_.models(), components_, config);
+  context_.proxies().load_components(components_, config);
   loaded_ = merge;
 }
 
@@ -57,11 +57,11 @@ Experiment::DomainScores Experiment::proxies(ProxyKind kind,
   load(merge);
   const std::string what =
       fmt::format("{} {}", name_, kind == ProxyKind::kMerged ? merge : "ensemble");
-  std::vector<MergeRequest> requests;
+  std::vector<ProxyRequest> requests;
   for (const auto& alpha : weights) requests.push_back({alpha, "a proxy of " + what});
   Progress progress(what, static_cast<int64_t>(requests.size()), "proxies");
   const std::vector<Scores> scores =
-      context_.proxies().score_proxies(kind, requests, [&] { progress.add(1); });
+      context_.proxies().score(kind, requests, [&] { progress.add(1); });
   DomainScores result;
   for (const Scores& one : scores) result.push_back(context_.domain_scores(one, what));
   return result;
