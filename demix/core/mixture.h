@@ -20,7 +20,7 @@ struct Mixture {
 };
 
 // The mixture with these weights, rescaled to sum to one. Throws Error unless names are distinct
-// and weights finite, >= 0 and sum to one within 1e-6. `where` says what is checked:
+// and weights finite, >= 0 and sum to one within 1e-3. `where` says what is checked:
 // "baselines.mine".
 Mixture checked_mixture(std::vector<std::string> names,
                         std::vector<double> weights,

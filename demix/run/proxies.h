@@ -42,6 +42,10 @@ class Proxies {
       std::span<const ProxyRequest> requests,
       const std::function<void()>& done = [] {});
 
+  // What ensembles are made of: token probabilities of the components, by one pass of each when
+  // they are first asked for.
+  const Experts& experts(Items items);
+
   // Of proxies of the search.
   ProxySetup setup(ProxyKind kind) const;
   // Identifies these proxies, in this order, and what they are scored on.
@@ -61,7 +65,6 @@ class Proxies {
   void share_merges(std::span<const ProxyRequest> requests, const std::function<void()>& done);
   std::vector<Scores> score_ensembles(std::span<const ProxyRequest> requests,
                                       const std::function<void()>& done);
-  const Experts& experts(Items items);
 
   Workspace& workspace_;
   const Models& models_;

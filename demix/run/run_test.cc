@@ -784,7 +784,11 @@ TEST_F(Run, ComponentsOnTheirWayTellWhetherTheyAreLongEnough) {
 
   fs::remove_all(out("a") / "components/letters/early");
   fs::remove(out("a") / "result.json");
-  EXPECT_TRUE(run_stages(likelihoods, out("a"), Stage::kSearch).length.verdict.empty());
+  const LengthFacts unknown = run_stages(likelihoods, out("a"), Stage::kSearch).length;
+  EXPECT_TRUE(std::isnan(unknown.value));
+  EXPECT_TRUE(unknown.verdict.ends_with("of letters there are no weights on the way."))
+      << unknown.verdict;
+  EXPECT_EQ(read_result(out("a")).length.verdict, unknown.verdict);
   likelihoods.components.keep_early = 0;
   const RunResult without = run_stages(likelihoods, out("b"), Stage::kSearch);
   EXPECT_TRUE(without.length.verdict.empty());

@@ -7,7 +7,7 @@
 #include "demix/core/error.h"
 #include "demix/core/progress.h"
 #include "demix/merge/components.h"
-#include "demix/run/early_estimates.h"
+#include "demix/run/ensemble_estimates.h"
 #include "demix/run/metrics.h"
 #include "demix/run/references.h"
 #include "demix/run/run_facts.h"
@@ -82,8 +82,7 @@ void SearchStage::run() {
   }
   for (const std::string& warning : found.warnings) warn(warning);
   verify_found(found);
-  read_gauge();
-  read_length();
+  read_gauges();
 }
 
 std::vector<Measurements> SearchStage::score_batch(std::span<const Mixture> mixtures,
@@ -223,44 +222,64 @@ std::vector<double> SearchStage::barriers() const {
   return barriers_of(merged, interpolated);
 }
 
-void SearchStage::read_gauge() {
+std::vector<std::vector<double>> SearchStage::trial_mixtures() const {
+  constexpr int kTrials = 64;
+  const std::vector<double> concentrations(run_.names.size(), run_.config.validate.spread);
+  Rng rng = Rng(run_.config.seed).stream("trial mixtures");
+  std::vector<std::vector<double>> mixtures;
+  for (int i = 0; i < kTrials; ++i) mixtures.push_back(rng.dirichlet(concentrations));
+  return mixtures;
+}
+
+void SearchStage::read_gauges() {
+  std::vector<std::vector<double>> mixtures = trial_mixtures();
+  const auto estimates = ensemble_estimates(run_, mixtures);
+  const size_t domains = run_.result.domains.size();
   GaugeSigns signs;
   signs.components = run_.names;
   signs.drifts = run_.proxies->components().drifts();
-  signs.proxies.resize(run_.result.domains.size());
-  signs.interpolated.resize(run_.result.domains.size());
-  for (const SearchedProxy& proxy : run_.result.search) {
-    const std::vector<Score> interpolated = foretelling_->interpolation(proxy.merge_weights);
-    for (size_t d = 0; d < run_.result.domains.size(); ++d) {
-      signs.proxies[d].push_back(proxy.domains[d].value);
-      signs.interpolated[d].push_back(interpolated[d].value);
+  signs.merges = run_.proxy_kind == ProxyKind::kMerged;
+  if (!signs.merges) {
+    signs.proxies = estimates.value().whole;
+  } else {  // each costs a pass: the search's own
+    mixtures.clear();
+    signs.proxies.resize(domains);
+    for (const SearchedProxy& proxy : run_.result.search) {
+      mixtures.push_back(proxy.merge_weights);
+      for (size_t d = 0; d < domains; ++d) signs.proxies[d].push_back(proxy.domains[d].value);
     }
+  }
+  signs.interpolated.resize(domains);
+  for (const std::vector<double>& mixture : mixtures) {
+    const std::vector<Score> interpolated = foretelling_->interpolation(mixture);
+    for (size_t d = 0; d < domains; ++d) signs.interpolated[d].push_back(interpolated[d].value);
   }
   for (const DomainFacts& domain : run_.result.domains) signs.domains.push_back(domain.name);
   signs.noise = noise_;
-  signs.merges = run_.proxy_kind == ProxyKind::kMerged;
   signs.barriers = barriers();
-  const auto reading = demix::read_gauge(signs);
-  if (!reading) return;
-  run_.result.gauge = {reading->value, reading->verdict, reading->domains, reading->broken};
-  say(fmt::format("gauge {:.2f} of 1: {}", reading->value, reading->verdict));
-  for (const std::string& warning : reading->warnings) warn(warning);
+  const GaugeReading reading = read_gauge(signs);
+  run_.result.gauge = {reading.value, reading.verdict, reading.domains, reading.broken};
+  say(std::isnan(reading.value) || reading.broken
+          ? "gauge: " + reading.verdict
+          : fmt::format("gauge {:.2f} of 1: {}", reading.value, reading.verdict));
+  for (const std::string& warning : reading.warnings) warn(warning);
+  if (estimates) read_length_of(*estimates, reading.broken);
 }
 
-void SearchStage::read_length() {
-  // Random mixtures tell more than those that the search had narrowed to.
-  std::vector<std::vector<double>> mixtures;
-  for (const SearchedProxy& proxy : run_.result.search)
-    if (proxy.round == 0) mixtures.push_back(proxy.merge_weights);
-  const auto estimates = early_estimates(run_, mixtures);
-  if (!estimates) return;
-  LengthSigns signs{{}, estimates->share, estimates->early, estimates->whole};
+void SearchStage::read_length_of(const EnsembleEstimates& estimates, bool broken) {
+  if (estimates.early.empty()) {
+    run_.result.length.verdict = estimates.why_not_early;
+    run_.result.length.domains.assign(run_.result.domains.size(), kUnknown);
+    return;
+  }
+  LengthSigns signs{{}, estimates.early_share, estimates.early, estimates.whole};
   for (const DomainFacts& domain : run_.result.domains) signs.domains.push_back(domain.name);
-  const auto reading = demix::read_length(signs);
+  const auto reading = read_length(signs);
   if (!reading) return;
-  run_.result.length = {reading->value, reading->verdict, reading->domains, estimates->share};
+  run_.result.length = {reading->value, reading->verdict, reading->domains, estimates.early_share};
   say(fmt::format("length {:.2f}: {}", reading->value, reading->verdict));
-  if (!reading->warning.empty()) warn(reading->warning);
+  // Components that went too far, or are suspect themselves, are not mended by more training.
+  if (!reading->warning.empty() && !broken) warn(reading->warning);
 }
 
 }  // namespace demix

@@ -14,6 +14,8 @@
 
 namespace demix {
 
+struct EnsembleEstimates;
+
 class SearchStage {
  public:
   // `run` has its components, and outlives it.
@@ -45,9 +47,11 @@ class SearchStage {
   // By domain: by how much models merged at the baselines and at what was found, which are scored
   // on all items as the components are, score below interpolation.
   std::vector<double> barriers() const;
-  void read_gauge();
-  // Whether the components were trained long enough.
-  void read_length();
+  // Drawn as references are, since these are what gauges were measured to foretell.
+  std::vector<std::vector<double>> trial_mixtures() const;
+  // Whether proxies can be trusted, and whether components were trained long enough.
+  void read_gauges();
+  void read_length_of(const EnsembleEstimates& estimates, bool broken);
 
   RunState& run_;
   std::optional<Foretelling> foretelling_;  // once the components are scored

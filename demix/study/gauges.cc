@@ -31,12 +31,13 @@ void add_gauge(StudyTables& tables, const std::string& experiment) {
   gauge.interpolated = estimates_of(tables, experiment, "interpolation");
   if (!is_whole(gauge.proxies) || !is_whole(gauge.interpolated)) return;
   gauge.barriers = barriers_of(gauge.proxies, gauge.interpolated);
-  gauge.noise.assign(tables.domains.size(), std::nan(""));
-  const auto reading = read_gauge(gauge);
-  if (!reading) return;
-  signs->values["gauge"] = reading->value;
+  gauge.noise.assign(tables.domains.size(), 0);  // tables have none; it is small on all items
+  const GaugeReading reading = read_gauge(gauge);
+  if (!std::isfinite(reading.value)) return;
+  signs->values["gauge"] = reading.value;
   for (size_t d = 0; d < tables.domains.size(); ++d)
-    signs->values["gauge." + tables.domains[d]] = reading->domains[d];
+    if (std::isfinite(reading.domains[d]))
+      signs->values["gauge." + tables.domains[d]] = reading.domains[d];
 }
 
 }  // namespace demix

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "demix/core/error.h"
 #include "demix/core/ranks.h"
@@ -11,23 +12,38 @@
 namespace demix {
 namespace {
 
-constexpr size_t kFewestProxies = 5;
-constexpr const char* kRemedy =
-    "Train components for fewer steps or at a lower rate, mix in more of the anchor, or let "
-    "references decide (validate.references).";
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+constexpr size_t kFewestMixtures = 5;
+constexpr const char* kGentler =
+    "Train components for fewer steps or at a lower rate, or mix in more of the anchor.";
+constexpr const char* kMoreItems =
+    "Give them more items (evaluate.limit, evaluate.held_out_tokens) or another metric.";
 
 // A barrier is one beyond so many standard errors, and beyond this part of the spread of the
 // proxies' interpolated scores: below it the order of mixtures hardly feels it.
 constexpr double kBeyondNoise = 2, kOfSpread = 0.25;
 
-std::optional<double> domain_gauge(const std::vector<double>& proxies,
-                                   const std::vector<double>& interpolated,
-                                   double noise) {
+// One domain's gauge, as the product that it is.
+struct DomainGauge {
+  double agreement = kNone;  // of proxies and interpolation, at least 0
+  double signal = 1;         // the root of the share of the spread that is not noise
+
+  double value() const { return agreement * signal; }
+  bool is_weak() const { return value() < kGaugeLimit; }
+  bool is_noise() const { return is_weak() && signal < agreement; }
+};
+
+DomainGauge domain_gauge(const std::vector<double>& proxies,
+                         const std::vector<double>& interpolated,
+                         double noise) {
+  DomainGauge gauge;
+  if (proxies.size() < kFewestMixtures) return gauge;
   const auto agreement = spearman(proxies, interpolated);
-  if (!agreement) return std::nullopt;
+  if (!agreement) return gauge;
+  gauge.agreement = std::max(0.0, *agreement);
   const double spread = standard_deviation(proxies);
-  const double noise_share = noise * noise / (spread * spread);
-  return std::max(0.0, *agreement) * std::sqrt(std::max(0.0, 1 - noise_share));
+  gauge.signal = std::sqrt(std::max(0.0, 1 - noise * noise / (spread * spread)));
+  return gauge;
 }
 
 double median(std::vector<double> values) {
@@ -36,28 +52,142 @@ double median(std::vector<double> values) {
   return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
-// `typical`: the median of the drifts, 0 without any.
-void warn_of_drifts(const GaugeSigns& signs, double typical, GaugeReading& reading) {
-  if (typical >= kDriftLimit) {
-    reading.warnings.push_back(fmt::format(
-        "The components lie about {:.2f} from the base, where {} is far: they are models "
-        "of their own, and proxies put together from them need not be like any that is "
-        "trained. {}",
-        typical,
-        kDriftLimit,
-        kRemedy));
+class Reader {
+ public:
+  explicit Reader(const GaugeSigns& signs) : signs_(signs) {}
+
+  GaugeReading read() {
+    for (size_t d = 0; d < signs_.domains.size(); ++d) read_domain(d);
+    std::vector<double> known;
+    for (const double value : reading_.domains)
+      if (!std::isnan(value)) known.push_back(value);
+    reading_.value = known.empty() ? kNone : mean(known);
+    if (!signs_.drifts.empty()) read_drifts();
+    reading_.broken = !standing_out_.empty() || far_ || !barriers_.empty();
+    reading_.verdict = reading_.broken ? words_for_broken() : words_for_value();
+    warn_of_domains();
+    return std::move(reading_);
   }
-  if (signs.drifts.size() < 3 || typical == 0) return;
-  for (size_t k = 0; k < signs.drifts.size(); ++k) {
-    if (signs.drifts[k] < kDriftOutlier * typical) continue;
-    reading.warnings.push_back(fmt::format(
-        "Component {} lies {:.2f} from the base, the others about {:.2f}: it diverged or was "
-        "trained otherwise, and every proxy with a share of it is suspect. Train it anew.",
-        signs.components[k],
-        signs.drifts[k],
-        typical));
+
+ private:
+  void read_domain(size_t d) {
+    const double noise = std::isfinite(signs_.noise[d]) ? signs_.noise[d] : 0;
+    const DomainGauge gauge = domain_gauge(signs_.proxies[d], signs_.interpolated[d], noise);
+    if (is_barrier(d)) {
+      barriers_.push_back(fmt::format("{} (by {:.3g})", signs_.domains[d], signs_.barriers[d]));
+      if (signs_.merges) return reading_.domains.push_back(0);
+    }
+    reading_.domains.push_back(gauge.value());
+    if (!gauge.is_weak()) return;
+    (gauge.is_noise() ? noisy_ : weak_)
+        .push_back(fmt::format("{} ({:.2f})", signs_.domains[d], gauge.value()));
   }
-}
+
+  bool is_barrier(size_t d) const {
+    if (signs_.barriers.empty() || signs_.interpolated[d].size() < 2) return false;
+    const double spread = standard_deviation(signs_.interpolated[d]);
+    const double tolerated = std::isfinite(signs_.noise[d])
+                                 ? std::max(kBeyondNoise * signs_.noise[d], kOfSpread * spread)
+                                 : spread;
+    return signs_.barriers[d] > tolerated;
+  }
+
+  void read_drifts() {
+    const double typical = median(signs_.drifts);
+    far_ = typical >= kDriftLimit;
+    if (far_) {
+      reading_.warnings.push_back(fmt::format(
+          "The components lie about {:.2f} from the base, where {} is far: they are models "
+          "of their own, and proxies put together from them need not be like any that is "
+          "trained. {}",
+          typical,
+          kDriftLimit,
+          kGentler));
+    }
+    if (signs_.drifts.size() < 3 || typical == 0) return;
+    for (size_t k = 0; k < signs_.drifts.size(); ++k) {
+      const double drift = signs_.drifts[k];
+      const bool too_far = drift >= kDriftOutlier * typical;
+      if (!too_far && drift > typical / kDriftOutlier) continue;
+      standing_out_.push_back(signs_.components[k]);
+      reading_.warnings.push_back(fmt::format(
+          "Component {} lies {:.2g} from the base, the others about {:.2g}: it {}, and every proxy "
+          "with a share of it is suspect. Train it anew, as the others.",
+          signs_.components[k],
+          drift,
+          typical,
+          too_far ? "diverged or was trained otherwise" : "was hardly trained, or otherwise"));
+    }
+  }
+
+  std::string words_for_broken() const {
+    constexpr const char* kDoNot = "Do not act on these proxies";
+    if (!standing_out_.empty())
+      return fmt::format(
+          "{} lie{} elsewhere than the other components: every proxy with a share "
+          "of {} is suspect. {} before {} trained anew.",
+          fmt::join(standing_out_, ", "),
+          standing_out_.size() == 1 ? "s" : "",
+          standing_out_.size() == 1 ? "it" : "them",
+          kDoNot,
+          standing_out_.size() == 1 ? "it is" : "they are");
+    if (barriers_.empty())
+      return fmt::format(
+          "The components lie too far from the base to be put together. {} without "
+          "references.",
+          kDoNot);
+    return fmt::format(
+        "Merging breaks: merged models score below the average of their components.{} {} without "
+        "references.",
+        signs_.merges ? "" : " Ensembles do not merge weights, and suffer less.",
+        kDoNot);
+  }
+
+  std::string words_for_value() const {
+    if (std::isnan(reading_.value))
+      return "Nothing can be said: there are too few proxies, or all of them score alike.";
+    if (reading_.value >= kGaugeGood && weak_.empty() && noisy_.empty())
+      return "The proxies rank mixtures as the components' own scores do: nothing breaks in "
+             "putting the components together.";
+    if (reading_.value >= kGaugeLimit)
+      return "The proxies and the components' own scores rank mixtures differently in part: only "
+             "references can say which is right.";
+    return "The proxies rank mixtures otherwise than the components' own scores, or their "
+           "differences are lost in noise: do not act on them without references.";
+  }
+
+  void warn_of_domains() {
+    if (!barriers_.empty()) {
+      reading_.warnings.push_back(
+          fmt::format("Merged models score below the average of their components in {}: the "
+                      "components went too far to be put together. {}",
+                      fmt::join(barriers_, ", "),
+                      kGentler));
+    }
+    if (!weak_.empty()) {
+      reading_.warnings.push_back(fmt::format(
+          "The proxies and the components' own scores rank mixtures differently in {}, where a "
+          "gauge below {:.1f} is low: at least one of the two is wrong. Only references can say "
+          "which (validate.references).",
+          fmt::join(weak_, ", "),
+          kGaugeLimit));
+    }
+    if (!noisy_.empty()) {
+      reading_.warnings.push_back(
+          fmt::format("The proxies' differences are mostly noise in {}, where a gauge below {:.1f} "
+                      "is low. {}",
+                      fmt::join(noisy_, ", "),
+                      kGaugeLimit,
+                      kMoreItems));
+    }
+  }
+
+  const GaugeSigns& signs_;
+  GaugeReading reading_;
+  bool far_ = false;
+  std::vector<std::string> standing_out_;             // components
+  std::vector<std::string> barriers_, weak_, noisy_;  // domains, in words
+};
 
 }  // namespace
 
@@ -69,68 +199,12 @@ std::vector<double> barriers_of(const std::vector<std::vector<double>>& merged,
   return barriers;
 }
 
-std::optional<GaugeReading> read_gauge(const GaugeSigns& signs) {
+GaugeReading read_gauge(const GaugeSigns& signs) {
   const size_t domains = signs.domains.size();
   DEMIX_CHECK(domains > 0 && signs.proxies.size() == domains &&
               signs.interpolated.size() == domains && signs.noise.size() == domains &&
               (signs.barriers.empty() || signs.barriers.size() == domains));
-  if (signs.proxies[0].size() < kFewestProxies) return std::nullopt;
-  GaugeReading reading;
-  std::vector<std::string> weak, broken;
-  for (size_t d = 0; d < domains; ++d) {
-    const double noise = std::isfinite(signs.noise[d]) ? signs.noise[d] : 0;
-    const auto value = domain_gauge(signs.proxies[d], signs.interpolated[d], noise);
-    if (!value) return std::nullopt;
-    const double tolerated =
-        std::max(kBeyondNoise * noise, kOfSpread * standard_deviation(signs.interpolated[d]));
-    const bool breaks = !signs.barriers.empty() && signs.barriers[d] > tolerated;
-    if (breaks)
-      broken.push_back(fmt::format("{} (by {:.3g})", signs.domains[d], signs.barriers[d]));
-    reading.domains.push_back(breaks && signs.merges ? 0 : *value);
-    if (breaks && signs.merges) continue;  // said below
-    if (*value < kGaugeLimit) weak.push_back(fmt::format("{} ({:.2f})", signs.domains[d], *value));
-  }
-  reading.value = mean(reading.domains);
-  const double drift = signs.drifts.empty() ? 0 : median(signs.drifts);
-  reading.broken = drift >= kDriftLimit || !broken.empty();
-  if (reading.broken && broken.empty()) {
-    reading.verdict =
-        "The components lie too far from the base to be put together. Do not act on these proxies "
-        "without references.";
-  } else if (reading.broken) {
-    reading.verdict = fmt::format(
-        "Merging breaks: merged models score below the average of their components.{} Do not act "
-        "on these proxies without references.",
-        signs.merges ? "" : " Ensembles do not merge weights, and suffer less.");
-  } else if (reading.value >= kGaugeGood && weak.empty()) {
-    reading.verdict =
-        "The proxies rank mixtures as the components' own scores do: nothing breaks in putting the "
-        "components together.";
-  } else if (reading.value >= kGaugeLimit) {
-    reading.verdict =
-        "The proxies and the components' own scores rank mixtures differently in part: only "
-        "references can say which is right.";
-  } else {
-    reading.verdict =
-        "The proxies rank mixtures otherwise than the components' own scores, or their "
-        "differences are lost in noise: do not act on them without references.";
-  }
-  if (!broken.empty()) {
-    reading.warnings.push_back(
-        fmt::format("Merged models score below the average of their components in {}: the "
-                    "components went too far to be put together. {}",
-                    fmt::join(broken, ", "),
-                    kRemedy));
-  }
-  if (!weak.empty()) {
-    reading.warnings.push_back(
-        fmt::format("The proxies cannot be trusted for {}: their gauge is below {:.1f}. {}",
-                    fmt::join(weak, ", "),
-                    kGaugeLimit,
-                    kRemedy));
-  }
-  warn_of_drifts(signs, drift, reading);
-  return reading;
+  return Reader(signs).read();
 }
 
 }  // namespace demix

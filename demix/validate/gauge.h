@@ -11,8 +11,10 @@
 // its parts on average (linear mode connectivity, Frankle et al. 2020), and a barrier between them
 // says that they went too far. The gauge of merges is 0 there. Ensembles of such components suffer
 // less, and their gauge keeps its value, but the reading says so. So it does where components lie
-// far from the base: merging stands in for training by small steps only. What the gauge does not
-// see is components that were trained too little to show where their data leads (length_gauge.h).
+// far from the base: merging stands in for training by small steps only; and where one lies
+// elsewhere than the others. What the gauge does not see is what proxies and interpolation have in
+// common: components that were trained too little to show where their data leads
+// (length_gauge.h), or on other data than is said (own_data.h).
 // docs/fidelity.md has what it foretold.
 #pragma once
 
@@ -27,13 +29,14 @@ struct GaugeSigns {
   // By component: |Θ − base| / (|Θ| + |base|).
   std::vector<double> drifts;
   bool merges = true;  // whether the proxies are; else they are ensembles
-  // Oriented scores of the same proxies, [domain][proxy].
+  // Oriented scores of the same mixtures, [domain][mixture].
   std::vector<std::vector<double>> proxies, interpolated;
   // By domain: by how much models merged at some mixtures score below interpolation, averaged.
   // Empty: nothing was merged.
   std::vector<double> barriers;
   // By domain: standard error of the difference of two proxies' scores on the same items, over √2;
-  // NaN where it is not known, and then taken for zero.
+  // NaN where it is not known. It is then taken for zero, but a barrier must be as large as the
+  // spread.
   std::vector<double> noise;
 };
 
@@ -44,16 +47,20 @@ inline constexpr double kGaugeGood = 0.85;
 // Components that typically lie this far from the base, as drift, are models of their own. What
 // worked lay at 0.02 to 0.13; components made to fail at 0.36 and 0.57.
 inline constexpr double kDriftLimit = 0.25;
-// A component that moved this many times as far from the base as the median one stands out.
+// A component that moved this many times as far from the base as the median one, or a part of it as
+// small, stands out.
 inline constexpr double kDriftOutlier = 3;
 
 struct GaugeReading {
-  double value = 0;             // in [0, 1]: the mean over domains
-  std::vector<double> domains;  // the same of each
-  bool broken = false;          // merging breaks in some domain, or components lie far away
-  std::string verdict;          // a sentence or two
-  // Whole sentences, with a remedy: merging that breaks, components that lie far away or stand out,
-  // a gauge below its limit.
+  // In [0, 1]: the mean over the domains that have one; NaN where none has.
+  double value = 0;
+  // NaN with fewer than five mixtures, and where all proxies or all interpolated scores are alike.
+  std::vector<double> domains;
+  // Whatever the gauge: merging breaks in some domain, components lie far away, or one stands out.
+  bool broken = false;
+  std::string verdict;  // a sentence or two
+  // Whole sentences, each with a remedy: merging that breaks, components that lie far away or stand
+  // out, a gauge below its limit.
   std::vector<std::string> warnings;
 };
 
@@ -61,7 +68,6 @@ struct GaugeReading {
 std::vector<double> barriers_of(const std::vector<std::vector<double>>& merged,
                                 const std::vector<std::vector<double>>& interpolated);
 
-// No value with fewer than five proxies, or where all of one domain's scores are the same.
-std::optional<GaugeReading> read_gauge(const GaugeSigns& signs);
+GaugeReading read_gauge(const GaugeSigns& signs);
 
 }  // namespace demix
