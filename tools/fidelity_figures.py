@@ -175,12 +175,25 @@ def correlate_gauges(experiments: list[dict]) -> None:
             print()
 
 
+def bin_domains(experiments: list[dict]) -> None:
+    """What single domains reached whose gauge lay in a range."""
+    for chooser in ("merge", "ensemble"):
+        pairs = [pair for e in experiments for key, pair in e[chooser].items() if not key.startswith("macro")]
+        for low, high in ((0, 0.6), (0.6, 0.7), (0, 0.7), (0.7, 0.8), (0.8, 0.9), (0.9, 1.01)):
+            reached = [value for gauge, value in pairs if low <= gauge < high]
+            if reached:
+                print(f"  {chooser:9} gauge {low:.1f} to {min(high, 1):.1f}: {len(reached)} domains,", end=" ")
+                print(f"Spearman {statistics.mean(reached):.2f}, from {min(reached):.2f}")
+
+
 def main() -> None:
     if all(text.count(":") == 2 for text in sys.argv[1:]) and len(sys.argv) > 1:
         return compare_lengths(sys.argv[1:])
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "docs/fidelity")
     if len(sys.argv) > 2 and all(pathlib.Path(name).is_dir() for name in sys.argv[1:]):
-        return correlate_gauges([e for name in sys.argv[1:] for e in read_experiments(pathlib.Path(name))])
+        experiments = [e for name in sys.argv[1:] for e in read_experiments(pathlib.Path(name))]
+        correlate_gauges(experiments)
+        return bin_domains(experiments)
     references, estimates = rows(folder / "references.csv"), rows(folder / "estimates.csv")
     if len(sys.argv) == 4 and ":" in sys.argv[2]:
         return compare_choosers(Leads(references, estimates), sys.argv[2:])
