@@ -44,6 +44,37 @@ TEST(Page, ShowsTheMixtureAndHowFarToTrustIt) {
   EXPECT_EQ(count(page, "class=\"strip\""), 15u) << "three domains and twelve tasks";
 }
 
+TEST(Page, SaysFirstOfAllWhyNotToAct) {
+  RunResult r = sample_result();
+  EXPECT_EQ(render_page(r).find("Do not act on this yet"), std::string::npos);
+  r.gauge = {0.94, "The components lie too far from the base. Do not act.", {}, true};
+  EXPECT_EQ(render_page(r).find("Do not act on this yet"), std::string::npos)
+      << "references have confirmed the proxies";
+  r.fidelity.proxy.macro.spearman.low = 0.2;
+  const std::string page = render_page(r);
+  expect_whole(page);
+  EXPECT_NE(page.find("<p class=\"answer\"><strong class=\"objection\">Do not act on this yet: the "
+                      "components lie too far from the base.</strong> What was found is <b>58.4"),
+            std::string::npos);
+  EXPECT_NE(page.find("± Better than chance"), std::string::npos);
+}
+
+TEST(Page, WarningsStandUnderTheHeadlineAndManyAreFolded) {
+  RunResult r = sample_result();
+  std::string page = render_page(r);
+  EXPECT_LT(page.find("class=\"answer\""), page.find("id=\"warnings\""));
+  EXPECT_LT(page.find("id=\"warnings\""), page.find("id=\"trust\""));
+  EXPECT_EQ(page.find("<summary>1 more"), std::string::npos);
+  r.warnings = {"one", "two", "three", "four"};
+  EXPECT_EQ(render_page(r).find("<summary>1 more"), std::string::npos);
+  r.warnings.push_back("five");
+  page = render_page(r);
+  expect_whole(page);
+  EXPECT_NE(page.find("5 warnings"), std::string::npos);
+  EXPECT_NE(page.find("<li>three</li></ul><details><summary>2 more</summary><ul><li>four</li>"),
+            std::string::npos);
+}
+
 TEST(Page, ShowsPredictedBesideMeasuredTolerancesAndTheFront) {
   RunResult result = sample_result();
   std::string page = render_page(result);

@@ -13,6 +13,7 @@
 #include "demix/report/page.h"
 #include "demix/report/result_json.h"
 #include "demix/report/sample_result.h"
+#include "demix/report/trust.h"
 #include "tests/message_of.h"
 
 namespace demix {
@@ -91,6 +92,21 @@ TEST(ResultJson, HasTheContractsNamesAndShapes) {
   EXPECT_EQ(json["front"].size(), 4u);
   EXPECT_EQ(json["search"]["next_gain"], 0.031);
   EXPECT_EQ(json["warnings"].size(), 2u);
+}
+
+TEST(ResultJson, HasTheVerdictsAndReadsFilesWithoutThem) {
+  const RunResult result = sample_result();
+  Json json = result_to_json(result);
+  const std::vector<Verdict> all = verdicts(result);
+  ASSERT_EQ(json["verdicts"].size(), all.size());
+  EXPECT_EQ(json["verdicts"][0],
+            (Json{{"question", "Do the merged proxies rank mixtures as real training does?"},
+                  {"kind", "yes"},
+                  {"answer", all[0].answer}}));
+  EXPECT_EQ(json["verdicts"][1]["kind"], "no_evidence");
+  json.erase("verdicts");  // as older versions wrote it
+  EXPECT_EQ(result_to_json(result_from_json(json, details_to_json(result))),
+            result_to_json(result));
 }
 
 TEST(ResultJson, UnknownNumbersAreNullAndNeverNaN) {

@@ -83,6 +83,16 @@ struct OverlapFacts {
   std::vector<int64_t> seen;      // by dataset
 };
 
+// Whether so many of the judged items stand in a text that scores on them mean something else.
+inline bool is_much(int64_t seen, int64_t judged) {
+  constexpr double kMuch = 0.01;
+  constexpr int64_t kSome = 2;
+  return seen >= kSome && static_cast<double>(seen) >= kMuch * static_cast<double>(judged);
+}
+
+// Whether a data share is more than what is printed as 0.0 %.
+inline bool has_share(double share) { return share >= 5e-4; }
+
 // How many training documents stand, token for token, in both of two datasets.
 struct SharedFacts {
   std::string a, b;

@@ -9,6 +9,7 @@
 
 #include "demix/core/error.h"
 #include "demix/core/hash.h"
+#include "demix/report/trust.h"
 
 namespace demix {
 namespace {
@@ -178,6 +179,16 @@ Json search_end_to_json(const SearchEnd& end) {
           {"next_gain", number(end.next_gain)},
           {"objective_stderr", number(end.objective_error)},
           {"select_share", end.select_share}};
+}
+
+Json verdicts_to_json(const RunResult& result) {
+  Json json = Json::array();
+  for (const Verdict& verdict : verdicts(result)) {
+    json.push_back({{"question", verdict.question},
+                    {"kind", name_of(verdict.kind)},
+                    {"answer", verdict.answer}});
+  }
+  return json;
 }
 
 Json seconds_to_json(const Cost& cost) {
@@ -492,6 +503,7 @@ Json result_to_json(const RunResult& result) {
                  {"proxies", result.cost.proxies},
                  {"items_scored", result.cost.items_scored},
                  {"seconds", seconds_to_json(result.cost)}}},
+               {"verdicts", verdicts_to_json(result)},
                {"warnings", result.warnings},
                {"datasets", Json::array()},
                {"domains", Json::array()},

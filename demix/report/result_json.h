@@ -7,9 +7,10 @@
 namespace demix {
 
 // The part of the result that other programs rely on (result.json): version, mixture,
-// merge_weights, predicted, fidelity, baselines, cost, warnings; and the datasets, domains and
-// tasks they speak of. Unknown numbers are null. The names of datasets, of domains and of tasks
-// must be distinct.
+// merge_weights, predicted, fidelity, baselines, cost, verdicts (the page's questions, each with
+// its kind by name_of() and its answer: written, and never read back), warnings; and the datasets,
+// domains and tasks they speak of. Unknown numbers are null. The names of datasets, of domains and
+// of tasks must be distinct.
 Json result_to_json(const RunResult& result);
 
 // Everything else that the page shows (details.json): references, search, models, configuration.

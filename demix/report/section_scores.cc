@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "demix/report/chance.h"
 #include "demix/report/charts.h"
 #include "demix/report/sections.h"
-#include "demix/report/trust.h"
 
 namespace demix {
 namespace {
@@ -69,18 +69,11 @@ bool any_known(const ScoreRow& row) {
 Html task_cells(const RunResult& r, size_t t, bool trained) {
   const TaskFacts& task = r.tasks[t];
   const ScoreRow row = task_row(r, t);
-  const bool flagged = at_chance(task,
-                                 {row.found_trained,
-                                  row.natural_trained,
-                                  row.uniform_trained,
-                                  row.found_proxy,
-                                  row.natural_proxy,
-                                  row.uniform_proxy});
   return html(
       R"(<tr><th scope="row" class="name">{}{}<small>{}{} · n&nbsp;=&nbsp;{}</small></th>)"
       R"(<td class="chart">{}</td>{}<td class="num" data-label="predicted">{}</td></tr>)",
       breakable(task.name),
-      flagged
+      at_chance(r, t)
           ? html(
                 R"( <span class="tag alert" title="No model is clearly better than guessing">at chance</span>)")
           : Html{},

@@ -1,0 +1,17 @@
+#include "demix/report/words.h"
+
+#include <gtest/gtest.h>
+
+namespace demix {
+namespace {
+
+TEST(Words, ListsEndWithAndAndLongOnesWithACount) {
+  EXPECT_EQ(listed({}), "");
+  EXPECT_EQ(listed({"a"}), "a");
+  EXPECT_EQ(listed({"a", "b"}), "a and b");
+  EXPECT_EQ(listed({"a", "b", "c"}, 2), "a, b and c") << "one more is named as well";
+  EXPECT_EQ(listed({"a", "b", "c", "d"}, 2), "a, b and 2 more");
+}
+
+}  // namespace
+}  // namespace demix
