@@ -13,15 +13,13 @@
 #include "demix/core/progress.h"
 #include "demix/corpus/tokenizer.h"
 #include "demix/evaluate/overlap.h"
+#include "demix/report/words.h"
 #include "demix/run/metrics.h"
 
 namespace demix {
 namespace {
 
 constexpr int64_t kCodeVersion = 3;
-// Share of a task's items, and number of them, from which a dataset is warned of.
-constexpr double kMuch = 0.01;
-constexpr int64_t kSome = 2;
 constexpr int64_t kDocumentsAtOnce = 256;
 
 Overlap::Items items_in(const Overlap& overlap,
@@ -55,6 +53,7 @@ Overlap::Items items_in(const Overlap& overlap,
 
 // Share of a dataset's documents from which another that has them as well is warned of.
 constexpr double kMuchShared = 0.01;
+constexpr size_t kPairsNamed = 3;
 
 // Of every document's tokens, sorted.
 std::vector<uint64_t> document_hashes(const Shard& shard) {
@@ -109,24 +108,35 @@ std::vector<SharedFacts> find_shared_documents(
 
 std::vector<std::string> warnings_of(const std::vector<SharedFacts>& shared,
                                      const std::map<std::string, DatasetShards>& datasets) {
-  std::vector<std::string> warnings;
-  for (const SharedFacts& facts : shared) {
-    const auto share = [&](const std::string& name) {
-      return static_cast<double>(facts.documents) /
-             static_cast<double>(datasets.at(name).summary.train_documents);
-    };
-    if (std::max(share(facts.a), share(facts.b)) < kMuchShared) continue;
-    warnings.push_back(fmt::format(
-        "The datasets {} and {} have {} documents in common, {:.1f} and {:.1f} % of theirs: what "
-        "trains on both sees these twice, and which of the two should have the weight is hard to "
-        "tell.",
-        facts.a,
-        facts.b,
-        facts.documents,
-        100 * share(facts.a),
-        100 * share(facts.b)));
+  const auto share = [&](const SharedFacts& facts, const std::string& name) {
+    return static_cast<double>(facts.documents) /
+           static_cast<double>(datasets.at(name).summary.train_documents);
+  };
+  const auto larger = [&](const SharedFacts& facts) {
+    return std::max(share(facts, facts.a), share(facts, facts.b));
+  };
+  std::vector<SharedFacts> much;
+  for (const SharedFacts& facts : shared)
+    if (larger(facts) >= kMuchShared) much.push_back(facts);
+  if (much.empty()) return {};
+  std::stable_sort(much.begin(), much.end(), [&](const SharedFacts& x, const SharedFacts& y) {
+    return larger(x) > larger(y);
+  });
+  std::vector<std::string> pairs;
+  for (const SharedFacts& facts : much) {
+    pairs.push_back(fmt::format("{} with {} ({} documents, {:.1f} and {:.1f} % of theirs)",
+                                facts.a,
+                                facts.b,
+                                facts.documents,
+                                100 * share(facts, facts.a),
+                                100 * share(facts, facts.b)));
   }
-  return warnings;
+  return {fmt::format(
+      "{} of datasets ha{} documents in common: {}. What trains on both sees these twice, and "
+      "which of the two should have the weight is hard to tell.",
+      much.size() == 1 ? "One pair" : fmt::format("{} pairs", much.size()),
+      much.size() == 1 ? "s" : "ve",
+      listed(pairs, kPairsNamed))};
 }
 
 std::vector<OverlapFacts> find_overlaps(Workspace& workspace,
@@ -177,8 +187,7 @@ std::vector<std::string> warnings_of(const std::vector<OverlapFacts>& overlaps,
     std::vector<std::string> tasks;
     for (const OverlapFacts& facts : overlaps) {
       const int64_t seen = facts.seen.at(d);
-      if (seen < kSome || static_cast<double>(seen) < kMuch * static_cast<double>(facts.judged))
-        continue;
+      if (!is_much(seen, facts.judged)) continue;
       tasks.push_back(fmt::format("{} ({} of {} items)", facts.task, seen, facts.judged));
     }
     if (tasks.empty()) continue;

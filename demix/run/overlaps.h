@@ -29,8 +29,8 @@ std::vector<SharedFacts> find_shared_documents(
 // One sentence for each dataset that holds so much of a task that its scores mean something else.
 std::vector<std::string> warnings_of(const std::vector<OverlapFacts>& overlaps,
                                      const std::vector<std::string>& datasets);
-// One sentence for each pair that shares so much of either that weight on one is weight on the
-// other.
+// One text for all pairs that share so much of either that weight on one is weight on the other,
+// with the worst by name.
 std::vector<std::string> warnings_of(const std::vector<SharedFacts>& shared,
                                      const std::map<std::string, DatasetShards>& datasets);
 

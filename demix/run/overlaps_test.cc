@@ -78,9 +78,29 @@ TEST(Overlaps, CountsDocumentsThatTwoDatasetsShare) {
     EXPECT_LT(shared[0].documents, 20);
     const auto warnings = warnings_of(shared, datasets);
     ASSERT_EQ(warnings.size(), 1u);
-    EXPECT_TRUE(warnings[0].starts_with("The datasets digits and letters have ")) << warnings[0];
+    EXPECT_TRUE(warnings[0].starts_with(
+        "One pair of datasets has documents in common: digits with letters ("))
+        << warnings[0];
     EXPECT_TRUE(warnings_of(std::vector<SharedFacts>{{"digits", "letters", 0}}, datasets).empty());
   }
+}
+
+TEST(Overlaps, PairsThatShareDocumentsAreWarnedOfInOneTextTheWorstFirst) {
+  std::map<std::string, DatasetShards> datasets;
+  for (const char* name : {"a", "b", "c", "d", "e"}) datasets[name].summary.train_documents = 1000;
+  const auto warnings = warnings_of(std::vector<SharedFacts>{{"a", "b", 30},
+                                                             {"a", "c", 9},
+                                                             {"b", "c", 50},
+                                                             {"a", "d", 20},
+                                                             {"b", "d", 15},
+                                                             {"c", "e", 12}},
+                                    datasets);
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_TRUE(warnings[0].starts_with(
+      "5 pairs of datasets have documents in common: b with c (50 documents, 5.0 and 5.0 % of "
+      "theirs), a with b (30 documents, 3.0 and 3.0 % of theirs), a with d (20 documents, 2.0 and "
+      "2.0 % of theirs) and 2 more. What trains on both"))
+      << warnings[0];
 }
 
 TEST(Overlaps, WarnOfDatasetsThatHoldSomeOfATask) {

@@ -9,6 +9,7 @@
 #include "demix/core/error.h"
 #include "demix/core/progress.h"
 #include "demix/merge/components.h"
+#include "demix/report/chance.h"
 #include "demix/report/report.h"
 #include "demix/run/device.h"
 #include "demix/run/early_checks.h"
@@ -218,6 +219,7 @@ RunResult Loop::report(Stage stage, const std::string& unfinished) {
                             "refine"}) {
     run_.result.cost.seconds.emplace_back(stage, run_.workspace.journal().seconds(stage));
   }
+  if (const std::string warning = warning_of_chance(run_.result); !warning.empty()) warn(warning);
   run_.result.warnings = warnings();
   write_report(run_.workspace.folder(), run_.result);
   journal.put(kReached, "", "", static_cast<int>(stage));
