@@ -194,8 +194,10 @@ void SearchStage::warn_of_flattery(const TermsByMetric& terms) const {
   if (!whole.empty()) {
     warn(fmt::format(
         "Too few items to keep some apart from the search: {}. It selected by the items that its "
-        "gains are reported on, which flatters them.",
-        fmt::join(whole, ", ")));
+        "gains are reported on, which flatters them. Each part needs {} of them: score more of the "
+        "held-out text (evaluate.held_out_tokens) or of the benchmark (evaluate.limit, its data).",
+        fmt::join(whole, ", "),
+        ItemSplit::kFewestInPart));
   }
   const std::vector<std::string> without_items = run_.sheet.without_items(terms);
   if (!without_items.empty()) {
