@@ -29,8 +29,6 @@ struct DomainGauge {
   double signal = 1;         // the root of the share of the spread that is not noise
 
   double value() const { return agreement * signal; }
-  bool is_weak() const { return value() < kGaugeLimit; }
-  bool is_noise() const { return is_weak() && signal < agreement; }
 };
 
 DomainGauge domain_gauge(const std::vector<double>& proxies,
@@ -54,7 +52,10 @@ double median(std::vector<double> values) {
 
 class Reader {
  public:
-  explicit Reader(const GaugeSigns& signs) : signs_(signs) {}
+  explicit Reader(const GaugeSigns& signs)
+      : signs_(signs),
+        limit_(gauge_limit(signs.merges)),
+        drifts_(read_drifts(signs.components, signs.drifts)) {}
 
   GaugeReading read() {
     for (size_t d = 0; d < signs_.domains.size(); ++d) read_domain(d);
@@ -62,9 +63,9 @@ class Reader {
     for (const double value : reading_.domains)
       if (!std::isnan(value)) known.push_back(value);
     reading_.value = known.empty() ? kNone : mean(known);
-    if (!signs_.drifts.empty()) read_drifts();
-    reading_.broken = !standing_out_.empty() || far_ || !barriers_.empty();
+    reading_.broken = !drifts_.standing_out.empty() || drifts_.far || !barriers_.empty();
     reading_.verdict = reading_.broken ? words_for_broken() : words_for_value();
+    reading_.warnings = drifts_.warnings;
     warn_of_domains();
     return std::move(reading_);
   }
@@ -78,8 +79,8 @@ class Reader {
       if (signs_.merges) return reading_.domains.push_back(0);
     }
     reading_.domains.push_back(gauge.value());
-    if (!gauge.is_weak()) return;
-    (gauge.is_noise() ? noisy_ : weak_)
+    if (!(gauge.value() < limit_)) return;
+    (gauge.signal < gauge.agreement ? noisy_ : weak_)
         .push_back(fmt::format("{} ({:.2f})", signs_.domains[d], gauge.value()));
   }
 
@@ -92,45 +93,17 @@ class Reader {
     return signs_.barriers[d] > tolerated;
   }
 
-  void read_drifts() {
-    const double typical = median(signs_.drifts);
-    far_ = typical >= kDriftLimit;
-    if (far_) {
-      reading_.warnings.push_back(fmt::format(
-          "The components lie about {:.2f} from the base, where {} is far: they are models "
-          "of their own, and proxies put together from them need not be like any that is "
-          "trained. {}",
-          typical,
-          kDriftLimit,
-          kGentler));
-    }
-    if (signs_.drifts.size() < 3 || typical == 0) return;
-    for (size_t k = 0; k < signs_.drifts.size(); ++k) {
-      const double drift = signs_.drifts[k];
-      const bool too_far = drift >= kDriftOutlier * typical;
-      if (!too_far && drift > typical / kDriftOutlier) continue;
-      standing_out_.push_back(signs_.components[k]);
-      reading_.warnings.push_back(fmt::format(
-          "Component {} lies {:.2g} from the base, the others about {:.2g}: it {}, and every proxy "
-          "with a share of it is suspect. Train it anew, as the others.",
-          signs_.components[k],
-          drift,
-          typical,
-          too_far ? "diverged or was trained otherwise" : "was hardly trained, or otherwise"));
-    }
-  }
-
   std::string words_for_broken() const {
     constexpr const char* kDoNot = "Do not act on these proxies";
-    if (!standing_out_.empty())
+    if (!drifts_.standing_out.empty())
       return fmt::format(
           "{} lie{} elsewhere than the other components: every proxy with a share "
           "of {} is suspect. {} before {} trained anew.",
-          fmt::join(standing_out_, ", "),
-          standing_out_.size() == 1 ? "s" : "",
-          standing_out_.size() == 1 ? "it" : "them",
+          fmt::join(drifts_.standing_out, ", "),
+          drifts_.standing_out.size() == 1 ? "s" : "",
+          drifts_.standing_out.size() == 1 ? "it" : "them",
           kDoNot,
-          standing_out_.size() == 1 ? "it is" : "they are");
+          drifts_.standing_out.size() == 1 ? "it is" : "they are");
     if (barriers_.empty())
       return fmt::format(
           "The components lie too far from the base to be put together. {} without "
@@ -149,7 +122,7 @@ class Reader {
     if (reading_.value >= kGaugeGood && weak_.empty() && noisy_.empty())
       return "The proxies rank mixtures as the components' own scores do: nothing breaks in "
              "putting the components together.";
-    if (reading_.value >= kGaugeLimit)
+    if (reading_.value >= limit_)
       return "The proxies and the components' own scores rank mixtures differently in part: only "
              "references can say which is right.";
     return "The proxies rank mixtures otherwise than the components' own scores, or their "
@@ -170,26 +143,56 @@ class Reader {
           "gauge below {:.1f} is low: at least one of the two is wrong. Only references can say "
           "which (validate.references).",
           fmt::join(weak_, ", "),
-          kGaugeLimit));
+          limit_));
     }
     if (!noisy_.empty()) {
       reading_.warnings.push_back(
           fmt::format("The proxies' differences are mostly noise in {}, where a gauge below {:.1f} "
                       "is low. {}",
                       fmt::join(noisy_, ", "),
-                      kGaugeLimit,
+                      limit_,
                       kMoreItems));
     }
   }
 
   const GaugeSigns& signs_;
+  const double limit_;
+  const DriftReading drifts_;
   GaugeReading reading_;
-  bool far_ = false;
-  std::vector<std::string> standing_out_;             // components
   std::vector<std::string> barriers_, weak_, noisy_;  // domains, in words
 };
 
 }  // namespace
+
+DriftReading read_drifts(std::span<const std::string> components, std::span<const double> drifts) {
+  DriftReading reading;
+  if (drifts.empty()) return reading;
+  DEMIX_CHECK(components.size() == drifts.size());
+  const double typical = median({drifts.begin(), drifts.end()});
+  reading.far = typical >= kDriftLimit;
+  if (reading.far) {
+    reading.warnings.push_back(fmt::format(
+        "The components lie about {:.2f} from the base, where {} is far: they are models of their "
+        "own, and proxies put together from them need not be like any that is trained. {}",
+        typical,
+        kDriftLimit,
+        kGentler));
+  }
+  if (drifts.size() < 3 || typical == 0) return reading;
+  for (size_t k = 0; k < drifts.size(); ++k) {
+    const bool too_far = drifts[k] >= kDriftOutlier * typical;
+    if (!too_far && drifts[k] > typical / kDriftOutlier) continue;
+    reading.standing_out.push_back(components[k]);
+    reading.warnings.push_back(fmt::format(
+        "Component {} lies {:.2g} from the base, the others about {:.2g}: it {}, and every proxy "
+        "with a share of it is suspect. Train it anew, as the others.",
+        components[k],
+        drifts[k],
+        typical,
+        too_far ? "diverged or was trained otherwise" : "was hardly trained, or otherwise"));
+  }
+  return reading;
+}
 
 std::vector<double> barriers_of(const std::vector<std::vector<double>>& merged,
                                 const std::vector<std::vector<double>>& interpolated) {

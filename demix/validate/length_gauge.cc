@@ -35,8 +35,7 @@ std::optional<LengthReading> read_length(const LengthSigns& signs) {
   if (reading.value < kLengthLimit) {
     reading.warning = fmt::format(
         "The components may have been trained too little to show where their data leads: {}. Train "
-        "them "
-        "longer (components.tokens), or let references decide.",
+        "them longer (components.tokens), or let references decide.",
         ranks);
   }
   return reading;
