@@ -51,6 +51,24 @@ TEST(ResultJson, WrittenAndReadBackIsTheSame) {
   EXPECT_FALSE(again.references.back().in_correlations);
 }
 
+TEST(ResultJson, HasWhatComponentsScoreOnHeldOutTextWhereSomeIsScored) {
+  RunResult result = sample_result();
+  const std::string first = result.datasets[0].name, second = result.datasets[1].name;
+  result.own_data.components[1] = {"behind", first};
+  for (std::vector<double>& bits : result.own_data.bits) bits[2] = kUnknown;
+  const Json json = result_to_json(result), &own = json["own_data"];
+  EXPECT_EQ(own["components"][second]["reading"], "behind");
+  EXPECT_EQ(own["components"][second]["best"], first);
+  EXPECT_EQ(own["components"][second]["bits_per_byte"][first], 3.25);
+  EXPECT_EQ(own["base"][first], 3.5);
+  const RunResult again = result_from_json(Json::parse(json.dump()), details_to_json(result));
+  EXPECT_EQ(again.own_data.bits[1][1], 2.75);
+  EXPECT_TRUE(std::isnan(again.own_data.bits[1][2]));
+  EXPECT_EQ(again.own_data.components[1].best, first);
+  result.own_data = {};
+  EXPECT_TRUE(result_to_json(result)["own_data"].is_null());
+}
+
 TEST(ResultJson, WhatTheSearchFoundIsKeptWhereAnotherMixtureIsHandedOver) {
   RunResult result = sample_result();
   EXPECT_TRUE(result_to_json(result)["baselines"]["searched"].is_null());

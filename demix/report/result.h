@@ -161,6 +161,19 @@ struct LengthFacts {
   double share = kUnknown;  // of their training that the early components had
 };
 
+// What components and base score on the datasets' held-out text, in bits per byte, and whether each
+// component learned its own dataset (demix/validate/own_data.h). Empty where no such text is
+// scored.
+struct OwnDataFacts {
+  struct Component {
+    std::string reading;  // "best", "alike", "behind" or "below_base"; empty: not checked
+    std::string best;     // the dataset whose component is the best on this one's text
+  };
+  std::vector<Component> components;
+  std::vector<std::vector<double>> bits;  // [component][dataset]
+  std::vector<double> base;               // by dataset
+};
+
 struct Fidelity {
   int64_t references = 0;  // that entered the statistics
   ChooserFidelity proxy;
@@ -258,6 +271,7 @@ struct RunResult {
   double target_tokens = kUnknown;  // budget of the real training, for mixture.csv
 
   Fidelity fidelity;
+  OwnDataFacts own_data;
   GaugeFacts gauge;
   LengthFacts length;
   // `found` is handed over: what the search found, or a reference that was placed later and is

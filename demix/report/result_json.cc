@@ -104,6 +104,16 @@ Json length_to_json(const LengthFacts& length, const Names& names) {
           {"share", number(length.share)}};
 }
 
+Json own_data_to_json(const OwnDataFacts& facts, const Names& names) {
+  if (facts.components.empty()) return nullptr;
+  Json components = Json::object();
+  for (size_t k = 0; k < facts.components.size(); ++k)
+    components[names.datasets[k]] = {{"reading", facts.components[k].reading},
+                                     {"best", facts.components[k].best},
+                                     {"bits_per_byte", named(names.datasets, facts.bits[k])}};
+  return {{"components", components}, {"base", named(names.datasets, facts.base)}};
+}
+
 Json fidelity_to_json(const RunResult& result, const Names& names) {
   const Fidelity& fidelity = result.fidelity;
   Json json = {{"references", fidelity.references}};
@@ -371,6 +381,28 @@ void read_facts(const Json& json, RunResult& result) {
   }
 }
 
+OwnDataFacts read_own_data_facts(const Json& json, const Names& names) {
+  if (json.is_null()) return {};
+  struct Component {
+    OwnDataFacts::Component facts;
+    std::vector<double> bits;
+  };
+  OwnDataFacts facts;
+  facts.base = read_numbers(member(json, "base"), names.datasets);
+  for (Component& component : read_named(
+           member(json, "components"),
+           names.datasets,
+           Component{{}, std::vector<double>(names.datasets.size(), kUnknown)},
+           [&](const Json& j) {
+             return Component{{read<std::string>(j, "reading"), read<std::string>(j, "best")},
+                              read_numbers(member(j, "bits_per_byte"), names.datasets)};
+           })) {
+    facts.components.push_back(std::move(component.facts));
+    facts.bits.push_back(std::move(component.bits));
+  }
+  return facts;
+}
+
 void read_outcome(const Json& json, RunResult& result) {
   const Names names(result);
   result.name = read<std::string>(json, "name");
@@ -379,6 +411,7 @@ void read_outcome(const Json& json, RunResult& result) {
   result.merge_weights = read_numbers(member(json, "merge_weights"), names.datasets);
   result.predicted = read_scores(member(json, "predicted"), names.tasks);
   result.target_tokens = read_number(json, "target_tokens");
+  result.own_data = read_own_data_facts(member(json, "own_data"), names);
   result.fidelity = read_fidelity(member(json, "fidelity"), names);
   if (const Json& gauge = member(member(json, "fidelity"), "gauge"); !gauge.is_null()) {
     result.gauge = {read_number(gauge, "value"),
@@ -486,6 +519,7 @@ Json result_to_json(const RunResult& result) {
                {"merge_weights", named(names.datasets, result.merge_weights)},
                {"predicted", predicted_to_json(result)},
                {"target_tokens", number(result.target_tokens)},
+               {"own_data", own_data_to_json(result.own_data, names)},
                {"fidelity", fidelity_to_json(result, names)},
                {"baselines",
                 {{"uniform", mixture_to_json(result.uniform, names)},

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "demix/core/error.h"
+#include "demix/report/own_data_table.h"
 #include "demix/report/plot.h"
 #include "demix/report/sections.h"
 
@@ -185,6 +186,7 @@ Html consumption_section(const RunResult& r) {
   if (!r.datasets.empty()) body += html("<h3>Datasets</h3>{}", datasets_table(r));
   if (!r.shared.empty()) body += shared_list(r);
   if (!r.overlaps.empty()) body += overlaps_table(r);
+  body += own_data_table(r);
   const auto is_reference = [](const TrainedModel& m) { return m.kind == "reference"; };
   const Html trained = models_table(r, [&](const TrainedModel& m) { return !is_reference(m); });
   const Html references = models_table(r, is_reference);

@@ -8,6 +8,7 @@
 #include "demix/report/words.h"
 #include "demix/validate/gauge.h"
 #include "demix/validate/length_gauge.h"
+#include "demix/validate/own_data.h"
 
 namespace demix {
 namespace {
@@ -74,6 +75,14 @@ std::string gauges_by_domain(const RunResult& result) {
   return fmt::format("{}", fmt::join(domains, ", "));
 }
 
+std::vector<std::string> components_that_failed(const RunResult& result) {
+  std::vector<std::string> names;
+  for (size_t k = 0; k < result.own_data.components.size(); ++k)
+    if (failed(own_data_named(result.own_data.components[k].reading)))
+      names.push_back(result.datasets[k].name);
+  return names;
+}
+
 // Domains in which the search's proxies all score the same.
 std::vector<std::string> domains_alike(const RunResult& result) {
   std::vector<std::string> alike;
@@ -135,6 +144,26 @@ Verdict gauge_verdict(const RunResult& result) {
   const bool known = std::isfinite(gauge.value);
   const std::string value =
       fmt::format("{} of 1 ({})", show(gauge.value, 2), gauges_by_domain(result));
+  // Estimates share their components' errors, so that the gauge, which compares estimates, is blind
+  // to them.
+  if (const auto failed = components_that_failed(result); !failed.empty()) {
+    verdict.kind = Kind::kNo;
+    const bool one = failed.size() == 1;
+    verdict.brief =
+        fmt::format("the component{} of {} {}",
+                    one ? "" : "s",
+                    listed(failed),
+                    one ? "has not learned its dataset" : "have not learned their datasets");
+    verdict.objection = verdict.brief;
+    verdict.answer = fmt::format(
+        "By held-out text {}: others, or the base, are better on it, and every estimate is made of "
+        "the components.",
+        verdict.brief);
+    if (known)
+      verdict.answer += fmt::format(
+          " The gauge, which cannot see errors that all estimates share, stands at {}.", value);
+    return verdict;
+  }
   if (gauge.broken) {
     verdict.kind = Kind::kNo;
     verdict.answer = gauge.verdict;

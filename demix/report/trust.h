@@ -50,7 +50,8 @@ const char* name_of(Verdict::Kind kind);  // "yes", as scripts do
 //   4. Where references were placed by those before: is one of them handed over, and better than
 //      what the search found? As 3.
 //   5. Before any reference was trained, was there reason to trust the proxies?  The gauge
-//      (demix/validate/gauge.h). It objects to nothing that references have confirmed.
+//      (demix/validate/gauge.h), unless components have not learned their own datasets
+//      (own_data.h). It objects to nothing that references have confirmed.
 //   6. Where it was asked: were components trained long enough?  Never yes (length_gauge.h).
 std::vector<Verdict> verdicts(const RunResult& result);
 

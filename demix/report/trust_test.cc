@@ -133,6 +133,25 @@ TEST(Verdicts, BenchmarksInTheTextOfTheMixtureAreNamedFirst) {
                   "of the mixture is copy and web, which hold text of the benchmarks");
 }
 
+TEST(Verdicts, ComponentsThatDidNotLearnTheirDatasetsAreNoReasonToTrustWhateverTheGaugeSays) {
+  RunResult r;
+  r.domains = {{"general", ""}};
+  r.datasets = {{.name = "code"}, {.name = "maths"}, {.name = "web"}};
+  r.mixture = {0.5, 0.3, 0.2};
+  r.gauge = {0.93, "Proxies rank as the components do.", {0.93}};
+  r.own_data.components = {{"best", "code"}, {"alike", "web"}, {"", "web"}};
+  EXPECT_EQ(answer_to(r, "Before any reference").kind, Kind::kYes);
+  r.own_data.components[1].reading = "behind";
+  const Verdict verdict = answer_to(r, "Before any reference");
+  EXPECT_EQ(verdict.kind, Kind::kNo);
+  EXPECT_EQ(verdict.objection, "the component of maths has not learned its dataset");
+  EXPECT_MENTIONS(verdict.answer,
+                  "cannot see errors that all estimates share, stands at 0.93 of 1");
+  r.own_data.components[2].reading = "below_base";
+  EXPECT_EQ(answer_to(r, "Before any reference").brief,
+            "the components of maths and web have not learned their datasets");
+}
+
 TEST(Verdicts, TheFirstObjectionIsTheReasonNotToAct) {
   RunResult r = result_with({0.8, 0.4, 0.9}, {}, {});
   r.domains = {{"general", ""}, {"code", ""}};

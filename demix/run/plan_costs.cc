@@ -187,6 +187,14 @@ ScoringCost time_scoring(const RunConfig& config,
   const int64_t held_out_tokens = std::max<int64_t>(config.evaluate.held_out_tokens, 1);
   const Shard shard = random_shard(
       scratch / "held_out", architecture.vocabulary, held_out_tokens, Rng(config.seed));
+  ScorerConfig scorer;
+  scorer.tokens_per_pass = config.evaluate.tokens_per_pass;
+  const auto texts_of = [&](size_t datasets) {
+    std::vector<Scorer::HeldOut> texts;
+    for (const std::string& name : held_out_datasets(config))
+      if (texts.size() < datasets) texts.push_back({name, shard, held_out_tokens});
+    return texts;
+  };
   const auto scorer_of = [&](size_t items, size_t datasets) {
     std::vector<Task> first = tasks;
     for (Task& task : first) {
@@ -197,16 +205,12 @@ ScoringCost time_scoring(const RunConfig& config,
       task.generation.reset();
       std::erase_if(task.metrics, [](const std::string& name) { return needs_generation(name); });
     }
-    std::vector<Scorer::HeldOut> held_out;
-    for (const std::string& name : held_out_datasets(config))
-      if (held_out.size() < datasets) held_out.push_back({name, shard, held_out_tokens});
-    ScorerConfig scorer;
-    scorer.tokens_per_pass = config.evaluate.tokens_per_pass;
-    return Scorer(std::move(first), std::move(held_out), tokenizer, decoder, scorer);
+    return Scorer(std::move(first), texts_of(datasets), tokenizer, decoder, scorer);
   };
-  const Scorer whole =
-      scorer_of(static_cast<size_t>(-1), with_held_out ? config.datasets.size() : 0);
-  ScoringCost cost{0, whole.flops(), whole.tokens()};
+  const size_t datasets = with_held_out ? config.datasets.size() : 0;
+  const Scorer whole = scorer_of(static_cast<size_t>(-1), datasets);
+  const Scorer texts({}, texts_of(datasets), tokenizer, decoder, scorer);
+  ScoringCost cost{0, whole.flops(), whole.tokens(), texts.flops(), texts.tokens()};
   if (cost.tokens == 0) return cost;
   // Twice as many items each time until the time suffices to extrapolate, or until everything was
   // timed.

@@ -22,10 +22,12 @@ struct CorpusCost {
   int64_t total_tokens = 0;
 };
 
-// Of one model on all tasks and held-out text.
+// Of one model on all tasks and held-out text, and of that the text alone, which the base reads.
 struct ScoringCost {
   double seconds = 0, flops = 0;
   int64_t tokens = 0;
+  double text_flops = 0;
+  int64_t text_tokens = 0;
 };
 
 // Of one model's answers, as long as they may be.

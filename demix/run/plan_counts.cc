@@ -81,6 +81,16 @@ class Counts {
                             whole * plan_.score_seconds});
   }
 
+  // The base reads held-out text beside the components (own_data_check.h).
+  void add_text_of_base(PlanStage& stage) {
+    if (costs_.scoring.text_tokens == 0) return;
+    stage.models += 1;
+    stage.tokens += costs_.scoring.text_tokens;
+    stage.flops += costs_.scoring.text_flops;
+    stage.seconds += costs_.scoring.seconds * static_cast<double>(costs_.scoring.text_tokens) /
+                     static_cast<double>(costs_.scoring.tokens);
+  }
+
   void count_stages() {
     const int64_t datasets = datasets_of(config_), references = references_of(config_);
     const int64_t tokens = reference_tokens(config_);
@@ -103,6 +113,7 @@ class Counts {
     add_scoring("search",
                 on_all + searched,
                 static_cast<double>(on_all) + share * static_cast<double>(searched));
+    add_text_of_base(plan_.stages.back());
     add_training("train references", references, tokens);
     add_scoring("validate", references, static_cast<double>(references));
     const int64_t refined = config_.validate.refine;

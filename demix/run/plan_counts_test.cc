@@ -84,6 +84,19 @@ TEST(PlanCounts, ComponentsThatAreKeptOnTheWayCountInPassesAndBytes) {
   EXPECT_EQ(count_work(kept, {}, costs()).disk_bytes, without.disk_bytes);
 }
 
+TEST(PlanCounts, TheBaseReadsHeldOutTextOnce) {
+  PieceCosts with_text = costs();
+  with_text.scoring.text_flops = 20;
+  with_text.scoring.text_tokens = 10;  // of 50, which take two seconds
+  const Plan plan = count_work(config(), {}, with_text),
+             without = count_work(config(), {}, costs());
+  EXPECT_EQ(stage(plan, "search").models, stage(without, "search").models + 1);
+  EXPECT_EQ(stage(plan, "search").tokens, stage(without, "search").tokens + 10);
+  EXPECT_DOUBLE_EQ(stage(plan, "search").flops, stage(without, "search").flops + 20);
+  EXPECT_DOUBLE_EQ(stage(plan, "search").seconds, stage(without, "search").seconds + 0.4);
+  EXPECT_EQ(stage(plan, "validate").models, stage(without, "validate").models);
+}
+
 TEST(PlanCounts, WhatIsFewIsWarnedOf) {
   RunConfig few = config();
   few.search.proxies = 11;

@@ -795,6 +795,39 @@ TEST_F(Run, ComponentsOnTheirWayTellWhetherTheyAreLongEnough) {
   EXPECT_EQ(without.mixture, result.mixture);
 }
 
+TEST_F(Run, ComponentsThatAreTakenForEachOtherAreNamedByHeldOutText) {
+  RunConfig right = config();
+  right.components.tokens *= 8;
+  right.components.learning_rate = 4e-3;
+  right.components.anchor_share = 0.1;
+  right.validate.references = 0;
+  const RunResult trained = run_stages(right, out("a"), Stage::kSearch);
+  ASSERT_EQ(trained.own_data.components.size(), 3u);
+  for (size_t k = 0; k < 3; ++k) {
+    EXPECT_EQ(trained.own_data.components[k].reading, "best");
+    EXPECT_EQ(trained.own_data.components[k].best, trained.datasets[k].name);
+    EXPECT_LT(trained.own_data.bits[k][k], trained.own_data.base[k] + 0.05);
+  }
+  RunConfig wrong = right;
+  wrong.base = {};
+  wrong.base.import = out("a") / "base";
+  wrong.components.import["digits"] = out("a") / "components/signs";
+  wrong.components.import["signs"] = out("a") / "components/digits";
+  const RunResult swapped = run_stages(wrong, out("b"), Stage::kSearch);
+  ASSERT_EQ(swapped.datasets[0].name, "digits");
+  EXPECT_EQ(swapped.own_data.bits[0], trained.own_data.bits[2]);
+  for (const size_t k : {size_t{0}, size_t{2}}) {
+    const std::string& reading = swapped.own_data.components[k].reading;
+    EXPECT_TRUE(reading == "behind" || reading == "below_base") << reading;
+  }
+  EXPECT_EQ(swapped.own_data.components[0].best, "signs");
+  EXPECT_EQ(swapped.own_data.components[1].reading, "best");
+
+  RunConfig unread = right;
+  unread.evaluate.held_out = {"letters", "digits"};
+  EXPECT_EQ(run_stages(unread, out("c"), Stage::kSearch).own_data.components[2].reading, "");
+}
+
 TEST_F(Run, ReferencesMuchLongerThanTheComponentsAreWarnedOf) {
   RunConfig longer = config();
   longer.validate.tokens = 8 * longer.components.tokens;

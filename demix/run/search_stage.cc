@@ -9,6 +9,7 @@
 #include "demix/merge/components.h"
 #include "demix/run/ensemble_estimates.h"
 #include "demix/run/metrics.h"
+#include "demix/run/own_data_check.h"
 #include "demix/run/references.h"
 #include "demix/run/run_facts.h"
 #include "demix/run/warm_start.h"
@@ -30,10 +31,13 @@ SearchProblem SearchStage::problem() const {
 
 void SearchStage::score_components(StageClock& clock) {
   std::vector<std::vector<Score>> domain_scores;
-  run_.model_scorer->share(run_.components, /*with_terms=*/false, [&] { clock.lap(); });
+  OwnDataCheck own_data(run_);
+  run_.model_scorer->share(run_.components, own_data.reads(), [&] { clock.lap(); });
   Progress progress("score components", static_cast<int64_t>(run_.components.size()), "models");
   for (const ModelFacts& component : run_.components) {
-    const Scores scores = run_.model_scorer->score(component);
+    TermsByMetric terms;
+    const Scores scores = run_.model_scorer->score(component, own_data.reads() ? &terms : nullptr);
+    own_data.add(terms);
     domain_scores.push_back(run_.sheet.of(scores, component.name).domains);
     for (size_t i = 0; i < run_.sheet.metrics().size(); ++i) {
       const ScoredMetric& scored = run_.sheet.metrics()[i];
@@ -42,6 +46,7 @@ void SearchStage::score_components(StageClock& clock) {
     progress.add(1);
     clock.lap();
   }
+  own_data.finish();
   const bool both_kinds = run_.proxy_kind == ProxyKind::kEnsemble ||
                           !beyond_ensembles(run_.sheet.metrics(), run_.tasks);
   foretelling_.emplace(
