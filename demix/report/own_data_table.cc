@@ -17,6 +17,8 @@ const char* in_words(OwnData reading) {
       return "best on its own";
     case OwnData::kAlike:
       return "no better than others";
+    case OwnData::kForgot:
+      return "best, but worse than the base";
     case OwnData::kBehind:
       return "another is better";
     case OwnData::kBelowBase:

@@ -166,7 +166,7 @@ struct LengthFacts {
 // scored.
 struct OwnDataFacts {
   struct Component {
-    std::string reading;  // "best", "alike", "behind" or "below_base"; empty: not checked
+    std::string reading;  // by name_of() there; empty: not checked
     std::string best;     // the dataset whose component is the best on this one's text
   };
   std::vector<Component> components;

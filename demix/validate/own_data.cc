@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "demix/core/error.h"
@@ -72,9 +73,13 @@ OwnData reading_of(const HeldOutScores& scores, size_t d, size_t best, double le
     const double lead = scores.bits[d][d] - bits;
     return lead > much && is_beyond_noise(lead, error);
   };
-  if (is_better(scores.base[d], scores.base_errors[d])) return OwnData::kBelowBase;
+  bool behind = false;
   for (size_t k = 0; k < scores.bits.size(); ++k)
-    if (k != d && is_better(scores.bits[k][d], scores.errors[k][d])) return OwnData::kBehind;
+    behind |= k != d && is_better(scores.bits[k][d], scores.errors[k][d]);
+  if (is_better(scores.base[d], scores.base_errors[d]))
+    return behind || scores.bits[d][d] - scores.base[d] > learned ? OwnData::kBelowBase
+                                                                  : OwnData::kForgot;
+  if (behind) return OwnData::kBehind;
   return best == d && alike(scores, d, learned).empty() ? OwnData::kBest : OwnData::kAlike;
 }
 
@@ -117,20 +122,29 @@ std::string warning_of_behind(const HeldOutScores& scores, const std::vector<siz
          fmt::format(" Check {} before anything else.", which.size() == 1 ? "it" : "them");
 }
 
-std::string warning_of_below_base(const HeldOutScores& scores, const std::vector<size_t>& which) {
+std::string beside_base(const HeldOutScores& scores, const std::vector<size_t>& which) {
   std::vector<std::string> values;
   for (const size_t d : which)
     values.push_back(fmt::format("{}{:.2f} bits per byte; the base {:.2f}",
                                  which.size() == 1 ? "" : scores.datasets[d] + " ",
                                  scores.bits[d][d],
                                  scores.base[d]));
-  return fmt::format(
-      "{} worse than the base on held-out text of {} ({}): the training diverged, or the weights "
-      "are damaged or of another dataset. Lower the rate (components.learning_rate) or import the "
-      "right ones before anything else.",
-      are(scores, which),
-      which.size() == 1 ? scores.datasets[which[0]] : "their own datasets",
-      fmt::join(values, ", "));
+  return fmt::format("{} worse than the base on held-out text of {} ({})",
+                     are(scores, which),
+                     which.size() == 1 ? scores.datasets[which[0]] : "their own datasets",
+                     fmt::join(values, ", "));
+}
+
+std::string warning_of_below_base(const HeldOutScores& scores, const std::vector<size_t>& which) {
+  return beside_base(scores, which) +
+         ": the training diverged, or the weights are damaged or of another dataset. Lower the "
+         "rate (components.learning_rate) or import the right ones before anything else.";
+}
+
+std::string warning_of_forgot(const HeldOutScores& scores, const std::vector<size_t>& which) {
+  return beside_base(scores, which) +
+         ": the base had learned such text, and the training forgot more of it than it learned. "
+         "Lower the rate (components.learning_rate), or train longer.";
 }
 
 std::string warning_of_alike(const HeldOutScores& scores,
@@ -161,6 +175,8 @@ const char* name_of(OwnData reading) {
       return "best";
     case OwnData::kAlike:
       return "alike";
+    case OwnData::kForgot:
+      return "forgot";
     case OwnData::kBehind:
       return "behind";
     case OwnData::kBelowBase:
@@ -171,7 +187,7 @@ const char* name_of(OwnData reading) {
 
 OwnData own_data_named(const std::string& name) {
   for (const OwnData reading :
-       {OwnData::kBest, OwnData::kAlike, OwnData::kBehind, OwnData::kBelowBase})
+       {OwnData::kBest, OwnData::kAlike, OwnData::kForgot, OwnData::kBehind, OwnData::kBelowBase})
     if (name == name_of(reading)) return reading;
   return OwnData::kUnchecked;
 }
@@ -183,18 +199,23 @@ OwnDataReading read_own_data(const HeldOutScores& scores) {
               scores.reads_most.size() == datasets);
   const double learned = typically_learned(scores);
   OwnDataReading result;
-  std::vector<size_t> below_base, behind, unclear;
+  std::map<OwnData, std::vector<size_t>> by_reading;
   for (size_t d = 0; d < datasets; ++d) {
     const size_t best = best_on(scores, d);
     const OwnData reading = reading_of(scores, d, best, learned);
     result.components.push_back({reading, best});
-    if (reading == OwnData::kBelowBase) below_base.push_back(d);
-    if (reading == OwnData::kBehind) behind.push_back(d);
-    if (reading == OwnData::kAlike) unclear.push_back(d);
+    by_reading[reading].push_back(d);
   }
-  if (!below_base.empty()) result.warnings.push_back(warning_of_below_base(scores, below_base));
-  if (!behind.empty()) result.warnings.push_back(warning_of_behind(scores, behind));
-  if (!unclear.empty()) result.warnings.push_back(warning_of_alike(scores, unclear, learned));
+  const auto warn_of = [&](OwnData reading, auto warning) {
+    if (const auto found = by_reading.find(reading); found != by_reading.end())
+      result.warnings.push_back(warning(scores, found->second));
+  };
+  warn_of(OwnData::kBelowBase, warning_of_below_base);
+  warn_of(OwnData::kBehind, warning_of_behind);
+  warn_of(OwnData::kForgot, warning_of_forgot);
+  warn_of(OwnData::kAlike, [&](const HeldOutScores& all, const std::vector<size_t>& which) {
+    return warning_of_alike(all, which, learned);
+  });
   return result;
 }
 

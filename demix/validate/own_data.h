@@ -29,8 +29,9 @@ enum class OwnData {
   kUnchecked,  // its text is not scored, or another component read more of it
   kBest,
   kAlike,      // no better than others beyond noise
+  kForgot,     // the best, but worse than the base by less than components typically learned
   kBehind,     // another one is better
-  kBelowBase,  // it is worse than the base, whatever others are
+  kBelowBase,  // it is worse than the base, and by more, or behind another one too
 };
 // "best", …; of what was not checked "".
 const char* name_of(OwnData reading);

@@ -74,6 +74,16 @@ TEST(OwnData, AComponentThatIsWorseThanTheBaseDiverged) {
                   "base 4.10): the training diverged");
   // What training on the anchor may cost a base that knows it is no failure.
   scores = healthy();
+  for (std::vector<double>& bits : scores.bits) bits[3] += 0.4;
+  EXPECT_EQ(readings(scores)[3], OwnData::kForgot);
+  EXPECT_FALSE(failed(OwnData::kForgot));
+  EXPECT_MENTIONS(read_own_data(scores).warnings.at(0),
+                  "The component of web is worse than the base on held-out text of web (3.38 bits "
+                  "per byte; the base 3.02): the base had learned such text");
+  scores.bits[3][3] = 3.9;
+  scores.bits[0][3] = scores.bits[1][3] = scores.bits[2][3] = 4;
+  EXPECT_EQ(readings(scores)[3], OwnData::kBelowBase) << "by more than others learned";
+  scores = healthy();
   scores.bits[3][3] = 3.05;
   EXPECT_EQ(readings(scores)[3], OwnData::kBest);
 }
@@ -130,6 +140,7 @@ TEST(OwnData, ReadingsHaveNames) {
   for (const OwnData reading : {OwnData::kUnchecked,
                                 OwnData::kBest,
                                 OwnData::kAlike,
+                                OwnData::kForgot,
                                 OwnData::kBehind,
                                 OwnData::kBelowBase})
     EXPECT_EQ(own_data_named(name_of(reading)), reading);
