@@ -86,9 +86,7 @@ void ReferenceStage::score_imported() {
   for (MixtureFacts& facts : references_) {
     const auto import = run_.config.validate.import.find(facts.name);
     if (import == run_.config.validate.import.end()) continue;
-    const ModelFacts model =
-        run_.models->import("references/" + facts.name, import->second.folder, facts.mixture);
-    score(model, facts);
+    score(run_.imported_references.at(facts.name), facts);
     const int64_t budget = run_.config.validate.tokens.value_or(run_.config.components.tokens);
     if (import->second.tokens && *import->second.tokens != budget) {
       warn(

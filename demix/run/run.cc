@@ -123,6 +123,12 @@ void Loop::train() {
           run_.models->import(name, import->second, run_.composition.data_shares(only));
     }
   }
+  for (const MixtureFacts& facts : elsewhere_) {
+    const auto import = run_.config.validate.import.find(facts.name);
+    if (import == run_.config.validate.import.end()) continue;
+    run_.imported_references[facts.name] =
+        run_.models->import("references/" + facts.name, import->second.folder, facts.mixture);
+  }
   std::vector<ModelFacts> trained = run_.models->train(requests, "components");
   for (size_t i = 0, next = 0; i < run_.names.size(); ++i) {
     const auto import = imported.find("components/" + run_.names[i]);

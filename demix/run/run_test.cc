@@ -740,6 +740,7 @@ TEST_F(Run, ModelsThatDoNotBelongTogetherAreRefused) {
   EXPECT_MENTIONS(error_of(judged, "e"), "is not the one of this run");
   reference.folder = out("other seed") / "components" / "letters";
   EXPECT_MENTIONS(error_of(judged, "f"), "lies as far from this base");
+  EXPECT_FALSE(fs::exists(out("f") / "components")) << "it is said before components are trained";
 }
 
 bool warned(const RunResult& result, const std::string& text) {

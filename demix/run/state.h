@@ -46,6 +46,7 @@ struct RunState {
   // … training, …
   std::unique_ptr<Models> models;
   std::vector<ModelFacts> components;
+  std::map<std::string, ModelFacts> imported_references;  // by name
   std::optional<Evaluation> evaluation;
   std::optional<ModelScorer> model_scorer;
   std::optional<Proxies> proxies;
