@@ -13,6 +13,7 @@
 #include "demix/core/error.h"
 #include "demix/core/files.h"
 #include "demix/core/hash.h"
+#include "demix/core/listed.h"
 #include "demix/core/memory.h"
 #include "demix/core/progress.h"
 #include "demix/corpus/tokenizer.h"
@@ -22,6 +23,7 @@
 #include "demix/run/device.h"
 #include "demix/run/worker.h"
 #include "demix/train/external.h"
+#include "demix/train/loss_course.h"
 #include "demix/train/threads.h"
 
 namespace demix {
@@ -336,7 +338,10 @@ std::vector<ModelFacts> Models::train(const std::vector<ModelRequest>& requests,
     else if (queued.insert(keys[i]).second)
       missing.push_back(i);
   }
-  if (missing.empty()) return models;
+  if (missing.empty()) {
+    warn_of_rising_losses(models);
+    return models;
+  }
   if (!from_base || config.components.command.empty()) warn_of_slow_products();
 
   const Weights initial =
@@ -374,7 +379,24 @@ std::vector<ModelFacts> Models::train(const std::vector<ModelRequest>& requests,
     models[i].data_shares = requests[i].data_shares;
     wait_for(models[i].folder / "config.json");
   }
+  warn_of_rising_losses(models);
   return models;
+}
+
+void Models::warn_of_rising_losses(const std::vector<ModelFacts>& models) const {
+  std::vector<std::string> rising;
+  for (const ModelFacts& model : models) {
+    const auto course = loss_course(read_losses(model.folder / "metrics.jsonl"));
+    if (course && course->rose)
+      rising.push_back(
+          fmt::format("{} (from {:.2f} to {:.2f})", model.name, course->first, course->last));
+  }
+  if (rising.empty()) return;
+  warn(fmt::format(
+      "The loss rose over the training of {}: it diverged, or forgot more than it learned. Lower "
+      "the rate ({}.learning_rate) or lengthen the warm-up (schedule.warmup).",
+      listed(rising),
+      models.front().name == "base" ? "base" : "components"));
 }
 
 void Models::warn_of_slow_products() {

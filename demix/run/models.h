@@ -93,6 +93,7 @@ class Models {
                                      ModelFacts facts,
                                      const ModelRequest& request) const;
   void warn_of_slow_products();
+  void warn_of_rising_losses(const std::vector<ModelFacts>& models) const;
   ModelFacts train_here(const ModelRequest& request,
                         const std::string& key,
                         const Weights& initial);

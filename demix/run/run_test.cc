@@ -927,6 +927,13 @@ TEST_F(Run, WhatCannotWorkIsSaidBeforeAnythingIsTrained) {
   EXPECT_THROW(epochs.check(), Error);
 }
 
+TEST_F(Run, ATrainingWhoseLossRisesIsWarnedOf) {
+  RunConfig hot = config();
+  hot.components.learning_rate = 3;
+  EXPECT_TRUE(warned(run_stages(hot, out("a"), Stage::kTrain),
+                     "The loss rose over the training of components/digits (from "));
+}
+
 TEST_F(Run, ADivergingModelStopsTheRunByName) {
   RunConfig wild = config();
   wild.components.learning_rate = 1e30;
