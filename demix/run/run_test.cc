@@ -772,6 +772,7 @@ TEST_F(Run, TheGaugeShoutsWhereComponentsWentTooFarWhateverTheProxiesAre) {
 TEST_F(Run, ComponentsOnTheirWayTellWhetherTheyAreLongEnough) {
   RunConfig likelihoods = config();
   likelihoods.components.tokens *= 4;
+  likelihoods.components.learning_rate = 3e-3;  // those that go too far are not asked
   likelihoods.search.proxies = 8;
   const RunResult result = run_stages(likelihoods, out("a"), Stage::kSearch);
   ASSERT_EQ(result.length.domains.size(), 2u);

@@ -59,6 +59,10 @@ void SearchStage::score_components(StageClock& clock) {
 
 void SearchStage::run() {
   StageClock clock(run_.workspace.journal(), "search");
+  // Said before the search is paid for.
+  for (const std::string& warning :
+       read_drifts(run_.names, run_.proxies->components().drifts()).warnings)
+    warn(warning);
   score_components(clock);
   baselines_ = choose_baselines(run_.composition,
                                 run_.dataset_tokens(),
@@ -270,10 +274,11 @@ void SearchStage::read_gauges() {
           ? "gauge: " + reading.verdict
           : fmt::format("gauge {:.2f} of 1: {}", reading.value, reading.verdict));
   for (const std::string& warning : reading.warnings) warn(warning);
-  if (estimates) read_length_of(*estimates, reading.broken);
+  // Components that went too far, or of which one is suspect, are not mended by more training.
+  if (estimates && !reading.broken) read_length_of(*estimates);
 }
 
-void SearchStage::read_length_of(const EnsembleEstimates& estimates, bool broken) {
+void SearchStage::read_length_of(const EnsembleEstimates& estimates) {
   if (estimates.early.empty()) {
     run_.result.length.verdict = estimates.why_not_early;
     run_.result.length.domains.assign(run_.result.domains.size(), kUnknown);
@@ -285,8 +290,7 @@ void SearchStage::read_length_of(const EnsembleEstimates& estimates, bool broken
   if (!reading) return;
   run_.result.length = {reading->value, reading->verdict, reading->domains, estimates.early_share};
   say(fmt::format("length {:.2f}: {}", reading->value, reading->verdict));
-  // Components that went too far, or are suspect themselves, are not mended by more training.
-  if (!reading->warning.empty() && !broken) warn(reading->warning);
+  if (!reading->warning.empty()) warn(reading->warning);
 }
 
 }  // namespace demix

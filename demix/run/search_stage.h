@@ -51,7 +51,7 @@ class SearchStage {
   std::vector<std::vector<double>> trial_mixtures() const;
   // Whether proxies can be trusted, and whether components were trained long enough.
   void read_gauges();
-  void read_length_of(const EnsembleEstimates& estimates, bool broken);
+  void read_length_of(const EnsembleEstimates& estimates);
 
   RunState& run_;
   std::optional<Foretelling> foretelling_;  // once the components are scored
