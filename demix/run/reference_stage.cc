@@ -7,8 +7,10 @@
 #include "demix/core/error.h"
 #include "demix/core/progress.h"
 #include "demix/report/trust.h"
+#include "demix/run/reference_warnings.h"
 #include "demix/run/references.h"
 #include "demix/run/run_facts.h"
+#include "demix/validate/own_data.h"
 
 namespace demix {
 namespace {
@@ -77,6 +79,7 @@ void ReferenceStage::run() {
   note_repetitions(references_);
   calibrate_by_others(references_);
   run_.result.fidelity = fidelity_of_measured();
+  warn_of_references();
   record_baselines(references_, run_.result);
   refine();
   run_.result.references = references_;
@@ -160,6 +163,19 @@ void ReferenceStage::score(const ModelFacts& model, MixtureFacts& facts) {
                               : scores;
   selected_scores_[facts.name] = values_of(run_.sheet.of(selected, model.name).domains);
   terms_[facts.name] = std::move(terms);
+}
+
+void ReferenceStage::warn_of_references() const {
+  // Of proxies that are known to be wrong, references that disagree are no sign.
+  const auto& components = run_.result.own_data.components;
+  const bool sound = !run_.result.gauge.broken &&
+                     std::none_of(components.begin(), components.end(), [](const auto& component) {
+                       return failed(own_data_named(component.reading));
+                     });
+  if (!sound) return;
+  for (const std::string& warning :
+       {warning_of_odd(references_), warning_of_exaggeration(references_, run_.result.domains)})
+    if (!warning.empty()) warn(warning);
 }
 
 void ReferenceStage::refine() {

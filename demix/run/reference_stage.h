@@ -38,6 +38,8 @@ class ReferenceStage {
   // Whether what each item adds to its scores is asked for too.
   bool needs_terms(const MixtureFacts& facts) const;
   void score(const ModelFacts& model, MixtureFacts& facts);
+  // Where some do not fit the others, or proxies promise more than is real.
+  void warn_of_references() const;
   // Trains further references where those before lead to expect most, and hands over the best.
   void refine();
   // Hands over a reference in place of what the search found.
