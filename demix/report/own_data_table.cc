@@ -57,7 +57,7 @@ Html own_data_table(const RunResult& r) {
       R"(better. A component that learned its dataset is the best on it: in its column, the number in bold.</p>{})",
       scrollable(html(
           R"(<table><thead><tr><th scope="col">Component of</th>{}<th scope="col"></th></tr></thead>)"
-          R"(<tbody>{}</tbody><tfoot><tr><th scope="row">base</th>{}<td></td></tr></tfoot></table>)",
+          R"(<tbody>{}<tr><th scope="row" class="name">the base</th>{}<td></td></tr></tbody></table>)",
           head,
           rows,
           base)));

@@ -44,13 +44,14 @@ DomainValues mixed(const RunState& run,
 std::vector<ModelFacts> early_components(RunState& run, std::string& why_not) {
   std::vector<ModelFacts> early;
   if (run.config.components.keep_early == 0) return early;
-  for (const ModelFacts& component : run.components) {
-    auto on_the_way = run.models->early(component);
+  for (size_t k = 0; k < run.components.size(); ++k) {
+    auto on_the_way = run.models->early(run.components[k]);
     if (!on_the_way) {
       why_not = fmt::format(
-          "Whether the components were trained long enough is not known: of {} there are no "
+          "Whether the components were trained long enough is not known: of that of {} there are "
+          "no "
           "weights on the way.",
-          component.name);
+          run.names[k]);
       return {};
     }
     early.push_back(std::move(*on_the_way));

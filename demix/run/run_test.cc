@@ -788,7 +788,7 @@ TEST_F(Run, ComponentsOnTheirWayTellWhetherTheyAreLongEnough) {
   fs::remove(out("a") / "result.json");
   const LengthFacts unknown = run_stages(likelihoods, out("a"), Stage::kSearch).length;
   EXPECT_TRUE(std::isnan(unknown.value));
-  EXPECT_TRUE(unknown.verdict.ends_with("of letters there are no weights on the way."))
+  EXPECT_TRUE(unknown.verdict.ends_with("of that of letters there are no weights on the way."))
       << unknown.verdict;
   EXPECT_EQ(read_result(out("a")).length.verdict, unknown.verdict);
   likelihoods.components.keep_early = 0;
