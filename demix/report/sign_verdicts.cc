@@ -83,6 +83,17 @@ std::vector<std::string> components_that_failed(const RunResult& result) {
   return names;
 }
 
+// Whether no component is better on its own dataset than others are.
+bool none_is_told_apart(const RunResult& result) {
+  bool checked = false;
+  for (const auto& component : result.own_data.components) {
+    const OwnData reading = own_data_named(component.reading);
+    if (reading != OwnData::kUnchecked && reading != OwnData::kAlike) return false;
+    checked |= reading == OwnData::kAlike;
+  }
+  return checked;
+}
+
 // Domains in which the search's proxies all score the same.
 std::vector<std::string> domains_alike(const RunResult& result) {
   std::vector<std::string> alike;
@@ -203,6 +214,14 @@ Verdict gauge_verdict(const RunResult& result) {
     verdict.objection = fmt::format("the proxies' gauge is below {} {}",
                                     limit,
                                     weak.empty() ? "on average" : "in " + listed(weak));
+  }
+  if (none_is_told_apart(result)) {
+    if (verdict.kind == Kind::kYes) verdict.kind = Kind::kPartly;
+    verdict.answer +=
+        " But no component is better than the others on held-out text of its own dataset: the "
+        "datasets say the same, or were read too little, and which of them a mixture takes is "
+        "chance.";
+    verdict.brief += "; the components cannot be told apart";
   }
   if (!whole && !alike.empty())
     verdict.answer += fmt::format(" All proxies score alike in {}, which has none.", listed(alike));

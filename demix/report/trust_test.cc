@@ -141,6 +141,11 @@ TEST(Verdicts, ComponentsThatDidNotLearnTheirDatasetsAreNoReasonToTrustWhateverT
   r.gauge = {0.93, "Proxies rank as the components do.", {0.93}};
   r.own_data.components = {{"best", "code"}, {"alike", "web"}, {"", "web"}};
   EXPECT_EQ(answer_to(r, "Before any reference").kind, Kind::kYes);
+  r.own_data.components[0].reading = "alike";
+  EXPECT_EQ(answer_to(r, "Before any reference").kind, Kind::kPartly);
+  EXPECT_MENTIONS(answer_to(r, "Before any reference").answer,
+                  "no component is better than the others on held-out text of its own dataset");
+  r.own_data.components[0].reading = "best";
   r.own_data.components[1].reading = "behind";
   const Verdict verdict = answer_to(r, "Before any reference");
   EXPECT_EQ(verdict.kind, Kind::kNo);
