@@ -18,6 +18,7 @@ std::optional<double> pearson(std::span<const double> a, std::span<const double>
 std::optional<double> spearman(std::span<const double> a, std::span<const double> b);
 
 double mean(std::span<const double> values);                // of at least one
+double median(std::vector<double> values);                  // of at least one
 double standard_deviation(std::span<const double> values);  // sample (n - 1), of at least two
 
 }  // namespace demix

@@ -42,6 +42,12 @@ TEST(Correlation, DoesNotOverflowOnLargeNumbers) {
   EXPECT_NEAR(pearson(a, b).value(), -1, 1e-12);
 }
 
+TEST(Correlation, TheMedianIsTheMiddleOrTheMeanOfTheTwoInTheMiddle) {
+  EXPECT_EQ(median({7, 1, 3}), 3);
+  EXPECT_EQ(median({7, 1, 3, 4}), 3.5);
+  EXPECT_EQ(median({2}), 2);
+}
+
 TEST(Correlation, StandardDeviationIsOfTheSample) {
   const std::vector<double> values = {2, 4, 4, 4, 5, 5, 7, 9};
   EXPECT_DOUBLE_EQ(mean(values), 5);

@@ -53,11 +53,11 @@ std::string why_not_computable(const RunResult& result) {
     }
   }
   std::vector<std::string> reasons;
-  if (!alike.empty()) reasons.push_back("all proxies score alike in " + listed(alike));
+  if (!alike.empty()) reasons.push_back("all proxies score alike in " + in_prose(alike));
   if (!alike_trained.empty())
-    reasons.push_back("all references score alike in " + listed(alike_trained));
-  if (!few.empty()) reasons.push_back("too many scores are equal in " + listed(few));
-  return reasons.empty() ? "too many scores among them are equal" : listed(reasons);
+    reasons.push_back("all references score alike in " + in_prose(alike_trained));
+  if (!few.empty()) reasons.push_back("too many scores are equal in " + in_prose(few));
+  return reasons.empty() ? "too many scores among them are equal" : in_prose(reasons);
 }
 
 // " By themselves: code 0.90 [0.41, 1.00]." of the domains that have an interval.
@@ -71,7 +71,7 @@ std::string domains_by_themselves(const RunResult& result) {
   if (known.empty()) return "";
   return fmt::format(" The average over the domains needs all of them; by {}: {}.",
                      known.size() == 1 ? "itself" : "themselves",
-                     listed(known));
+                     in_prose(known));
 }
 
 // Of several domains those whose own interval reaches zero.
@@ -93,8 +93,9 @@ void add_domains_at_zero(const RunResult& result, Verdict& verdict) {
         fmt::format("{} ({})", names.back(), show_estimate(*domain_agreement(result, d))));
   }
   if (names.empty()) return;
-  verdict.answer += fmt::format(" Domains whose own interval reaches zero: {}.", listed(estimates));
-  verdict.brief += "; reaches zero: " + listed(names);
+  verdict.answer +=
+      fmt::format(" Domains whose own interval reaches zero: {}.", in_prose(estimates));
+  verdict.brief += "; reaches zero: " + in_prose(names);
 }
 
 // A way to foretell that needs less than the proxies.

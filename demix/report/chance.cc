@@ -39,7 +39,7 @@ std::string warning_of_chance(const RunResult& result) {
       "At chance: {}. No model is clearly better than guessing there, so that what tells mixtures "
       "apart may be noise. Score more items, or a metric that moves earlier (bpb), or leave the "
       "{} out.",
-      listed(tasks, 6),
+      in_prose(tasks, 6),
       tasks.size() == 1 ? "task" : "tasks");
 }
 

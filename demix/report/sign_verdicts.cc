@@ -126,7 +126,7 @@ std::optional<Verdict> memory_verdict(const RunResult& result) {
     sentences.push_back(fmt::format("{}, {} of the mixture, holds text of {}",
                                     name,
                                     show_percent(result.mixture[holding.dataset]),
-                                    listed(holding.tasks, kNamedTasks)));
+                                    in_prose(holding.tasks, kNamedTasks)));
   }
   verdict.answer = fmt::format(
       "{}. What is scored on these may be memory: of components, proxies and references alike, so "
@@ -137,13 +137,13 @@ std::optional<Verdict> memory_verdict(const RunResult& result) {
   verdict.brief = fmt::format("{}, {} of the mixture, holds text of {}{}",
                               names.front(),
                               show_percent(result.mixture[first.dataset]),
-                              listed(first.tasks, 1),
+                              in_prose(first.tasks, 1),
                               all.size() == 1 ? "" : "; so do others");
   if (largest >= kTooMuchSeen) {
     verdict.kind = Kind::kNo;
     verdict.objection = fmt::format("{} of the mixture is {}, which hold{} text of the benchmarks",
                                     show_percent(share),
-                                    listed(names, kNamedTasks),
+                                    in_prose(names, kNamedTasks),
                                     names.size() == 1 ? "s" : "");
   }
   return verdict;
@@ -163,7 +163,7 @@ Verdict gauge_verdict(const RunResult& result) {
     verdict.brief =
         fmt::format("the component{} of {} {}",
                     one ? "" : "s",
-                    listed(failed),
+                    in_prose(failed),
                     one ? "has not learned its dataset" : "have not learned their datasets");
     verdict.objection = verdict.brief;
     verdict.answer = fmt::format(
@@ -190,7 +190,7 @@ Verdict gauge_verdict(const RunResult& result) {
   if (!known) {
     const bool ties = !alike.empty();
     verdict.kind = ties ? Kind::kNotComputable : Kind::kNotKnownYet;
-    verdict.brief = ties                    ? "all proxies score alike in " + listed(alike)
+    verdict.brief = ties                    ? "all proxies score alike in " + in_prose(alike)
                     : result.search.empty() ? "no proxy has been scored yet"
                                             : "too few proxies";
     verdict.answer = ties ? fmt::format("There is no gauge: {}.", verdict.brief)
@@ -213,7 +213,7 @@ Verdict gauge_verdict(const RunResult& result) {
     verdict.kind = Kind::kNo;
     verdict.objection = fmt::format("the proxies' gauge is below {} {}",
                                     limit,
-                                    weak.empty() ? "on average" : "in " + listed(weak));
+                                    weak.empty() ? "on average" : "in " + in_prose(weak));
   }
   if (none_is_told_apart(result)) {
     if (verdict.kind == Kind::kYes) verdict.kind = Kind::kPartly;
@@ -224,7 +224,8 @@ Verdict gauge_verdict(const RunResult& result) {
     verdict.brief += "; the components cannot be told apart";
   }
   if (!whole && !alike.empty())
-    verdict.answer += fmt::format(" All proxies score alike in {}, which has none.", listed(alike));
+    verdict.answer +=
+        fmt::format(" All proxies score alike in {}, which has none.", in_prose(alike));
   return verdict;
 }
 

@@ -4,7 +4,7 @@
 
 namespace demix {
 
-std::string listed(const std::vector<std::string>& items, size_t most) {
+std::string in_prose(const std::vector<std::string>& items, size_t most) {
   const size_t named = items.size() <= most + 1 ? items.size() : most;
   std::string text;
   for (size_t i = 0; i < named; ++i) {

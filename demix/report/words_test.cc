@@ -6,11 +6,11 @@ namespace demix {
 namespace {
 
 TEST(Words, ListsEndWithAndAndLongOnesWithACount) {
-  EXPECT_EQ(listed({}), "");
-  EXPECT_EQ(listed({"a"}), "a");
-  EXPECT_EQ(listed({"a", "b"}), "a and b");
-  EXPECT_EQ(listed({"a", "b", "c"}, 2), "a, b and c") << "one more is named as well";
-  EXPECT_EQ(listed({"a", "b", "c", "d"}, 2), "a, b and 2 more");
+  EXPECT_EQ(in_prose({}), "");
+  EXPECT_EQ(in_prose({"a"}), "a");
+  EXPECT_EQ(in_prose({"a", "b"}), "a and b");
+  EXPECT_EQ(in_prose({"a", "b", "c"}, 2), "a, b and c") << "one more is named as well";
+  EXPECT_EQ(in_prose({"a", "b", "c", "d"}, 2), "a, b and 2 more");
 }
 
 }  // namespace

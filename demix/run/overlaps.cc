@@ -136,7 +136,7 @@ std::vector<std::string> warnings_of(const std::vector<SharedFacts>& shared,
       "which of the two should have the weight is hard to tell.",
       much.size() == 1 ? "One pair" : fmt::format("{} pairs", much.size()),
       much.size() == 1 ? "s" : "ve",
-      listed(pairs, kPairsNamed))};
+      in_prose(pairs, kPairsNamed))};
 }
 
 std::vector<OverlapFacts> find_overlaps(Workspace& workspace,

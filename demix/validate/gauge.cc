@@ -44,12 +44,6 @@ DomainGauge domain_gauge(const std::vector<double>& proxies,
   return gauge;
 }
 
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t half = values.size() / 2;
-  return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
-
 class Reader {
  public:
   explicit Reader(const GaugeSigns& signs)

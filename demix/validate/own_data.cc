@@ -10,6 +10,7 @@
 
 #include "demix/core/error.h"
 #include "demix/core/listed.h"
+#include "demix/core/ranks.h"
 
 namespace demix {
 namespace {
@@ -45,10 +46,7 @@ double typically_learned(const HeldOutScores& scores) {
   for (size_t d = 0; d < scores.bits.size(); ++d)
     if (is_scored(scores, d))
       gains.push_back(std::max(0.0, scores.base[d] - scores.bits[best_on(scores, d)][d]));
-  if (gains.empty()) return 0;
-  std::sort(gains.begin(), gains.end());
-  const size_t half = gains.size() / 2;
-  return gains.size() % 2 == 1 ? gains[half] : (gains[half - 1] + gains[half]) / 2;
+  return gains.empty() ? 0 : median(std::move(gains));
 }
 
 // The components that the own one of dataset d is no better than. A large lead counts though few
